@@ -1,0 +1,123 @@
+package failover
+
+import (
+	"time"
+
+	"turnout/internal/domain"
+)
+
+// Outcome is one failed attempt as the core sees it. All times are durations, so
+// that no decision depends on a clock.
+type Outcome struct {
+	Account      domain.AccountID
+	Organization string // the cache and limit domain of the account; empty: the account is alone
+
+	Class  Class
+	Status int   // HTTP status, 0 if there was none
+	Scope  Scope // whom the failure concerns, as classified
+
+	// RetrySame: the failure itself says that the same account may be asked
+	// again at once. Only the classic profile looks at it.
+	RetrySame bool
+	// CacheLost: the failure itself says that the caller's cache is lost
+	// (classic's force-cache-billing flag).
+	CacheLost bool
+
+	// Reset is how long from now until the reset that the upstream stated
+	// (Retry-After and its kin). Meaningful only if Stated.
+	Reset  time.Duration
+	Stated bool
+
+	Opened    bool // status and headers have gone to the caller
+	Committed bool // content has gone to the caller
+
+	Spent time.Duration  // since the request arrived
+	Cost  domain.NanoUSD // what the attempt cost upstream, where known
+
+	// Streak is how many failures in a row, this one included, Scope has had
+	// across requests without a success between. At least 1.
+	Streak int
+
+	Stake Stake // what the session would lose by leaving Account
+
+	// Alternative is where the scheduler would go next; zero if nowhere.
+	Alternative             domain.AccountID
+	AlternativeOrganization string
+	PriceOfMoving           domain.NanoUSD // 0 while prices are unknown
+}
+
+// Stake is what a bound session has to lose by moving to another account.
+type Stake struct {
+	Tokens  int64         // cached tokens that are still warm; 0: no stake
+	Expires time.Duration // how long they stay warm from now
+}
+
+// Warm reports whether there is anything to lose.
+func (s Stake) Warm() bool { return s.Tokens > 0 && s.Expires > 0 }
+
+// Action is what the loop does next.
+type Action uint8
+
+// The actions. Giving up is the zero value: a decision that nobody filled in
+// never repeats anything. The numbers are stored in traces: never renumber.
+const (
+	GiveUp    Action = iota
+	RetrySame        // ask Decision.Account again, after Decision.Wait
+	Switch           // let the scheduler choose another account, after Decision.Wait
+	Round            // forget the failed accounts (an effect after the wait) and begin again
+	Beside           // start another account beside the one that is slow
+)
+
+var actionNames = [...]string{"give_up", "retry_same", "switch", "round", "beside"}
+
+// String is the action's name.
+func (a Action) String() string {
+	if int(a) < len(actionNames) {
+		return actionNames[a]
+	}
+	return "invalid"
+}
+
+// Decision is a value: it can be kept, shown, replayed and compared.
+type Decision struct {
+	Action  Action
+	Account domain.AccountID // pinned, for RetrySame; zero: the scheduler chooses
+	Wait    time.Duration    // to wait before acting; 0 when giving up
+	Reason  Reason           // never empty
+	Detail  string           // optional amounts for people, e.g. what staying and moving would cost
+	N, Max  int              // this is the N-th of at most Max uses of the rule (Max 0: the rule has no count)
+
+	// Before happens at once, whether or not the wait is completed.
+	Before []Effect
+	// After happens only if the wait was completed.
+	After []Effect
+}
+
+// Reason names the rule that decided.
+type Reason string
+
+// EffectKind is what an effect does.
+type EffectKind uint8
+
+// The effects.
+const (
+	// EffectRest takes Scope (of Account) out of scheduling for For. A rest is
+	// never shortened by a later one.
+	EffectRest EffectKind = iota
+	// EffectForget empties the request's set of failed accounts.
+	EffectForget
+	// EffectSingleAccount puts the request into single-account mode.
+	EffectSingleAccount
+)
+
+// Effect is a consequence of a decision beyond this request or beyond a wait.
+type Effect struct {
+	Kind    EffectKind
+	Scope   Scope
+	Account domain.AccountID
+	Class   Class
+	For     time.Duration // of a rest; 0 with UntilChanged
+	Stated  bool          // the upstream stated the reset: probing before it is useless
+	// UntilChanged: the rest lasts until the account's credential changes.
+	UntilChanged bool
+}
