@@ -1,0 +1,188 @@
+package anthropic
+
+import (
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
+)
+
+// NewReader implements dialect.Dialect.
+func (Dialect) NewReader(*dialect.Request) dialect.Reader { return &reader{} }
+
+// reader follows one stream: message_start, then per block content_block_start,
+// deltas and content_block_stop, then message_delta with the stop reason, then
+// message_stop (event order as captured from the real API's clients).
+type reader struct {
+	usage    domain.Usage
+	finished bool
+	open     dialect.Open
+	ended    bool
+}
+
+func (r *reader) Usage() domain.Usage { return r.usage }
+func (r *reader) Finished() bool      { return r.finished }
+func (r *reader) Open() dialect.Open  { return r.open }
+
+// Event implements dialect.Reader.
+func (r *reader) Event(raw []byte) dialect.Event {
+	name, data := dialect.Fields(raw)
+	if data == nil {
+		return dialect.Event{Kind: dialect.EventPing} // a comment
+	}
+	var typ, delta, block, message, usage []byte
+	hasError := false
+	err := dialect.Object(data, func(key []byte, v, _ dialect.Span) bool {
+		switch string(key) {
+		case "type":
+			typ = v.Of(data)
+		case "delta":
+			delta = v.Of(data)
+		case "content_block":
+			block = v.Of(data)
+		case "message":
+			message = v.Of(data)
+		case "usage":
+			usage = v.Of(data)
+		case "error":
+			hasError = !dialect.IsNull(v.Of(data))
+		}
+		return true
+	})
+	if err != nil {
+		return dialect.Event{Kind: dialect.EventMalformed, Data: data}
+	}
+	if len(typ) < 2 {
+		// Some relays drop the type; the event's name says the same.
+		typ = append(append([]byte{'"'}, name...), '"')
+	}
+	kind := dialect.EventNote
+	switch string(typ[1 : len(typ)-1]) {
+	case "content_block_delta":
+		if deltaHasContent(delta) {
+			kind = dialect.EventContent
+		}
+	case "ping":
+		kind = dialect.EventPing
+	case "message_start":
+		r.addUsage(dialect.Member(message, "usage"))
+	case "content_block_start":
+		kind = r.begin(block)
+	case "content_block_stop":
+		if r.open == dialect.OpenTool {
+			kind = dialect.EventContent // a call without arguments has no delta that is not empty
+		}
+		r.open = dialect.OpenNone
+	case "message_delta":
+		r.addUsage(usage)
+		if !dialect.IsNull(dialect.Member(delta, "stop_reason")) {
+			r.finished = true
+			kind = dialect.EventFinish
+		}
+	case "message_stop":
+		r.ended = true
+		kind = dialect.EventEnd
+	case "error":
+		kind = dialect.EventError
+	default:
+		if hasError { // an error in another dialect's shape, as some proxies send
+			kind = dialect.EventError
+		}
+	}
+	return dialect.Event{Kind: kind, Data: data}
+}
+
+// begin notes what kind of block opens. Blocks that come whole in their start
+// event (redacted thinking, server tool results, …) are content at once.
+func (r *reader) begin(block []byte) dialect.EventKind {
+	typ, _ := dialect.Unquote(dialect.Member(block, "type"))
+	switch typ {
+	case "text":
+		r.open = dialect.OpenText
+		if len(dialect.Member(block, "text")) > 2 {
+			return dialect.EventContent
+		}
+		return dialect.EventNote
+	case "thinking":
+		r.open = dialect.OpenThinking
+		if len(dialect.Member(block, "thinking")) > 2 {
+			return dialect.EventContent
+		}
+		return dialect.EventNote
+	case "tool_use", "server_tool_use", "mcp_tool_use":
+		r.open = dialect.OpenTool
+		return dialect.EventNote
+	}
+	r.open = dialect.OpenThinking // unknown: the patient limits
+	return dialect.EventContent
+}
+
+// deltaHasContent: text_delta, input_json_delta (the first is often ""),
+// thinking_delta, signature_delta and citations_delta each hold one member beside
+// their type.
+func deltaHasContent(delta []byte) bool {
+	content := false
+	_ = dialect.Object(delta, func(key []byte, v, _ dialect.Span) bool {
+		if string(key) != "type" && v.End-v.Start > 2 && !dialect.IsNull(v.Of(delta)) {
+			content = true
+			return false
+		}
+		return true
+	})
+	return content
+}
+
+// addUsage takes stated figures over. The prompt total is input_tokens +
+// cache_read_input_tokens + cache_creation_input_tokens, disjoint; figures in later events are
+// cumulative and replace earlier ones (API reference, streaming messages).
+func (r *reader) addUsage(usage []byte) { readUsage(usage, &r.usage) }
+
+func readUsage(usage []byte, u *domain.Usage) {
+	if dialect.IsNull(usage) {
+		return
+	}
+	var creation int64
+	seenCreation := false
+	var split []byte
+	_ = dialect.Object(usage, func(key []byte, v, _ dialect.Span) bool {
+		val := v.Of(usage)
+		if dialect.IsNull(val) {
+			return true
+		}
+		switch string(key) {
+		case "input_tokens":
+			u.Input = dialect.Int(val)
+		case "output_tokens":
+			u.Output = dialect.Int(val)
+		case "cache_read_input_tokens":
+			u.CacheRead = dialect.Int(val)
+		case "cache_creation_input_tokens":
+			creation, seenCreation = dialect.Int(val), true
+		case "cache_creation":
+			split = val
+		case "output_tokens_details":
+			if t := dialect.Member(val, "thinking_tokens"); t != nil {
+				u.Reasoning = dialect.Int(t)
+			} else if t := dialect.Member(val, "reasoning_tokens"); t != nil {
+				u.Reasoning = dialect.Int(t)
+			}
+		}
+		u.Reported = true
+		return true
+	})
+	if split != nil {
+		u.CacheWrite5m = dialect.Int(dialect.Member(split, "ephemeral_5m_input_tokens"))
+		u.CacheWrite1h = dialect.Int(dialect.Member(split, "ephemeral_1h_input_tokens"))
+		if seenCreation && u.CacheWrite5m+u.CacheWrite1h < creation { // a split that leaves tokens out
+			u.CacheWrite5m = creation - u.CacheWrite1h
+		}
+	} else if seenCreation && creation != u.CacheWrite5m+u.CacheWrite1h {
+		u.CacheWrite5m, u.CacheWrite1h = creation, 0
+	}
+}
+
+// Closing implements dialect.Reader.
+func (r *reader) Closing() []byte {
+	if r.ended {
+		return nil
+	}
+	return []byte("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
+}

@@ -1,0 +1,208 @@
+package dialect
+
+import (
+	"io"
+	"net/http"
+
+	"turnout/internal/domain"
+)
+
+// Dialect is one wire protocol as the gateway uses it. Implementations hold no
+// state and are safe for concurrent use.
+type Dialect interface {
+	// ID names the protocol.
+	ID() domain.Dialect
+
+	// Request reads the facts of a request in one pass. The error is a
+	// *domain.Error in words for the caller. body is not kept.
+	Request(body []byte) (Request, error)
+
+	// Opening writes the parts of a request that stay the same during a
+	// conversation (instructions and the first user message, volatile parts left
+	// out), for a session that no signal names.
+	Opening(body []byte, r *Request, w io.Writer)
+
+	// NewReader reads one streamed answer.
+	NewReader(r *Request) Reader
+
+	// Whole reads a JSON answer. body is not kept.
+	Whole(body []byte) Answer
+
+	// Error is an error answer before anything was sent: a JSON body and its status.
+	// Headers common to all errors are set by the caller of Error.
+	Error(e *domain.Error, requestID string) (status int, body []byte)
+
+	// StreamError is the event that ends an opened stream with an error.
+	StreamError(e *domain.Error, requestID string) []byte
+
+	// KeepAlive is an event without meaning, for a stream that is silent between events.
+	KeepAlive() []byte
+
+	// Models encodes a model list in this protocol's shape.
+	Models(models []Model) []byte
+
+	// ModelList reads an upstream's model list.
+	ModelList(body []byte) ([]Model, error)
+
+	// Identify says which of an answer's headers carry the upstream's request id.
+	RequestIDHeader() string
+}
+
+// Effort is how much reasoning a request asks for, as far as time limits care.
+type Effort uint8
+
+// The efforts.
+const (
+	EffortNone Effort = iota // no reasoning asked for
+	EffortSome               // reasoning at a low, medium or unnamed effort
+	EffortHigh               // the highest efforts: minutes of silence are healthy
+)
+
+// String is the effort's name in tables.
+func (e Effort) String() string {
+	return [...]string{"none", "some", "high"}[e]
+}
+
+// Request is what one pass over a request's top-level members found. Spans point
+// into the body that was read.
+type Request struct {
+	Model   string
+	ModelAt Span // the model's string, quotes included
+
+	Stream    bool
+	MaxTokens int64 // 0: not stated
+	Effort    Effort
+	Size      int // bytes of the body
+
+	// Session signals in the body, empty where absent.
+	MetadataSession    string // Anthropic metadata.user_id, or the session inside it
+	PromptCacheKey     string
+	PreviousResponseID string
+
+	// System and Messages are the members that Opening looks into.
+	System, Messages Span
+
+	// AskUsage, if present, is the edit that makes the upstream state its usage at
+	// the end of a stream; the caller did not ask, so HideUsage hides it again.
+	AskUsage  Edit
+	HideUsage bool
+}
+
+// InputTokens estimates the prompt's tokens from its size: four bytes a token,
+// which is near enough for time limits and nothing else.
+func (r *Request) InputTokens() int64 { return int64(r.Size) / 4 }
+
+// Edit replaces a span of a body. The zero Edit does nothing. At an empty span it
+// inserts.
+type Edit struct {
+	At   Span
+	With []byte
+}
+
+// Present reports whether the edit does anything.
+func (e Edit) Present() bool { return e.With != nil }
+
+// EventKind is what one event of a stream means to the attempt loop.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	EventNote      EventKind = iota // passes on and means no progress: start frames, usage, unknown events
+	EventPing                       // a sign of life
+	EventContent                    // a delta that is not empty, of any kind
+	EventFinish                     // carries a finish reason: the answer is whole
+	EventEnd                        // the terminal event
+	EventError                      // the upstream reports an error inside the stream
+	EventMalformed                  // cannot be read
+	EventHidden                     // was asked for by Turnout, not by the caller: not passed on
+)
+
+// Event is one event's meaning.
+type Event struct {
+	Kind EventKind
+	// Data is the event's payload, for classifying errors. It points into the event.
+	Data []byte
+	// Cut is a range of the raw event that the caller did not ask for and does not get.
+	Cut Span
+}
+
+// Open is what kind of block a stream is inside of.
+type Open uint8
+
+// The kinds of blocks.
+const (
+	OpenNone     Open = iota
+	OpenText          // text flows
+	OpenThinking      // reasoning: long silences are healthy
+	OpenTool          // tool arguments: may come in one large piece after a silence
+)
+
+// Reader reads the events of one answer, in order. It is used by one goroutine
+// and does not keep the bytes it is given.
+type Reader interface {
+	// Event reads one whole event, its blank line included.
+	Event(raw []byte) Event
+	// Usage is what the upstream has stated so far.
+	Usage() domain.Usage
+	// Finished: a finish reason was seen for everything that was begun.
+	Finished() bool
+	// Open is what the stream is inside of.
+	Open() Open
+	// Closing is what must still be sent to end a finished stream whose terminal event
+	// never came.
+	Closing() []byte
+}
+
+// Answer is what a whole JSON answer says about itself.
+type Answer struct {
+	Valid    bool // one JSON object, as far as the scanner checks
+	Error    bool // an error where an answer should be
+	Content  bool // it holds something that was generated
+	Finished bool // a finish reason is there
+	Usage    domain.Usage
+}
+
+// Model is one row of a model list.
+type Model struct {
+	ID      string
+	Name    string // for people; may be empty
+	Created int64  // Unix seconds; may be 0
+	Owner   string
+}
+
+// StatusOf is the HTTP status that every dialect uses for a kind unless it says
+// otherwise.
+func StatusOf(k domain.Kind) int {
+	switch k {
+	case domain.KindInvalid:
+		return http.StatusBadRequest
+	case domain.KindUnauthenticated:
+		return http.StatusUnauthorized
+	case domain.KindForbidden:
+		return http.StatusForbidden
+	case domain.KindNotFound:
+		return http.StatusNotFound
+	case domain.KindMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case domain.KindTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case domain.KindUnsupported:
+		return http.StatusUnsupportedMediaType
+	case domain.KindTimeout:
+		return http.StatusRequestTimeout
+	case domain.KindRateLimited:
+		return http.StatusTooManyRequests
+	case domain.KindUnavailable, domain.KindOverloaded, domain.KindDraining:
+		return http.StatusServiceUnavailable
+	case domain.KindUpstream:
+		return http.StatusBadGateway
+	case domain.KindUpstreamTimeout:
+		return http.StatusGatewayTimeout
+	case domain.KindCanceled:
+		return StatusClientClosed
+	}
+	return http.StatusInternalServerError
+}
+
+// StatusClientClosed is nginx's status for a caller that left. It is recorded, never sent.
+const StatusClientClosed = 499

@@ -1,0 +1,193 @@
+package openai
+
+import (
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
+)
+
+// NewReader implements dialect.Dialect.
+func (Dialect) NewReader(r *dialect.Request) dialect.Reader { return &reader{hide: r.HideUsage} }
+
+// reader follows one stream: chunks with choices, a chunk with a finish reason per
+// choice, with include_usage one last chunk with choices:[] and the usage, then
+// "[DONE]".
+type reader struct {
+	usage domain.Usage
+	open  dialect.Open
+	hide  bool
+	ended bool
+
+	// begun and done hold a bit for each choice, so that an answer with several
+	// choices is whole only when all of them are. Choices past the 63rd share a bit.
+	begun, done uint64
+}
+
+func (r *reader) Usage() domain.Usage { return r.usage }
+func (r *reader) Finished() bool      { return r.done != 0 && r.begun&^r.done == 0 }
+func (r *reader) Open() dialect.Open  { return r.open }
+
+// Event implements dialect.Reader.
+func (r *reader) Event(raw []byte) dialect.Event {
+	name, data := dialect.Fields(raw)
+	if data == nil {
+		return dialect.Event{Kind: dialect.EventPing}
+	}
+	if string(data) == "[DONE]" {
+		r.ended = true
+		return dialect.Event{Kind: dialect.EventEnd, Data: data}
+	}
+	var choices, usage, usageMember dialect.Span
+	hasError := string(name) == "error"
+	err := dialect.Object(data, func(key []byte, v, member dialect.Span) bool {
+		switch string(key) {
+		case "choices":
+			choices = v
+		case "usage":
+			usage, usageMember = v, member
+		case "error":
+			hasError = hasError || !dialect.IsNull(v.Of(data))
+		}
+		return true
+	})
+	switch {
+	case err != nil:
+		return dialect.Event{Kind: dialect.EventMalformed, Data: data}
+	case hasError:
+		return dialect.Event{Kind: dialect.EventError, Data: data}
+	}
+	ev := dialect.Event{Kind: dialect.EventNote, Data: data}
+	anyChoice := false
+	if choices.Present() {
+		list := choices.Of(data)
+		_ = dialect.Array(list, func(e dialect.Span) bool {
+			anyChoice = true
+			ev.Kind = max(ev.Kind, r.choice(e.Of(list)))
+			return true
+		})
+	}
+	if u := usage.Of(data); !dialect.IsNull(u) {
+		readUsage(u, &r.usage)
+		if r.hide && !anyChoice {
+			ev.Kind = dialect.EventHidden
+		}
+	} else if usage.Present() && r.hide {
+		ev.Cut = cutMember(raw, data, usageMember)
+	}
+	return ev
+}
+
+// choice reads one element of choices: a finish reason outranks content, which
+// outranks anything else.
+func (r *reader) choice(c []byte) dialect.EventKind {
+	var delta []byte
+	bit := uint64(1)
+	finish := false
+	_ = dialect.Object(c, func(key []byte, v, _ dialect.Span) bool {
+		switch string(key) {
+		case "index":
+			bit = 1 << min(dialect.Int(v.Of(c)), 63)
+		case "delta":
+			delta = v.Of(c)
+		case "finish_reason":
+			finish = v.End-v.Start > 2 && !dialect.IsNull(v.Of(c))
+		}
+		return true
+	})
+	r.begun |= bit
+	kind := dialect.EventNote
+	if delta != nil && delta[0] == '{' {
+		_ = dialect.Object(delta, func(key []byte, v, _ dialect.Span) bool {
+			val := v.Of(delta)
+			if string(key) == "role" || len(val) <= 2 || dialect.IsNull(val) {
+				return true
+			}
+			kind = dialect.EventContent
+			switch string(key) {
+			case "content", "refusal", "audio":
+				r.open = dialect.OpenText
+			case "tool_calls", "function_call":
+				r.open = dialect.OpenTool
+			default: // reasoning_content, reasoning and whatever other makers call it
+				r.open = dialect.OpenThinking
+			}
+			return true
+		})
+	}
+	if finish {
+		r.done |= bit
+		r.open = dialect.OpenNone
+		kind = dialect.EventFinish
+	}
+	return kind
+}
+
+// cutMember gives the range of the raw event that holds a member of its data, with
+// the comma that parts it from its neighbour. Only a single data line can be cut.
+func cutMember(raw, data []byte, member dialect.Span) dialect.Span {
+	base := offset(raw, data)
+	if base < 0 {
+		return dialect.Span{}
+	}
+	i := member.Start - 1
+	for i > 0 && isSpace(data[i]) {
+		i--
+	}
+	if data[i] == ',' {
+		return dialect.Span{Start: base + i, End: base + member.End}
+	}
+	j := member.End
+	for j < len(data) && isSpace(data[j]) {
+		j++
+	}
+	if j < len(data) && data[j] == ',' {
+		return dialect.Span{Start: base + member.Start, End: base + j + 1}
+	}
+	return dialect.Span{Start: base + member.Start, End: base + member.End}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+// offset is where part begins inside whole, or -1 if it is not a part of it.
+func offset(whole, part []byte) int {
+	o := cap(whole) - cap(part)
+	if o < 0 || o+len(part) > len(whole) || len(part) == 0 || &whole[o] != &part[0] {
+		return -1
+	}
+	return o
+}
+
+func readUsage(usage []byte, u *domain.Usage) {
+	if dialect.IsNull(usage) || usage[0] != '{' {
+		return
+	}
+	var prompt, cached, written int64
+	_ = dialect.Object(usage, func(key []byte, v, _ dialect.Span) bool {
+		val := v.Of(usage)
+		switch string(key) {
+		case "prompt_tokens":
+			prompt = dialect.Int(val)
+		case "completion_tokens":
+			u.Output = dialect.Int(val)
+		case "prompt_tokens_details":
+			cached = dialect.Int(dialect.Member(val, "cached_tokens"))
+			written = dialect.Int(dialect.Member(val, "cache_write_tokens"))
+		case "completion_tokens_details":
+			u.Reasoning = dialect.Int(dialect.Member(val, "reasoning_tokens"))
+		}
+		return true
+	})
+	// prompt_tokens includes cached_tokens, completion_tokens includes
+	// reasoning_tokens (API reference, the usage object).
+	cached = min(cached, prompt)
+	written = min(written, prompt-cached)
+	u.CacheRead, u.CacheWrite5m, u.Input = cached, written, prompt-cached-written
+	u.Reported = true
+}
+
+// Closing implements dialect.Reader.
+func (r *reader) Closing() []byte {
+	if r.ended {
+		return nil
+	}
+	return []byte("data: [DONE]\n\n")
+}
