@@ -1,0 +1,205 @@
+package sched
+
+import (
+	"slices"
+	"sync"
+
+	"turnout/internal/domain"
+)
+
+// Candidate is one account as a View lists it.
+type Candidate struct {
+	Account      *domain.Account // read only
+	ID           domain.AccountID
+	Organization string // never empty: an account without one is alone under a name of its own
+	Sent         string // the model's name upstream
+	Priority     int
+	Limit        int   // concurrent requests; 0: no limit
+	capacity     int64 // weight × limit, for comparing loads
+
+	Live  *Live
+	Rests [numRests]*Rest
+}
+
+// The rest cells of a candidate, by scope.
+const (
+	RestAccount = iota
+	RestAccountModel
+	RestOrganization
+	RestProvider
+	numRests
+)
+
+// View is what may serve one (pool, model, dialect, required labels): the
+// candidates by priority, and how many accounts of the pool fell out for good, by
+// reason. It is never modified; the cells that it points at are.
+type View struct {
+	Version    uint64 // of the configuration that it was made from
+	Pool       domain.PoolID
+	PoolName   string
+	Model      string
+	Dialect    domain.Dialect
+	Candidates []Candidate
+	Out        [NumVerdicts]uint16 // static verdicts: platform, model, labels, disabled, paused
+}
+
+// Cells is the registry of everything that moves. It outlives configurations, so
+// that a reload forgets no rest and no slot. Safe for concurrent use.
+type Cells struct {
+	mu    sync.RWMutex
+	live  map[domain.AccountID]*Live
+	rests map[RestKey]*Rest
+}
+
+// RestKey names a rest cell: Scope as in package failover, and what it concerns.
+type RestKey struct {
+	Scope   int // RestAccount … RestProvider
+	Account domain.AccountID
+	Name    string // model for an account × model; organisation; platform and model for a provider
+}
+
+// NewCells makes an empty registry.
+func NewCells() *Cells {
+	return &Cells{live: map[domain.AccountID]*Live{}, rests: map[RestKey]*Rest{}}
+}
+
+// Live gives an account's counters.
+func (c *Cells) Live(id domain.AccountID) *Live {
+	c.mu.RLock()
+	l := c.live[id]
+	c.mu.RUnlock()
+	if l != nil {
+		return l
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l = c.live[id]; l == nil {
+		l = &Live{}
+		c.live[id] = l
+	}
+	return l
+}
+
+// maxRests bounds the registry: models come from callers where an account serves
+// any. Past it a cell is handed out but not kept, so it works for the View that asked.
+const maxRests = 100_000
+
+// Rest gives a rest cell.
+func (c *Cells) Rest(k RestKey) *Rest {
+	c.mu.RLock()
+	r := c.rests[k]
+	c.mu.RUnlock()
+	if r != nil {
+		return r
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r = c.rests[k]; r == nil {
+		r = &Rest{}
+		if len(c.rests) < maxRests {
+			c.rests[k] = r
+		}
+	}
+	return r
+}
+
+// Each calls f for every known rest cell, in no order.
+func (c *Cells) Each(f func(RestKey, *Rest)) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for k, r := range c.rests {
+		f(k, r)
+	}
+}
+
+// Keys of a candidate's rest cells, so that whoever rests something and whoever builds a View
+// agree.
+func AccountKey(id domain.AccountID) RestKey { return RestKey{Scope: RestAccount, Account: id} }
+
+// AccountModelKey is the cell of one account for one model, by its name upstream.
+func AccountModelKey(id domain.AccountID, sent string) RestKey {
+	return RestKey{Scope: RestAccountModel, Account: id, Name: sent}
+}
+
+// OrganizationKey is the cell of an organisation at a platform.
+func OrganizationKey(platform, organization string) RestKey {
+	return RestKey{Scope: RestOrganization, Name: platform + "\x00" + organization}
+}
+
+// ProviderKey is the cell of one model at one platform and address.
+func ProviderKey(platform, baseURL, sent string) RestKey {
+	return RestKey{Scope: RestProvider, Name: platform + "\x00" + baseURL + "\x00" + sent}
+}
+
+// OrganizationOf is the limit and cache domain of an account: its organisation, or a
+// name of its own.
+func OrganizationOf(a *domain.Account) string {
+	if a.Organization != "" {
+		return a.Platform + "/" + a.Organization
+	}
+	return "\x00" + a.Name
+}
+
+// Build makes the View of a pool for one model. speaks says whether a platform understands
+// the dialect; require is what the pool and the key demand together. accounts are
+// those of the pool and are not modified.
+func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, require []domain.Labels,
+	accounts []*domain.Account, speaks func(a *domain.Account) bool, cells *Cells,
+) *View {
+	v := &View{Version: version, Pool: pool.ID, PoolName: pool.Name, Model: model, Dialect: d}
+	maxLimit := 1
+	for _, a := range accounts {
+		sent, serves := a.Models.Resolve(model)
+		verdict := Eligible
+		switch {
+		case !a.Enabled:
+			verdict = Disabled
+		case a.Paused:
+			verdict = Paused
+		case !speaks(a):
+			verdict = WrongPlatform
+		case !serves:
+			verdict = NoModel
+		case slices.ContainsFunc(require, func(l domain.Labels) bool { return !a.Labels.Satisfy(l) }):
+			verdict = NoLabel
+		}
+		if verdict != Eligible {
+			v.Out[verdict]++
+			continue
+		}
+		maxLimit = max(maxLimit, a.MaxInFlight)
+		v.Candidates = append(v.Candidates, Candidate{
+			Account: a, ID: a.ID, Organization: OrganizationOf(a), Sent: sent, Priority: a.Priority, Limit: a.MaxInFlight,
+			Live: cells.Live(a.ID),
+			Rests: [numRests]*Rest{
+				cells.Rest(AccountKey(a.ID)), cells.Rest(AccountModelKey(a.ID, sent)),
+				cells.Rest(OrganizationKey(a.Platform, OrganizationOf(a))), cells.Rest(ProviderKey(a.Platform, a.BaseURL, sent)),
+			},
+		})
+	}
+	for i := range v.Candidates {
+		c := &v.Candidates[i]
+		limit := c.Limit
+		if limit == 0 {
+			limit = maxLimit // an account without a limit counts as large as the largest
+		}
+		c.capacity = int64(max(c.Account.Weight, 1)) * int64(limit)
+	}
+	slices.SortStableFunc(v.Candidates, func(a, b Candidate) int {
+		if a.Priority != b.Priority {
+			return a.Priority - b.Priority
+		}
+		return int(a.ID - b.ID)
+	})
+	return v
+}
+
+// Find gives the candidate of an account, or nil.
+func (v *View) Find(id domain.AccountID) *Candidate {
+	for i := range v.Candidates {
+		if v.Candidates[i].ID == id {
+			return &v.Candidates[i]
+		}
+	}
+	return nil
+}
