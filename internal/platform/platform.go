@@ -1,0 +1,130 @@
+package platform
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/anthropic"
+	"turnout/internal/dialect/openai"
+	"turnout/internal/domain"
+)
+
+// Platform is one kind of upstream. Values are immutable and shared.
+type Platform struct {
+	Name    string
+	BaseURL string // what the provider's own SDK takes as base URL; empty: the account must name one
+	Offers  []Offer
+	// KeyOptional: an account may have no API key (local models).
+	KeyOptional bool
+	// Sign puts the account's credential on a request.
+	Sign func(h http.Header, key domain.Secret)
+	// Rows say what failures mean; the first that matches decides.
+	Rows []Row
+	// Pings: the platform is known to send signs of life during long silences.
+	Pings bool
+}
+
+// Offer is a dialect that a platform speaks, and where.
+type Offer struct {
+	Dialect    dialect.Dialect
+	Path       string // appended to the base URL
+	ModelsPath string
+	// Others are further paths of the dialect that pass through, by their path at Turnout.
+	Others map[string]string
+}
+
+var (
+	messages = Offer{
+		Dialect: anthropic.Dialect{}, Path: "/v1/messages", ModelsPath: "/v1/models?limit=1000",
+		Others: map[string]string{"/v1/messages/count_tokens": "/v1/messages/count_tokens"},
+	}
+	chat = Offer{Dialect: openai.Dialect{}, Path: "/chat/completions", ModelsPath: "/models"}
+)
+
+// all lists the platforms, by name.
+var all = []*Platform{
+	{Name: "anthropic", BaseURL: "https://api.anthropic.com", Offers: []Offer{messages}, Sign: signAnthropic, Rows: anthropicRows, Pings: true},
+	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{chat}, Sign: signBearer, Rows: openaiRows},
+	{Name: "anthropic-compatible", Offers: []Offer{messages}, KeyOptional: true, Sign: signAnthropic, Rows: anthropicRows},
+	{Name: "openai-compatible", Offers: []Offer{chat}, KeyOptional: true, Sign: signBearer, Rows: openaiRows},
+}
+
+// Lookup finds a platform.
+func Lookup(name string) (*Platform, bool) {
+	i := slices.IndexFunc(all, func(p *Platform) bool { return p.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return all[i], true
+}
+
+// Names lists the platforms.
+func Names() []string {
+	out := make([]string, len(all))
+	for i, p := range all {
+		out[i] = p.Name
+	}
+	return out
+}
+
+// Offer finds how the platform speaks a dialect.
+func (p *Platform) Offer(d domain.Dialect) (Offer, bool) {
+	i := slices.IndexFunc(p.Offers, func(o Offer) bool { return o.Dialect.ID() == d })
+	if i < 0 {
+		return Offer{}, false
+	}
+	return p.Offers[i], true
+}
+
+// URL joins an account's base URL (or the platform's) with one of the platform's paths.
+func (p *Platform) URL(base, path string) (*url.URL, error) {
+	if base == "" {
+		base = p.BaseURL
+	}
+	if base == "" {
+		return nil, fmt.Errorf("an account of platform %s needs a base_url", p.Name)
+	}
+	u, err := url.Parse(strings.TrimSuffix(base, "/") + path)
+	if err != nil {
+		return nil, fmt.Errorf("base_url of platform %s: %w", p.Name, err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("base_url %q: want http:// or https:// and a host", base)
+	}
+	return u, nil
+}
+
+// oauthBeta is the beta flag that Anthropic wants beside an OAuth token.
+const oauthBeta = "oauth-2025-04-20"
+
+// signAnthropic: API keys go into x-api-key; OAuth tokens (sk-ant-oat…) go as a bearer with
+// a beta flag that is appended to the caller's own list (API reference, authentication).
+func signAnthropic(h http.Header, key domain.Secret) {
+	k := key.Reveal()
+	if k == "" {
+		return
+	}
+	if !strings.HasPrefix(k, "sk-ant-oat") {
+		h["X-Api-Key"] = []string{k}
+		return
+	}
+	h["Authorization"] = []string{"Bearer " + k}
+	beta := strings.Join(h["Anthropic-Beta"], ",")
+	switch {
+	case beta == "":
+		beta = oauthBeta
+	case !strings.Contains(beta, oauthBeta):
+		beta += "," + oauthBeta
+	}
+	h["Anthropic-Beta"] = []string{beta}
+}
+
+func signBearer(h http.Header, key domain.Secret) {
+	if k := key.Reveal(); k != "" {
+		h["Authorization"] = []string{"Bearer " + k}
+	}
+}
