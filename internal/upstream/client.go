@@ -1,0 +1,222 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/platform"
+)
+
+// Limits of the connections themselves; what an answer may take is up to a Watch.
+const (
+	dialTimeout      = 10 * time.Second
+	handshakeTimeout = 10 * time.Second
+	idleTimeout      = 90 * time.Second
+	maxIdlePerHost   = 1024
+	maxHeaderBytes   = 256 << 10
+	pingAfter        = 15 * time.Second // HTTP/2: silence after which the connection is asked whether it lives
+	pingTimeout      = 15 * time.Second
+)
+
+// Client sends attempts. Every account has connections of its own, so that one
+// account's limits, proxy and broken connections never touch another's. Safe for
+// concurrent use.
+type Client struct {
+	roots *tls.Config // nil: the system's
+
+	mu         sync.RWMutex
+	transports map[transportKey]*http.Transport
+}
+
+type transportKey struct {
+	account domain.AccountID
+	proxy   string
+}
+
+// NewClient makes a client. roots may be nil, and then the system's certificates are trusted.
+func NewClient(roots *tls.Config) *Client {
+	return &Client{roots: roots, transports: map[transportKey]*http.Transport{}}
+}
+
+// Call is one attempt. Nothing in it is modified.
+type Call struct {
+	Account  *domain.Account
+	Platform *platform.Platform
+	URL      *url.URL
+	Method   string
+	Header   http.Header                   // already filtered, see RequestHeader; cloned and signed here
+	Length   int64                         // of the body
+	Body     func() (io.ReadCloser, error) // a fresh reader each time it is called; nil: no body
+}
+
+// Send makes the attempt and returns as soon as the answer's header is there. The
+// caller closes the answer's body. An error is always a *Fault.
+func (c *Client) Send(ctx context.Context, call *Call) (*http.Response, error) {
+	header := make(http.Header, len(call.Header)+2)
+	for k, v := range call.Header {
+		header[k] = v
+	}
+	call.Platform.Sign(header, call.Account.APIKey)
+	req := (&http.Request{
+		Method: call.Method, URL: call.URL, Host: call.URL.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	if call.Body != nil {
+		body, err := call.Body()
+		if err != nil {
+			return nil, &Fault{Kind: FaultUnsent, Err: err}
+		}
+		// GetBody lets the transport repeat what is safe to repeat by itself: a
+		// connection that was closed before a byte was written, a request that an HTTP/2
+		// server refused or passed over with GOAWAY.
+		req.Body, req.GetBody, req.ContentLength = body, call.Body, call.Length
+	}
+	t, err := c.transport(call.Account)
+	if err != nil {
+		return nil, &Fault{Kind: FaultUnsent, Err: err}
+	}
+	resp, err := t.RoundTrip(req)
+	if err != nil {
+		return nil, faultOf(ctx, err)
+	}
+	if err := decode(resp); err != nil {
+		_ = resp.Body.Close()
+		return nil, &Fault{Kind: FaultUnknown, Err: err}
+	}
+	return resp, nil
+}
+
+func (c *Client) transport(a *domain.Account) (*http.Transport, error) {
+	key := transportKey{a.ID, a.Proxy}
+	c.mu.RLock()
+	t := c.transports[key]
+	c.mu.RUnlock()
+	if t != nil {
+		return t, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t = c.transports[key]; t != nil {
+		return t, nil
+	}
+	t = &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    handshakeTimeout,
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConns:           maxIdlePerHost,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		DisableCompression:     true, // answers are relayed as they come
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+	}
+	if c.roots != nil {
+		t.TLSClientConfig = c.roots.Clone()
+	}
+	if a.Proxy != "" {
+		u, err := url.Parse(a.Proxy)
+		if err != nil {
+			return nil, errors.New("the account's proxy is not a URL")
+		}
+		t.Proxy = http.ProxyURL(u)
+	}
+	c.transports[key] = t
+	return t, nil
+}
+
+// Keep closes the idle connections of every account that is not in keep, after a
+// change of configuration. Answers in flight go on.
+func (c *Client) Keep(keep []*domain.Account) {
+	wanted := make(map[transportKey]bool, len(keep))
+	for _, a := range keep {
+		wanted[transportKey{a.ID, a.Proxy}] = true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k, t := range c.transports {
+		if !wanted[k] {
+			t.CloseIdleConnections()
+			delete(c.transports, k)
+		}
+	}
+}
+
+// Close closes every idle connection.
+func (c *Client) Close() { c.Keep(nil) }
+
+// FaultKind is how far a failed attempt came.
+type FaultKind uint8
+
+// The kinds of faults.
+const (
+	FaultUnknown FaultKind = iota // the upstream may have seen the request
+	FaultUnsent                   // nothing of the request was sent
+	FaultLimit                    // a limit of a Watch ended it
+	FaultCaller                   // the caller left
+	FaultLost                     // another attempt of the same request was faster
+)
+
+// Fault is a failure of the connection.
+type Fault struct {
+	Kind  FaultKind
+	Limit Limit // with FaultLimit
+	Err   error // for logs: may name addresses
+}
+
+func (f *Fault) Error() string {
+	switch f.Kind {
+	case FaultLimit:
+		return "time limit: " + f.Limit.String()
+	case FaultCaller:
+		return "the caller left"
+	case FaultLost:
+		return "another attempt was faster"
+	}
+	return fmt.Sprint(f.Err)
+}
+
+// Unwrap gives the cause.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// ErrLost is the cause with which the loser of two attempts is cancelled.
+var ErrLost = errors.New("another attempt was faster")
+
+// FaultOf reads what an error of an attempt under ctx means, while sending or
+// while reading the answer.
+func FaultOf(ctx context.Context, err error) *Fault { return faultOf(ctx, err) }
+
+func faultOf(ctx context.Context, err error) *Fault {
+	if ctx.Err() != nil {
+		cause := context.Cause(ctx)
+		var l limitError
+		switch {
+		case errors.As(cause, &l):
+			return &Fault{Kind: FaultLimit, Limit: Limit(l), Err: err}
+		case errors.Is(cause, ErrLost):
+			return &Fault{Kind: FaultLost, Err: err}
+		}
+		return &Fault{Kind: FaultCaller, Err: err}
+	}
+	var op *net.OpError
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	switch {
+	case errors.As(err, &dns), errors.As(err, &cert), errors.As(err, &record), errors.As(err, &alert),
+		errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect"),
+		err.Error() == "net/http: TLS handshake timeout",
+		err.Error() == "http: server closed idle connection":
+		return &Fault{Kind: FaultUnsent, Err: err}
+	}
+	return &Fault{Kind: FaultUnknown, Err: err}
+}

@@ -1,0 +1,90 @@
+package upstream
+
+import (
+	"net/http"
+	"strings"
+)
+
+// notForwarded are a caller's headers that end here: hop-by-hop ones (RFC 9110,
+// section 7.6.1), its key, whatever tells its address or that of proxies before us, and what
+// is set anew for the account. Canonical form.
+var notForwarded = map[string]bool{
+	"Connection": true, "Proxy-Connection": true, "Keep-Alive": true, "Te": true, "Trailer": true, "Transfer-Encoding": true,
+	"Upgrade": true, "Proxy-Authenticate": true, "Proxy-Authorization": true, "Expect": true,
+	"Authorization": true, "X-Api-Key": true, "X-Goog-Api-Key": true, "Api-Key": true, "Cookie": true,
+	"Forwarded": true, "Via": true, "X-Real-Ip": true, "True-Client-Ip": true, "Client-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true,
+	"Fastly-Client-Ip": true, "X-Original-Forwarded-For": true, "X-Envoy-External-Address": true, "X-Appengine-User-Ip": true,
+	"Host": true, "Content-Length": true, "Content-Encoding": true, "Accept-Encoding": true,
+	"Openai-Organization": true, "Openai-Project": true,
+}
+
+// notForwardedPrefixes end here whatever follows.
+var notForwardedPrefixes = []string{"X-Forwarded-", "Cf-", "X-Turnout-", "Proxy-"}
+
+// RequestHeader copies what of a caller's header goes upstream: all that may matter
+// to a provider, as it came. Values are shared with h.
+func RequestHeader(h http.Header) http.Header {
+	out := make(http.Header, len(h))
+	var named []string // headers that Connection declares hop-by-hop
+	for _, v := range h["Connection"] {
+		for name := range strings.SplitSeq(v, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				named = append(named, http.CanonicalHeaderKey(name))
+			}
+		}
+	}
+next:
+	for k, v := range h {
+		if notForwarded[k] {
+			continue
+		}
+		for _, p := range notForwardedPrefixes {
+			if strings.HasPrefix(k, p) {
+				continue next
+			}
+		}
+		for _, n := range named {
+			if n == k {
+				continue next
+			}
+		}
+		out[k] = v
+	}
+	if _, ok := out["User-Agent"]; !ok {
+		out["User-Agent"] = []string{userAgent}
+	}
+	return out
+}
+
+// userAgent is sent where the caller names no client of its own.
+const userAgent = "turnout"
+
+// notReturned are an upstream's headers that the caller does not get: hop-by-hop,
+// cookies, what belongs to the account or to the connection, and what is written anew.
+var notReturned = map[string]bool{
+	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+	"Proxy-Authenticate": true, "Set-Cookie": true, "Set-Cookie2": true, "Www-Authenticate": true,
+	"Content-Length": true, "Content-Encoding": true, "Date": true, "Server": true, "Via": true, "Alt-Svc": true, "Strict-Transport-Security": true,
+	"Retry-After": true, "Retry-After-Ms": true, "X-Should-Retry": true, "Location": true, "Nel": true, "Report-To": true,
+	"Cf-Ray": true, "Cf-Cache-Status": true,
+}
+
+// notReturnedWords hide a header wherever they stand in its name: what belongs to the
+// account (organisation and project ids, its rate limits) is not the caller's.
+var notReturnedWords = []string{"Organization", "Project", "Ratelimit", "Rate-Limit", "Workspace", "Account", "Cookie", "Turnout", "Codex"}
+
+// AnswerHeader adds what of an upstream's header the caller gets to out.
+func AnswerHeader(h, out http.Header) {
+next:
+	for k, v := range h {
+		if notReturned[k] {
+			continue
+		}
+		for _, w := range notReturnedWords {
+			if strings.Contains(k, w) {
+				continue next
+			}
+		}
+		out[k] = v
+	}
+}
