@@ -44,6 +44,9 @@ func (c Class) String() string {
 // ClassSet is a set of classes. The zero value is empty.
 type ClassSet uint32
 
+// AllClasses holds every class.
+const AllClasses ClassSet = 1<<NumClasses - 1
+
 // Classes makes a set.
 func Classes(cs ...Class) ClassSet {
 	var s ClassSet
@@ -55,6 +58,9 @@ func Classes(cs ...Class) ClassSet {
 
 // Has reports whether c is in the set.
 func (s ClassSet) Has(c Class) bool { return s&(1<<c) != 0 }
+
+// Without is the set less the given classes.
+func (s ClassSet) Without(cs ...Class) ClassSet { return s &^ Classes(cs...) }
 
 // Scope is whom a limit, a fault or a rest concerns.
 type Scope uint8

@@ -11,6 +11,7 @@ import (
 type Outcome struct {
 	Account      domain.AccountID
 	Organization string // the cache and limit domain of the account; empty: the account is alone
+	Provider     string // whose capacity the account draws on; a label that is only compared; empty: unknown
 
 	Class  Class
 	Status int   // HTTP status, 0 if there was none
@@ -24,15 +25,26 @@ type Outcome struct {
 	CacheLost bool
 
 	// Reset is how long from now until the reset that the upstream stated
-	// (Retry-After and its kin). Meaningful only if Stated.
+	// (Retry-After and its kin). Meaningful only if Stated; a reset of zero or
+	// less says nothing and counts as not stated.
 	Reset  time.Duration
 	Stated bool
 
 	Opened    bool // status and headers have gone to the caller
 	Committed bool // content has gone to the caller
 
-	Spent time.Duration  // since the request arrived
-	Cost  domain.NanoUSD // what the attempt cost upstream, where known
+	// Running is how many other attempts of this request are still under way
+	// (one was started beside another). While there are any, nothing new begins.
+	Running int
+	// NoRetries: the provider's retry budget across requests is used up (see
+	// RetryBudget), so it must not be asked again because of a fault of its own.
+	NoRetries bool
+
+	Spent time.Duration // since the request arrived
+	// Silent is how long the slow attempt has been silent; only AtSoftLimit looks
+	// at it. Zero: Spent stands for it.
+	Silent time.Duration
+	Cost   domain.NanoUSD // what the attempt cost upstream, where known
 
 	// Streak is how many failures in a row, this one included, Scope has had
 	// across requests without a success between. At least 1.
@@ -43,7 +55,10 @@ type Outcome struct {
 	// Alternative is where the scheduler would go next; zero if nowhere.
 	Alternative             domain.AccountID
 	AlternativeOrganization string
-	PriceOfMoving           domain.NanoUSD // 0 while prices are unknown
+	AlternativeProvider     string
+	// PriceOfMoving is what reading the stake anew at Alternative costs more than
+	// reading it from the cache here; 0 while prices are unknown.
+	PriceOfMoving domain.NanoUSD
 }
 
 // Stake is what a bound session has to lose by moving to another account.
@@ -66,9 +81,10 @@ const (
 	Switch           // let the scheduler choose another account, after Decision.Wait
 	Round            // forget the failed accounts (an effect after the wait) and begin again
 	Beside           // start another account beside the one that is slow
+	Await            // go on waiting for the attempts that are under way; start nothing
 )
 
-var actionNames = [...]string{"give_up", "retry_same", "switch", "round", "beside"}
+var actionNames = [...]string{"give_up", "retry_same", "switch", "round", "beside", "await"}
 
 // String is the action's name.
 func (a Action) String() string {
@@ -81,8 +97,8 @@ func (a Action) String() string {
 // Decision is a value: it can be kept, shown, replayed and compared.
 type Decision struct {
 	Action  Action
-	Account domain.AccountID // pinned, for RetrySame; zero: the scheduler chooses
-	Wait    time.Duration    // to wait before acting; 0 when giving up
+	Account domain.AccountID // pinned, for RetrySame; zero otherwise: the scheduler chooses
+	Wait    time.Duration    // to wait before acting; 0 when giving up; for Await: ask AtSoftLimit again then, 0: never
 	Reason  Reason           // never empty
 	Detail  string           // optional amounts for people, e.g. what staying and moving would cost
 	N, Max  int              // this is the N-th of at most Max uses of the rule (Max 0: the rule has no count)
@@ -93,9 +109,6 @@ type Decision struct {
 	After []Effect
 }
 
-// Reason names the rule that decided.
-type Reason string
-
 // EffectKind is what an effect does.
 type EffectKind uint8
 
@@ -104,7 +117,8 @@ const (
 	// EffectRest takes Scope (of Account) out of scheduling for For. A rest is
 	// never shortened by a later one.
 	EffectRest EffectKind = iota
-	// EffectForget empties the request's set of failed accounts.
+	// EffectForget empties the request's sets of failed accounts and organisations,
+	// but for accounts that have had all the attempts that one account may have.
 	EffectForget
 	// EffectSingleAccount puts the request into single-account mode.
 	EffectSingleAccount

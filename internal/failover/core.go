@@ -1,0 +1,338 @@
+package failover
+
+import (
+	"time"
+
+	"turnout/internal/domain"
+)
+
+// call is one decision in the making. It borrows a policy, an outcome and a state
+// of its own for as long as one exported function runs.
+type call struct {
+	p *Policy
+	s *State // a copy whose slices are still shared: write to them only through own, forget and excludeOrganization
+	o *Outcome
+}
+
+// AfterFailure decides what follows a failed attempt. The order: committed, final
+// class, another attempt under way, budgets, same account, grace (stay or move),
+// exclude and rest, switch, give up. An account that stays is not rested: marking
+// it first would take the session from it, whatever grace decides.
+func AfterFailure(p Policy, s State, o Outcome) (State, Decision) {
+	c := call{p: &p, s: &s, o: &o}
+	a := c.record()
+	d := c.afterFailure(a)
+	return s, d
+}
+
+func (c *call) afterFailure(a *AccountState) Decision {
+	switch {
+	case c.o.Committed:
+		// Not excluded: should the client send the same again, that is this
+		// account's second attempt, with a cache that is warm.
+		return Decision{Reason: ReasonCommitted, Before: c.rest()}
+	case c.p.Final.Has(c.o.Class):
+		return Decision{Reason: ReasonFinalClass, Before: c.rest()}
+	case c.o.Running > 0:
+		c.exclude(a)
+		return Decision{Action: Await, Reason: ReasonStillRunning, Before: c.rest()}
+	case !under(c.s.Attempts, c.p.Attempts):
+		c.exclude(a)
+		return Decision{Reason: ReasonAttemptsUsed, N: c.s.Attempts, Max: c.p.Attempts, Before: c.rest()}
+	case c.p.Total != NoBound && c.o.Spent >= c.p.Total:
+		c.exclude(a)
+		return Decision{Reason: ReasonTotalUsed, Before: c.rest()}
+	}
+	if d, ok := c.same(a); ok {
+		return d
+	}
+	d, ok := c.grace(a)
+	if ok {
+		return d
+	}
+	// What grace says against staying is the reason of the switch that follows.
+	return c.leave(a, d.Reason, d.Detail)
+}
+
+// AfterNoCandidate decides what follows when the scheduler found no account to try.
+// soonest is how long it takes until an account that this request could still use
+// is back from a rest; known is false if no such account rests. Accounts that only
+// this request excludes, and those for which State.IsSpent, do not count.
+//
+// It may be asked of a fresh state: then everybody was resting when the request
+// came, and the rest may be short enough to wait for.
+func AfterNoCandidate(p Policy, s State, soonest time.Duration, known bool) (State, Decision) {
+	o := Outcome{Class: s.Last.Class, Status: s.Last.Status, Spent: s.Last.Spent}
+	c := call{p: &p, s: &s, o: &o}
+	if s.Attempts > 0 && !under(s.Attempts, p.Attempts) {
+		return s, Decision{Reason: ReasonAttemptsUsed, N: s.Attempts, Max: p.Attempts}
+	}
+	resting := known && soonest > 0 && !p.Round.IgnoreStated
+	if !resting && !s.bringsBack() {
+		return s, Decision{Reason: ReasonNoAccount}
+	}
+	d := c.round(soonest, resting)
+	return s, d
+}
+
+// bringsBack reports whether forgetting would bring back anybody, or nobody was
+// excluded.
+func (s *State) bringsBack() bool {
+	failed := len(s.Organizations) > 0
+	for i := range s.Accounts {
+		if s.Accounts[i].Failed && !s.Accounts[i].Spent {
+			return true
+		}
+		failed = failed || s.Accounts[i].Failed
+	}
+	return !failed
+}
+
+// record enters the failure into the state, and gives the account's own entry.
+func (c *call) record() *AccountState {
+	s, o := c.s, c.o
+	s.Attempts++
+	s.Last = Failure{
+		Attempt: s.Attempts, Account: o.Account, Class: o.Class, Status: o.Status, Scope: o.Scope,
+		Reset: o.Reset, Stated: o.stated(), Spent: o.Spent,
+	}
+	// Of equals the newer is kept: its reset is the truer one.
+	if !MoreUseful(s.Best, s.Last) {
+		s.Best = s.Last
+	}
+	if c.p.BillOnFailure && (s.Session.HasBound || o.CacheLost) {
+		s.CacheBilling = true
+	}
+	a := s.own(o.Account)
+	a.Tries++
+	return a
+}
+
+// stated reports whether the upstream stated a reset that says something.
+func (o *Outcome) stated() bool { return o.Stated && o.Reset > 0 }
+
+// pinnable reports whether the account may be asked again at all.
+func (c *call) pinnable(a *AccountState) bool {
+	if !under(a.Tries, c.p.PerAccount) || c.braked() {
+		return false
+	}
+	return c.p.PinFailed || !c.s.Excludes(a.ID, c.organization(c.o.Organization))
+}
+
+// braked reports whether asking this provider again would only hammer it.
+func (c *call) braked() bool { return c.o.NoRetries && c.p.Braked.Has(c.o.Class) }
+
+// organization is the name by which accounts are related; none where the policy
+// takes them for strangers.
+func (c *call) organization(name string) string {
+	if !c.p.ShareOrganization {
+		return ""
+	}
+	return name
+}
+
+// same is the same-account rule, or the platform's own in single-account mode.
+func (c *call) same(a *AccountState) (Decision, bool) {
+	if !c.pinnable(a) {
+		return Decision{}, false
+	}
+	// The platform's own rule is about waiting for a stated reset. Where none is
+	// stated the ordinary rule holds in single-account mode too: the vectors have it so.
+	if c.s.Single && c.p.Single.Max != 0 && c.o.stated() {
+		return c.single(a)
+	}
+	r := &c.p.Same
+	if !r.covers(c.o) || !under(a.Retries, r.Max) {
+		return Decision{}, false
+	}
+	full, stated, ok := c.wait(r, a.Retries+1)
+	if !ok {
+		return Decision{}, false
+	}
+	a.Retries++
+	d := Decision{Action: RetrySame, Account: a.ID, Reason: ReasonSameAccount, N: a.Retries, Max: bound(r.Max)}
+	if stated {
+		d.Reason = ReasonStatedReset
+	}
+	d.Wait = c.spend(r, full, stated)
+	return d, true
+}
+
+func (c *call) single(a *AccountState) (Decision, bool) {
+	r := &c.p.Single
+	if !r.covers(c.o) || !under(c.s.SingleRetries, r.Max) {
+		return Decision{}, false
+	}
+	full, stated, ok := c.wait(r, c.s.SingleRetries+1)
+	if !ok || r.Total > 0 && full > r.Total-c.s.SingleWaited {
+		return Decision{}, false
+	}
+	c.s.SingleRetries++
+	d := Decision{
+		Action: RetrySame, Account: a.ID, Reason: ReasonSingleAccount, N: c.s.SingleRetries, Max: bound(r.Max),
+		Wait: c.spend(r, full, stated),
+	}
+	c.s.SingleWaited += d.Wait
+	return d, true
+}
+
+// leave excludes and rests the account, and switches if the policy allows it.
+func (c *call) leave(a *AccountState, why Reason, detail string) Decision {
+	s, r := c.s, &c.p.Switch
+	c.exclude(a)
+	before := c.rest()
+	giveUp := func(reason Reason, n, most int) Decision {
+		return Decision{Reason: reason, Detail: detail, N: n, Max: bound(most), Before: before}
+	}
+
+	elsewhere := c.o.Provider != "" && c.o.AlternativeProvider != "" && c.o.Provider != c.o.AlternativeProvider
+	rotates := c.o.Class == Capacity && !elsewhere
+	switch {
+	case c.braked() && !elsewhere:
+		return giveUp(ReasonRetriesUsed, 0, 0)
+	case !r.covers(c.o):
+		return giveUp(ReasonNotSwitched, 0, 0)
+	case rotates && !under(s.CapacitySwitches, c.p.CapacitySwitches):
+		// Another account of the same provider fares no better; a moment may.
+		if d := c.round(0, false); d.Action == Round {
+			d.Before = before
+			return d
+		}
+		return giveUp(ReasonNoCapacity, s.CapacitySwitches, c.p.CapacitySwitches)
+	case !under(s.Switches, r.Max):
+		return giveUp(ReasonSwitchesUsed, s.Switches, r.Max)
+	}
+	full, stated, ok := c.wait(r, s.Switches+1)
+	if !ok {
+		return giveUp(ReasonWaitingUsed, 0, 0)
+	}
+	s.Switches++
+	if rotates {
+		s.CapacitySwitches++
+	}
+	if c.leavesBound() || c.o.CacheLost {
+		s.CacheBilling = true
+	}
+	if why == "" {
+		why = ReasonSwitch
+	}
+	return Decision{
+		Action: Switch, Wait: c.spend(r, full, stated), Reason: why, Detail: detail,
+		N: s.Switches, Max: bound(r.Max), Before: before,
+	}
+}
+
+// leavesBound reports whether leaving the failed account is leaving the session's.
+// Where the bound account is unknown, the first one that was tried stands for it.
+func (c *call) leavesBound() bool {
+	b := c.s.Session
+	if !b.HasBound {
+		return false
+	}
+	return b.Bound == c.o.Account || !b.BoundKnown
+}
+
+// round waits and forgets. rested says that soonest is the true end of a rest.
+func (c *call) round(soonest time.Duration, rested bool) Decision {
+	s, r := c.s, &c.p.Round
+	caused := s.Last.Attempt > 0 && r.covers(c.o)
+	switch {
+	case !caused && !rested:
+		return Decision{Reason: ReasonNoAccount}
+	case !under(s.Rounds, r.Max):
+		return Decision{Reason: ReasonRoundsUsed, N: s.Rounds, Max: bound(r.Max)}
+	case c.p.Switch.Max != NoBound && s.Switches > c.p.Switch.Max:
+		return Decision{Reason: ReasonSwitchesUsed, N: s.Switches, Max: c.p.Switch.Max}
+	}
+	full := time.Duration(0)
+	if caused {
+		if full = r.Backoff.full(s.Rounds + 1); !within(full, r.Longest) {
+			return Decision{Reason: ReasonWaitingUsed}
+		}
+	}
+	if rested && !within(soonest, r.LongestStated) || !c.affords(full) || rested && !c.affords(soonest) {
+		return Decision{Reason: ReasonWaitingUsed}
+	}
+	s.Rounds++
+	wait := full
+	if caused {
+		wait = r.Backoff.shorten(full, s.draw())
+	}
+	if rested {
+		wait = max(wait, soonest) // jitter never wakes anybody before the rest is over
+	}
+	s.Waited = plus(s.Waited, wait)
+	d := Decision{
+		Action: Round, Wait: wait, Reason: ReasonRound, N: s.Rounds, Max: bound(r.Max),
+		After: []Effect{{Kind: EffectForget}},
+	}
+	if r.SingleAccount {
+		d.After = append(d.After, Effect{Kind: EffectSingleAccount})
+	}
+	return d
+}
+
+// exclude takes the account out of this request, and its organisation with it if
+// what failed is the organisation's.
+func (c *call) exclude(a *AccountState) {
+	a.Failed = true
+	a.Spent = !under(a.Tries, c.p.PerAccount)
+	if c.o.Scope == ScopeOrganization {
+		c.s.excludeOrganization(c.organization(c.o.Organization))
+	}
+}
+
+// rest is the failure's consequence for other requests.
+func (c *call) rest() []Effect {
+	if int(c.o.Class) >= NumClasses {
+		return nil
+	}
+	if e, ok := c.p.Rests[c.o.Class].For(*c.o); ok {
+		return []Effect{e}
+	}
+	return nil
+}
+
+// wait is what a rule's n-th use would wait before jitter; ok is false if that is
+// too long for the rule or for what is left of a budget.
+func (c *call) wait(r *Rule, n int) (full time.Duration, stated, ok bool) {
+	stated = c.o.stated() && !r.IgnoreStated
+	if stated {
+		return c.o.Reset, true, within(c.o.Reset, r.LongestStated) && c.affords(c.o.Reset)
+	}
+	full = r.Backoff.full(n)
+	return full, false, !r.NeedStated && within(full, r.Longest) && c.affords(full)
+}
+
+// spend takes a wait from the budget and gives what is really waited.
+func (c *call) spend(r *Rule, full time.Duration, stated bool) time.Duration {
+	if !stated && r.Backoff.Jitter > 0 && full > 0 {
+		full = r.Backoff.shorten(full, c.s.draw())
+	}
+	c.s.Waited = plus(c.s.Waited, full)
+	return full
+}
+
+// affords reports whether a wait is within the budgets of waiting and of time.
+func (c *call) affords(wait time.Duration) bool {
+	return within(plus(c.s.Waited, wait), c.p.Waiting) && (wait == 0 || within(plus(max(c.o.Spent, 0), wait), c.p.Total))
+}
+
+func within(wait, longest time.Duration) bool { return longest == NoBound || wait <= longest }
+
+// bound is a maximum as a decision shows it: 0 if there is none.
+func bound(maximum int) int { return max(maximum, 0) }
+
+// alternative is whom the scheduler would choose, if that may really be chosen
+// after this failure.
+func (c *call) alternative() (domain.AccountID, bool) {
+	o := c.o
+	org := c.organization(o.AlternativeOrganization)
+	if o.Alternative == 0 || o.Alternative == o.Account || c.s.Excludes(o.Alternative, org) {
+		return 0, false
+	}
+	if o.Scope == ScopeOrganization && org != "" && org == c.organization(o.Organization) {
+		return 0, false
+	}
+	return o.Alternative, true
+}
