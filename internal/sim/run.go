@@ -1,0 +1,87 @@
+package sim
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// RunOptions are what `turnout sim` is asked.
+type RunOptions struct {
+	Provider Options
+	Server   ServerOptions
+	// Verbose prints a line for every request that ended.
+	Verbose bool
+}
+
+// Run serves a simulated provider until the context ends, which is not an error.
+// It prints the address, what to call, and the words to ask for behaviour with.
+func Run(ctx context.Context, o RunOptions, w io.Writer) error {
+	out := &lines{w: w}
+	if o.Verbose {
+		also := o.Provider.Done
+		o.Provider.Done = func(s Seen) {
+			out.request(s)
+			if also != nil {
+				also(s)
+			}
+		}
+	}
+	s, err := Start(New(o.Provider), o.Server)
+	if err != nil {
+		return err
+	}
+	if err := out.intro(s); err != nil {
+		_ = s.Close()
+		return fmt.Errorf("say where the simulated provider listens: %w", err)
+	}
+	<-ctx.Done()
+	return s.Close()
+}
+
+// lines keeps the lines of concurrent requests apart.
+type lines struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lines) intro(s *Server) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := fmt.Fprintf(l.w, `A simulated provider listens on %[1]s
+  Anthropic base URL  %[1]s
+  OpenAI base URL     %[1]s/v1
+
+Any key is good that does not begin with sk-bad. Dash-separated words in the key,
+or else in the model's name, ask for behaviour: sk-sim-a-fail429x3-ra2 answers its
+first three requests with 429 and Retry-After: 2.
+
+`, s.URL()); err != nil {
+		return err
+	}
+	if err := WriteWords(l.w); err != nil {
+		return err
+	}
+	if cert := s.http.TLSConfig; cert != nil {
+		if _, err := fmt.Fprintf(l.w, "\nIts certificate, to be trusted by the client:\n"); err != nil {
+			return err
+		}
+		if err := pem.Encode(l.w, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificates[0].Certificate[0]}); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(l.w)
+	return err
+}
+
+// request prints one line. A key's words are its behaviour and no secret: the
+// keys of this provider open nothing.
+func (l *lines) request(s Seen) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = fmt.Fprintf(l.w, "%d %s %s key=%s model=%s stream=%t status=%d events=%d fault=%s outcome=%s took=%s\n",
+		s.Seq, s.Method, s.Path, s.Key, s.Model, s.Stream, s.Status, s.Events, s.Fault.Kind, s.Outcome, s.End.Sub(s.Start).Round(time.Millisecond))
+}
