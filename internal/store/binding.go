@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"turnout/internal/domain"
+)
+
+// Binding says where a session's conversation lives. Times are kept to the
+// millisecond.
+type Binding struct {
+	Session    [16]byte // a hash; the session's own id is never stored
+	Account    domain.AccountID
+	Expires    time.Time
+	WarmTokens int64     // tokens in the account's prompt cache; 0: no stake
+	WarmUntil  time.Time // until when they stay there; zero with no stake
+}
+
+// SaveBindings writes the latest state of bindings in one transaction; of several
+// with the same session the last one counts. A binding with account 0 is deleted.
+func (s *Store) SaveBindings(ctx context.Context, bindings []Binding) error {
+	if len(bindings) == 0 {
+		return nil
+	}
+	return s.tx(ctx, "write session bindings", func(tx *sql.Tx) error {
+		save, err := tx.PrepareContext(ctx, `INSERT INTO bindings (session, account, expires, warm, warm_until) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (session) DO UPDATE SET account = excluded.account, expires = excluded.expires,
+			warm = excluded.warm, warm_until = excluded.warm_until`)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = save.Close() }()
+		for i := range bindings {
+			b := &bindings[i]
+			if b.Account == 0 {
+				_, err = tx.ExecContext(ctx, "DELETE FROM bindings WHERE session = ?", b.Session[:])
+			} else {
+				_, err = save.ExecContext(ctx, b.Session[:], int64(b.Account), toMilli(b.Expires), b.WarmTokens, toMilli(b.WarmUntil))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LoadBindings lists the bindings that have not expired at now, in no particular
+// order.
+func (s *Store) LoadBindings(ctx context.Context, now time.Time) ([]Binding, error) {
+	var out []Binding
+	err := s.rows(ctx, "read session bindings", func(scan func(...any) error) error {
+		var b Binding
+		var session []byte
+		var expires, warmUntil int64
+		if err := scan(&session, &b.Account, &expires, &b.WarmTokens, &warmUntil); err != nil {
+			return err
+		}
+		copy(b.Session[:], session)
+		b.Expires, b.WarmUntil = fromMilli(expires), fromMilli(warmUntil)
+		out = append(out, b)
+		return nil
+	}, "SELECT session, account, expires, warm, warm_until FROM bindings WHERE expires > ?", now.UnixMilli())
+	return out, err
+}
+
+const sweepBindings = "DELETE FROM bindings WHERE session IN (SELECT session FROM bindings WHERE expires <= ? ORDER BY expires LIMIT ?)"
+
+// DeleteBindingsBefore deletes at most limit bindings that have expired at t, and
+// says how many.
+func (s *Store) DeleteBindingsBefore(ctx context.Context, t time.Time, limit int) (int, error) {
+	return s.deleteBounded(ctx, "sweep session bindings", sweepBindings, t.UnixMilli(), limit)
+}

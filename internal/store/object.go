@@ -1,0 +1,242 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"turnout/internal/domain"
+)
+
+// Pool is a pool with its policy, which the store keeps without reading it.
+type Pool struct {
+	domain.Pool
+	Policy json.RawMessage // JSON in the caller's own form; nil: none
+}
+
+// Desired is what a configuration file wants to exist. IDs, origins and the
+// Enabled and Paused fields in it are ignored.
+type Desired struct {
+	Accounts []domain.Account
+	Pools    []Pool
+	Keys     []domain.Key
+}
+
+// Names finds the names of stored ids, for showing records to people.
+type Names struct {
+	Accounts map[domain.AccountID]string
+	Pools    map[domain.PoolID]string
+	Keys     map[domain.KeyID]string
+}
+
+// The specs: what the spec columns hold. A member that is added must have
+// omitempty, so that old rows do not all seem edited.
+type (
+	accountSpec struct {
+		Platform     string            `json:"platform"`
+		BaseURL      string            `json:"base_url,omitempty"`
+		Organization string            `json:"organization,omitempty"`
+		Labels       domain.Labels     `json:"labels,omitempty"`
+		Pools        []string          `json:"pools,omitempty"`
+		Priority     int               `json:"priority,omitempty"`
+		Weight       int               `json:"weight,omitempty"`
+		MaxInFlight  int               `json:"max_concurrency,omitempty"`
+		Models       map[string]string `json:"models,omitempty"`
+	}
+	accountSecrets struct {
+		APIKey string `json:"api_key,omitempty"`
+		Proxy  string `json:"proxy,omitempty"`
+	}
+	poolSpec struct {
+		Require domain.Labels   `json:"require,omitempty"`
+		Policy  json.RawMessage `json:"policy,omitempty"`
+	}
+	keySpec struct {
+		Pools   []string      `json:"pools,omitempty"`
+		Models  []string      `json:"models,omitempty"`
+		Require domain.Labels `json:"require,omitempty"`
+		Expires int64         `json:"expires,omitempty"` // Unix milliseconds
+	}
+)
+
+// Accounts lists all accounts, disabled ones too, by id, with their secrets.
+func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
+	var out []domain.Account
+	err := s.rows(ctx, "list the accounts", func(scan func(...any) error) error {
+		var a domain.Account
+		var spec string
+		var sealed []byte
+		if err := scan(&a.ID, &a.Name, &a.Origin, &spec, &sealed, &a.Enabled, &a.Paused); err != nil {
+			return err
+		}
+		var sp accountSpec
+		if err := json.Unmarshal([]byte(spec), &sp); err != nil {
+			return fmt.Errorf("read the spec of account %q: %w", a.Name, err)
+		}
+		secrets, err := s.openSecrets(a.Name, sealed)
+		if err != nil {
+			return err
+		}
+		a.Platform, a.BaseURL, a.Organization = sp.Platform, sp.BaseURL, sp.Organization
+		a.Labels, a.Pools, a.Models = sp.Labels, sp.Pools, sp.Models
+		a.Priority, a.Weight, a.MaxInFlight = sp.Priority, sp.Weight, sp.MaxInFlight
+		a.APIKey, a.Proxy = domain.NewSecret(secrets.APIKey), secrets.Proxy
+		out = append(out, a)
+		return nil
+	}, "SELECT id, name, origin, spec, secrets, enabled, paused FROM accounts ORDER BY id")
+	return out, err
+}
+
+// Pools lists all pools, disabled ones too, by id.
+func (s *Store) Pools(ctx context.Context) ([]Pool, error) {
+	var out []Pool
+	err := s.rows(ctx, "list the pools", func(scan func(...any) error) error {
+		var p Pool
+		var spec string
+		if err := scan(&p.ID, &p.Name, &p.Origin, &spec, &p.Enabled); err != nil {
+			return err
+		}
+		var sp poolSpec
+		if err := json.Unmarshal([]byte(spec), &sp); err != nil {
+			return fmt.Errorf("read the spec of pool %q: %w", p.Name, err)
+		}
+		p.Require, p.Policy = sp.Require, sp.Policy
+		out = append(out, p)
+		return nil
+	}, "SELECT id, name, origin, spec, enabled FROM pools ORDER BY id")
+	return out, err
+}
+
+// Keys lists all keys, disabled ones too, by id.
+func (s *Store) Keys(ctx context.Context) ([]domain.Key, error) {
+	var out []domain.Key
+	err := s.rows(ctx, "list the keys", func(scan func(...any) error) error {
+		var k domain.Key
+		var spec string
+		var hash []byte
+		if err := scan(&k.ID, &k.Name, &k.Origin, &spec, &hash, &k.Enabled); err != nil {
+			return err
+		}
+		var sp keySpec
+		if err := json.Unmarshal([]byte(spec), &sp); err != nil {
+			return fmt.Errorf("read the spec of key %q: %w", k.Name, err)
+		}
+		if copy(k.Hash[:], hash) != len(k.Hash) || len(hash) != len(k.Hash) {
+			return fmt.Errorf("the hash of key %q has %d bytes instead of %d", k.Name, len(hash), len(k.Hash))
+		}
+		k.Pools, k.Models, k.Require = sp.Pools, sp.Models, sp.Require
+		k.Expires = fromMilli(sp.Expires)
+		out = append(out, k)
+		return nil
+	}, "SELECT id, name, origin, spec, hash, enabled FROM keys ORDER BY id")
+	return out, err
+}
+
+// Names lists the names of all objects. Unlike Accounts it needs no secrets.
+func (s *Store) Names(ctx context.Context) (Names, error) {
+	n := Names{map[domain.AccountID]string{}, map[domain.PoolID]string{}, map[domain.KeyID]string{}}
+	err := s.rows(ctx, "list the names", func(scan func(...any) error) error {
+		var kind int
+		var id int64
+		var name string
+		if err := scan(&kind, &id, &name); err != nil {
+			return err
+		}
+		switch kind {
+		case 1:
+			n.Accounts[domain.AccountID(id)] = name
+		case 2:
+			n.Pools[domain.PoolID(id)] = name
+		case 3:
+			n.Keys[domain.KeyID(id)] = name
+		}
+		return nil
+	}, "SELECT 1, id, name FROM accounts UNION ALL SELECT 2, id, name FROM pools UNION ALL SELECT 3, id, name FROM keys")
+	return n, err
+}
+
+// SetPaused takes an account out of scheduling, or puts it back. It holds until it
+// is called again, whatever the configuration file says. An unknown name is a
+// domain error of kind not found.
+func (s *Store) SetPaused(ctx context.Context, account string, paused bool) error {
+	const doing = "pause or resume an account"
+	return s.tx(ctx, doing, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "UPDATE accounts SET paused = ? WHERE name = ?", paused, account)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			return domain.Errorf(domain.KindNotFound, doing, "there is no account %q", account)
+		}
+		return nil
+	})
+}
+
+func (s *Store) sealSecrets(name string, sec accountSecrets) ([]byte, error) {
+	if sec == (accountSecrets{}) {
+		return nil, nil
+	}
+	plain, err := json.Marshal(sec)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := s.sealer.Seal(plain, "accounts", name, "secrets")
+	if err != nil {
+		return nil, fmt.Errorf("seal the secrets of account %q: %w", name, err)
+	}
+	return sealed, nil
+}
+
+func (s *Store) openSecrets(name string, sealed []byte) (sec accountSecrets, err error) {
+	if len(sealed) == 0 {
+		return sec, nil
+	}
+	if s.sealer == nil {
+		return sec, fmt.Errorf("the secrets of account %q are sealed and the store was opened without the master key", name)
+	}
+	plain, err := s.sealer.Open(sealed, "accounts", name, "secrets")
+	if err != nil {
+		return sec, fmt.Errorf("open the secrets of account %q: %w", name, err)
+	}
+	if json.Unmarshal(plain, &sec) != nil { // its error could quote the plain text
+		return accountSecrets{}, fmt.Errorf("the secrets of account %q are not in the form that this version writes", name)
+	}
+	return sec, nil
+}
+
+// rows runs a query and hands each row's scanner to f.
+func (s *Store) rows(ctx context.Context, doing string, f func(scan func(...any) error) error, query string, args ...any) error {
+	r, err := s.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, explain(err))
+	}
+	defer func() { _ = r.Close() }()
+	for r.Next() {
+		if err := f(r.Scan); err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+	}
+	if err := r.Err(); err != nil {
+		return fmt.Errorf("%s: %w", doing, explain(err))
+	}
+	return nil
+}
+
+// toMilli and fromMilli keep the zero time as 0.
+func toMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}

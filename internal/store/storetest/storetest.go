@@ -1,0 +1,72 @@
+// Package storetest is the behaviour that every database behind package store
+// must show. Each database's own tests call Run; a change in behaviour is a change
+// here. It owns no database and must never look behind the interface.
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/store"
+)
+
+// Store is what the suite exercises: everything that package store offers but
+// opening and closing.
+type Store interface {
+	Ping(context.Context) error
+
+	Provision(context.Context, store.Desired) (store.Changes, error)
+	Create(context.Context, store.Desired) error
+	Accounts(context.Context) ([]domain.Account, error)
+	Pools(context.Context) ([]store.Pool, error)
+	Keys(context.Context) ([]domain.Key, error)
+	Names(context.Context) (store.Names, error)
+	SetPaused(ctx context.Context, account string, paused bool) error
+
+	AppendRequests(context.Context, []store.RequestRow) error
+	Requests(context.Context, store.RequestFilter) ([]store.RequestRow, error)
+	Request(context.Context, domain.RequestID) (store.RequestRow, error)
+	DeleteTracesBefore(context.Context, time.Time, int) (int, error)
+	DeleteRequestsBefore(context.Context, time.Time, int) (int, error)
+
+	SaveBindings(context.Context, []store.Binding) error
+	LoadBindings(context.Context, time.Time) ([]store.Binding, error)
+	DeleteBindingsBefore(context.Context, time.Time, int) (int, error)
+
+	SaveRests(context.Context, []store.Rest) error
+	LoadRests(context.Context, time.Time) ([]store.Rest, error)
+	EndRests(context.Context, []store.RestKey) error
+	DeleteRestsBefore(context.Context, time.Time, int) (int, error)
+}
+
+var _ Store = (*store.Store)(nil)
+
+// Run exercises the store that open gives, which must be empty each time and is
+// closed by open's own cleanup.
+func Run(t *testing.T, open func(t *testing.T) Store) {
+	for _, g := range []struct {
+		name string
+		f    func(*testing.T, func(*testing.T) Store)
+	}{
+		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"rests", rests},
+	} {
+		t.Run(g.name, func(t *testing.T) { g.f(t, open) })
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func got[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		must(t, err)
+		return v
+	}
+}
