@@ -151,6 +151,7 @@ func parseAnthropic(h http.Header, body []byte, counting bool) (*ask, *failure) 
 func (q *ask) addTools(tools []json.RawMessage) *failure {
 	for i, raw := range tools {
 		var t struct {
+			Type        string          `json:"type"`
 			Name        string          `json:"name"`
 			InputSchema json.RawMessage `json:"input_schema"`
 		}
@@ -161,7 +162,7 @@ func (q *ask) addTools(tools []json.RawMessage) *failure {
 		if err != nil {
 			return invalidAnthropic("tools.%d: %v", i, err)
 		}
-		if t.Name == "" {
+		if t.Name == "" && (t.Type == "" || t.Type == "custom") { // a server's tool may go without
 			return invalidAnthropic("tools.%d.custom.name: Field required", i)
 		}
 		q.offers = append(q.offers, toolOffer{name: t.Name, schema: t.InputSchema})

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"sync"
@@ -65,11 +64,8 @@ first three requests with 429 and Retry-After: 2.
 	if err := WriteWords(l.w); err != nil {
 		return err
 	}
-	if cert := s.http.TLSConfig; cert != nil {
-		if _, err := fmt.Fprintf(l.w, "\nIts certificate, to be trusted by the client:\n"); err != nil {
-			return err
-		}
-		if err := pem.Encode(l.w, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificates[0].Certificate[0]}); err != nil {
+	if cert := s.Certificate(); cert != nil {
+		if _, err := fmt.Fprintf(l.w, "\nIts certificate, to be trusted by the client:\n%s", cert); err != nil {
 			return err
 		}
 	}

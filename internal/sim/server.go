@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log"
@@ -29,6 +30,7 @@ type Server struct {
 	listener *listener
 	http     *http.Server
 	roots    *x509.CertPool
+	cert     []byte // PEM; nil without TLS
 	cancel   context.CancelFunc
 	scheme   string
 	served   chan struct{} // closed when the accept loop has ended
@@ -51,6 +53,7 @@ func Start(p *Provider, o ServerOptions) (*Server, error) {
 			return nil, fmt.Errorf("start a simulated provider: %w", err)
 		}
 		s.scheme, s.roots = "https", roots
+		s.cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 		config = &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12}
 	}
 	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", o.Addr)
@@ -63,7 +66,7 @@ func Start(p *Provider, o ServerOptions) (*Server, error) {
 		Handler:           http.HandlerFunc(s.serve),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: time.Minute,
-		TLSConfig:         config,
+		TLSConfig:         config.Clone(), // net/http changes it
 		ErrorLog:          log.New(discard{}, "", 0), // what goes wrong here goes wrong on purpose
 	}
 	go func() {
@@ -99,6 +102,10 @@ func (s *Server) URL() string { return s.scheme + "://" + s.Addr() }
 
 // Roots is the pool that trusts the server's certificate; nil without TLS.
 func (s *Server) Roots() *x509.CertPool { return s.roots }
+
+// Certificate is that certificate in PEM, for clients in other processes; nil
+// without TLS.
+func (s *Server) Certificate() []byte { return s.cert }
 
 // CloseConnections breaks every open connection at once, as a dying load balancer
 // does. New ones are accepted.
