@@ -27,11 +27,13 @@ func AfterFailure(p Policy, s State, o Outcome) (State, Decision) {
 
 func (c *call) afterFailure(a *AccountState) Decision {
 	switch {
-	case c.o.Committed:
-		// Not excluded: should the client send the same again, that is this
-		// account's second attempt, with a cache that is warm.
-		return Decision{Reason: ReasonCommitted, Before: c.rest()}
-	case c.p.Final.Has(c.o.Class):
+	case c.o.Committed, c.p.Final.Has(c.o.Class):
+		// Not excluded unless it is spent: should the client send the same again,
+		// that is this account's next attempt, with a cache that is warm.
+		c.retire(a)
+		if c.o.Committed {
+			return Decision{Reason: ReasonCommitted, Before: c.rest()}
+		}
 		return Decision{Reason: ReasonFinalClass, Before: c.rest()}
 	case c.o.Running > 0:
 		c.exclude(a)
@@ -73,6 +75,26 @@ func AfterNoCandidate(p Policy, s State, soonest time.Duration, known bool) (Sta
 	}
 	d := c.round(soonest, resting)
 	return s, d
+}
+
+// AfterAbandoned is the state after an attempt that was ended without an answer and
+// without a failure: the client left, or the other of two attempts settled the
+// request in failure. It counts as an attempt, so that a client that leaves and
+// asks again renews nothing; nobody is blamed for it.
+func AfterAbandoned(p Policy, s State, account domain.AccountID) State {
+	c := call{p: &p, s: &s}
+	s.Attempts++
+	a := s.own(account)
+	a.Tries++
+	c.retire(a)
+	return s
+}
+
+// retire excludes the account if it has had all its attempts.
+func (c *call) retire(a *AccountState) {
+	if !under(a.Tries, c.p.PerAccount) {
+		a.Failed, a.Spent = true, true
+	}
 }
 
 // bringsBack reports whether forgetting would bring back anybody, or nobody was

@@ -25,7 +25,7 @@ type State struct {
 	Seed    uint64 // jitter is drawn from it
 	Draws   uint32 // how many numbers were drawn from Seed
 
-	Attempts         int           // attempts that have failed
+	Attempts         int           // attempts that have failed or were abandoned
 	Switches         int           // switches made
 	CapacitySwitches int           // those of them that a lack of capacity caused, with nothing said of another provider
 	Graces           int           // waits for the bound account
@@ -47,7 +47,7 @@ type State struct {
 // AccountState is what a request has behind it at one account.
 type AccountState struct {
 	ID      domain.AccountID
-	Tries   int  // attempts that have failed there
+	Tries   int  // attempts that have failed there or were abandoned
 	Retries int  // uses of the same-account rule
 	Failed  bool // excluded from this request
 	Spent   bool // has had all the attempts that one account may have: stays excluded even after a round
@@ -102,7 +102,7 @@ func (s State) Excludes(id domain.AccountID, organization string) bool {
 	return s.IsFailed(id) || s.IsFailedOrganization(organization)
 }
 
-// Tries is how many attempts have failed at the account.
+// Tries is how many attempts have failed at the account or were abandoned.
 func (s State) Tries(id domain.AccountID) int {
 	if i, ok := s.find(id); ok {
 		return s.Accounts[i].Tries
@@ -112,7 +112,8 @@ func (s State) Tries(id domain.AccountID) int {
 
 // MayBegin reports whether a request may make an attempt at all; a new one always
 // may. One that goes on with the state of the client's former try may not once the
-// attempts are used up: its answer is State.Best.
+// attempts are used up: its answer is State.Best. A state in which nothing failed
+// (State.Best.Attempt 0) is not worth keeping: there would be nothing to answer.
 func MayBegin(p Policy, s State) (bool, Reason) {
 	if s.Attempts > 0 && !under(s.Attempts, p.Attempts) {
 		return false, ReasonAttemptsUsed
