@@ -114,7 +114,8 @@ func (a *answer) toolUseID(i int) string { return fmt.Sprintf("%s%02d", a.id("to
 func (a *answer) anthropicJSON() []byte {
 	m := a.anthropicReply()
 	if len(a.thoughts) > 0 {
-		b := thinkingBlock{Type: "thinking", Thinking: Thought, Signature: sign(Thought)}
+		thought := join(a.thoughts)
+		b := thinkingBlock{Type: "thinking", Thinking: thought, Signature: sign(thought)}
 		if a.ask.hideThinking {
 			b.Thinking = ""
 		}
@@ -185,7 +186,7 @@ var pingEvent = anthropicEvent("ping", typeOnly{"ping"})
 
 // anthropicStream is the answer as events, in the provider's order.
 func (a *answer) anthropicStream() []event {
-	s := &anthropicScript{a: a, pinged: false}
+	s := &anthropicScript{a: a}
 	m := a.anthropicReply()
 	m.Usage = a.startUsage(1)
 	s.add(event{kind: openEvent}, "message_start", struct {
@@ -285,6 +286,6 @@ func (s *anthropicScript) thinking() {
 			s.content(thinkingDelta{"thinking_delta", t})
 		}
 	}
-	s.delta(event{}, signatureDelta{"signature_delta", sign(Thought)})
+	s.delta(event{}, signatureDelta{"signature_delta", sign(join(s.a.thoughts))})
 	s.close()
 }

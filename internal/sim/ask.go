@@ -56,8 +56,10 @@ func newAnswer(q *ask, b Behaviour, f Fault) *answer {
 	if n == 0 {
 		n = max(DefaultChunks, f.After+1)
 	}
-	if q.maxTokens > 0 && n > q.maxTokens {
-		n, a.full = q.maxTokens, true
+	if q.maxTokens > 0 && len(a.thoughts)+n > q.maxTokens { // reasoning counts, as with both providers
+		a.full = true
+		a.thoughts = a.thoughts[:min(len(a.thoughts), q.maxTokens)]
+		n = q.maxTokens - len(a.thoughts)
 	}
 	a.text = pieces(n)
 	return a

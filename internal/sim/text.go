@@ -32,7 +32,7 @@ func Text(n int) string {
 // thoughts are the pieces of a thinking block.
 var thoughts = []string{"Which ", "track ", "is ", "free? ", "Let ", "me ", "look. ", "There."}
 
-// Thought is the text of every thinking block.
+// Thought is the text of a thinking block that max tokens did not cut short.
 const Thought = "Which track is free? Let me look. There."
 
 // RefusalText is what an answer with the word "refusal" says.
