@@ -8,19 +8,10 @@ import (
 	"turnout/internal/domain"
 )
 
-// Binding says where a session's conversation lives. Times are kept to the
-// millisecond.
-type Binding struct {
-	Session    [16]byte // a hash; the session's own id is never stored
-	Account    domain.AccountID
-	Expires    time.Time
-	WarmTokens int64     // tokens in the account's prompt cache; 0: no stake
-	WarmUntil  time.Time // until when they stay there; zero with no stake
-}
-
 // SaveBindings writes the latest state of bindings in one transaction; of several
 // with the same session the last one counts. A binding with account 0 is deleted.
-func (s *Store) SaveBindings(ctx context.Context, bindings []Binding) error {
+// Times are kept to the millisecond.
+func (s *Store) SaveBindings(ctx context.Context, bindings []domain.Binding) error {
 	if len(bindings) == 0 {
 		return nil
 	}
@@ -49,10 +40,10 @@ func (s *Store) SaveBindings(ctx context.Context, bindings []Binding) error {
 
 // LoadBindings lists the bindings that have not expired at now, in no particular
 // order.
-func (s *Store) LoadBindings(ctx context.Context, now time.Time) ([]Binding, error) {
-	var out []Binding
+func (s *Store) LoadBindings(ctx context.Context, now time.Time) ([]domain.Binding, error) {
+	var out []domain.Binding
 	err := s.rows(ctx, "read session bindings", func(scan func(...any) error) error {
-		var b Binding
+		var b domain.Binding
 		var session []byte
 		var expires, warmUntil int64
 		if err := scan(&session, &b.Account, &expires, &b.WarmTokens, &warmUntil); err != nil {

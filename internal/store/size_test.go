@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"turnout/internal/domain"
 	"turnout/internal/store"
 )
 
@@ -78,10 +79,10 @@ func BenchmarkSaveBindings(b *testing.B) {
 	const batch = 500
 	s := open(b, b.TempDir())
 	now := time.UnixMilli(1_800_000_000_000)
-	all := make([]store.Binding, b.N)
+	all := make([]domain.Binding, b.N)
 	for i := range all {
 		k := i % 20_000
-		all[i] = store.Binding{Session: [16]byte{byte(k * 7), byte(k >> 8), byte(k)}, Account: 3, Expires: now.Add(time.Duration(i) * time.Millisecond), WarmTokens: 9000}
+		all[i] = domain.Binding{Session: [16]byte{byte(k * 7), byte(k >> 8), byte(k)}, Account: 3, Expires: now.Add(time.Duration(i) * time.Millisecond), WarmTokens: 9000}
 	}
 	b.ReportAllocs()
 	b.ResetTimer()

@@ -154,7 +154,7 @@ func TestStateSurvivesARestart(t *testing.T) {
 	}
 	for _, err := range []error{
 		s.AppendRequests(t.Context(), []store.RequestRow{row}),
-		s.SaveBindings(t.Context(), []store.Binding{{Session: [16]byte{1}, Account: 1, Expires: now.Add(time.Hour)}}),
+		s.SaveBindings(t.Context(), []domain.Binding{{Session: [16]byte{1}, Account: 1, Expires: now.Add(time.Hour)}}),
 		s.SaveRests(t.Context(), []store.Rest{{RestKey: store.RestKey{Scope: 1, Subject: "1"}, Until: now.Add(time.Hour)}}),
 		s.Close(),
 	} {
@@ -205,7 +205,7 @@ func TestReadOnlyBesideAServer(t *testing.T) {
 	for name, err := range map[string]error{
 		"append":   ro.AppendRequests(t.Context(), []store.RequestRow{{ID: id}}),
 		"pause":    ro.SetPaused(t.Context(), "a", true),
-		"bindings": ro.SaveBindings(t.Context(), make([]store.Binding, 1)),
+		"bindings": ro.SaveBindings(t.Context(), make([]domain.Binding, 1)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "for reading only") {
 			t.Errorf("%s: err = %v", name, err)
@@ -316,7 +316,7 @@ func TestManyWritersAndReaders(t *testing.T) {
 				if err := s.AppendRequests(t.Context(), rows); err != nil {
 					t.Error(err)
 				}
-				if err := s.SaveBindings(t.Context(), []store.Binding{{Session: [16]byte{byte(b)}, Account: 1, Expires: time.Now()}}); err != nil {
+				if err := s.SaveBindings(t.Context(), []domain.Binding{{Session: [16]byte{byte(b)}, Account: 1, Expires: time.Now()}}); err != nil {
 					t.Error(err)
 				}
 				if _, err := s.Requests(t.Context(), store.RequestFilter{Limit: 10}); err != nil {

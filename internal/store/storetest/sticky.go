@@ -7,45 +7,46 @@ import (
 	"testing"
 	"time"
 
+	"turnout/internal/domain"
 	"turnout/internal/store"
 )
 
 func bindings(t *testing.T, open func(*testing.T) Store) {
 	ctx := t.Context()
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
-	load := func(t *testing.T, s Store, now time.Time) []store.Binding {
+	load := func(t *testing.T, s Store, now time.Time) []domain.Binding {
 		t.Helper()
 		list := got(s.LoadBindings(ctx, now))(t)
-		slices.SortFunc(list, func(a, b store.Binding) int { return cmp.Compare(a.Session[0], b.Session[0]) })
+		slices.SortFunc(list, func(a, b domain.Binding) int { return cmp.Compare(a.Session[0], b.Session[0]) })
 		return list
 	}
-	one := store.Binding{Session: [16]byte{1}, Account: 5, Expires: at(10), WarmTokens: 9000, WarmUntil: at(5)}
-	two := store.Binding{Session: [16]byte{2}, Account: 6, Expires: at(20)}
+	one := domain.Binding{Session: [16]byte{1}, Account: 5, Expires: at(10), WarmTokens: 9000, WarmUntil: at(5)}
+	two := domain.Binding{Session: [16]byte{2}, Account: 6, Expires: at(20)}
 
 	t.Run("the last state counts", func(t *testing.T) {
 		s := open(t)
 		must(t, s.SaveBindings(ctx, nil))
-		must(t, s.SaveBindings(ctx, []store.Binding{one, two}))
-		if list := load(t, s, at(0)); !reflect.DeepEqual(list, []store.Binding{one, two}) {
+		must(t, s.SaveBindings(ctx, []domain.Binding{one, two}))
+		if list := load(t, s, at(0)); !reflect.DeepEqual(list, []domain.Binding{one, two}) {
 			t.Fatalf("bindings = %+v", list)
 		}
 		moved, movedAgain := one, one
 		moved.Account = 7
 		movedAgain.Account, movedAgain.Expires, movedAgain.WarmTokens, movedAgain.WarmUntil = 8, at(30), 1, at(29)
-		must(t, s.SaveBindings(ctx, []store.Binding{moved, movedAgain}))
-		if list := load(t, s, at(0)); !reflect.DeepEqual(list, []store.Binding{movedAgain, two}) {
+		must(t, s.SaveBindings(ctx, []domain.Binding{moved, movedAgain}))
+		if list := load(t, s, at(0)); !reflect.DeepEqual(list, []domain.Binding{movedAgain, two}) {
 			t.Fatalf("bindings = %+v", list)
 		}
-		must(t, s.SaveBindings(ctx, []store.Binding{{Session: one.Session}}))
-		if list := load(t, s, at(0)); !reflect.DeepEqual(list, []store.Binding{two}) {
+		must(t, s.SaveBindings(ctx, []domain.Binding{{Session: one.Session}}))
+		if list := load(t, s, at(0)); !reflect.DeepEqual(list, []domain.Binding{two}) {
 			t.Fatalf("bindings = %+v", list)
 		}
 	})
 
 	t.Run("expired ones are not loaded and are swept", func(t *testing.T) {
 		s := open(t)
-		must(t, s.SaveBindings(ctx, []store.Binding{one, two}))
-		if list := load(t, s, at(10)); !reflect.DeepEqual(list, []store.Binding{two}) {
+		must(t, s.SaveBindings(ctx, []domain.Binding{one, two}))
+		if list := load(t, s, at(10)); !reflect.DeepEqual(list, []domain.Binding{two}) {
 			t.Fatalf("bindings = %+v", list)
 		}
 		if n := got(s.DeleteBindingsBefore(ctx, at(9), 10))(t); n != 0 {
@@ -54,7 +55,7 @@ func bindings(t *testing.T, open func(*testing.T) Store) {
 		if n := got(s.DeleteBindingsBefore(ctx, at(20), 1))(t); n != 1 {
 			t.Errorf("swept %d, want 1", n)
 		}
-		if list := load(t, s, at(0)); !reflect.DeepEqual(list, []store.Binding{two}) {
+		if list := load(t, s, at(0)); !reflect.DeepEqual(list, []domain.Binding{two}) {
 			t.Errorf("the first to expire did not go first: %+v", list)
 		}
 	})

@@ -31,8 +31,8 @@ type Store interface {
 	DeleteTracesBefore(context.Context, time.Time, int) (int, error)
 	DeleteRequestsBefore(context.Context, time.Time, int) (int, error)
 
-	SaveBindings(context.Context, []store.Binding) error
-	LoadBindings(context.Context, time.Time) ([]store.Binding, error)
+	SaveBindings(context.Context, []domain.Binding) error
+	LoadBindings(context.Context, time.Time) ([]domain.Binding, error)
 	DeleteBindingsBefore(context.Context, time.Time, int) (int, error)
 
 	SaveRests(context.Context, []store.Rest) error
