@@ -11,6 +11,7 @@ import (
 	"turnout/internal/dialect/anthropic"
 	"turnout/internal/dialect/openai"
 	"turnout/internal/domain"
+	"turnout/internal/failover"
 )
 
 // Platform is one kind of upstream. Values are immutable and shared.
@@ -24,6 +25,8 @@ type Platform struct {
 	Sign func(h http.Header, key domain.Secret)
 	// Rows say what failures mean; the first that matches decides.
 	Rows []Row
+	// Policy are the values by which failover differs here from its profile.
+	Policy failover.Override
 	// Pings: the platform is known to send signs of life during long silences.
 	Pings bool
 }
@@ -33,6 +36,8 @@ type Offer struct {
 	Dialect    dialect.Dialect
 	Path       string // appended to the base URL
 	ModelsPath string
+	// ModelsHeader goes along with a question for models.
+	ModelsHeader http.Header
 	// Others are further paths of the dialect that pass through, by their path at Turnout.
 	Others map[string]string
 }
@@ -40,7 +45,9 @@ type Offer struct {
 var (
 	messages = Offer{
 		Dialect: anthropic.Dialect{}, Path: "/v1/messages", ModelsPath: "/v1/models?limit=1000",
-		Others: map[string]string{"/v1/messages/count_tokens": "/v1/messages/count_tokens"},
+		// The version that every Anthropic SDK but the newest sends (captured 2026-11).
+		ModelsHeader: http.Header{"Anthropic-Version": {"2023-06-01"}},
+		Others:       map[string]string{"/v1/messages/count_tokens": "/v1/messages/count_tokens"},
 	}
 	chat = Offer{Dialect: openai.Dialect{}, Path: "/chat/completions", ModelsPath: "/models"}
 )

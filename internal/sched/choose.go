@@ -88,8 +88,6 @@ type Decision struct {
 	// Soonest is when the first resting candidate that is not excluded returns; zero: none rests, or
 	// nobody knows.
 	Soonest time.Time
-	// SoonestExcluded is the same for the excluded ones.
-	SoonestExcluded time.Time
 }
 
 // Choose picks an account. It is deterministic for equal arguments and counters.
@@ -101,7 +99,7 @@ type Decision struct {
 func Choose(v *View, r Request) Decision {
 	d := Decision{Version: v.Version, Seed: r.Seed, Counts: v.Out}
 	nowMs, nowNs := r.Now.UnixMilli(), r.Now.UnixNano()
-	var soonest, soonestExcluded int64
+	var soonest int64
 	best := -1
 	var bestIn int64
 	var bestRule Rule
@@ -113,15 +111,8 @@ func Choose(v *View, r Request) Decision {
 		if r.Bound == c.ID && verdict != Eligible {
 			d.Bound = verdict
 		}
-		switch verdict {
-		case Resting:
-			if until != forever && (soonest == 0 || until < soonest) {
-				soonest = until
-			}
-		case Excluded:
-			if until != forever && (soonestExcluded == 0 || until < soonestExcluded) {
-				soonestExcluded = until
-			}
+		if verdict == Resting && until != forever && (soonest == 0 || until < soonest) {
+			soonest = until
 		}
 		if verdict != Eligible || r.Pin != 0 && c.ID != r.Pin {
 			continue
@@ -170,9 +161,6 @@ func Choose(v *View, r Request) Decision {
 	if soonest != 0 {
 		d.Soonest = time.UnixMilli(soonest)
 	}
-	if soonestExcluded != 0 {
-		d.SoonestExcluded = time.UnixMilli(soonestExcluded)
-	}
 	return d
 }
 
@@ -188,16 +176,10 @@ func (d *Decision) keep(v *View, i int, in int64) {
 // verdict judges one candidate; until is when a resting one returns, in Unix
 // milliseconds.
 func (c *Candidate) verdict(r *Request, nowMs int64) (Verdict, int64) {
-	var until int64
-	for _, cell := range c.Rests {
-		if blocked, u := cell.blocked(nowMs); blocked {
-			until = max(until, u)
-		}
-	}
 	if slices.Contains(r.Exclude, c.ID) || len(r.ExcludeOrgs) > 0 && slices.Contains(r.ExcludeOrgs, c.Organization) {
-		return Excluded, max(until, nowMs)
+		return Excluded, 0
 	}
-	if until > 0 {
+	if until := c.blocked(nowMs); until > 0 {
 		return Resting, until
 	}
 	if c.Limit > 0 && c.Live.inFlight.Load() >= int64(c.Limit) {

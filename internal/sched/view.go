@@ -3,6 +3,7 @@ package sched
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"turnout/internal/domain"
 )
@@ -202,4 +203,46 @@ func (v *View) Find(id domain.AccountID) *Candidate {
 		}
 	}
 	return nil
+}
+
+// blocked is until when the candidate's rests keep requests out, in Unix
+// milliseconds; 0: they do not.
+func (c *Candidate) blocked(nowMs int64) int64 {
+	var until int64
+	for _, cell := range c.Rests {
+		if blocked, u := cell.blocked(nowMs); blocked {
+			until = max(until, u)
+		}
+	}
+	return until
+}
+
+// Resting reports whether any of the candidate's rests keeps requests out at now.
+func (c *Candidate) Resting(now time.Time) bool { return c.blocked(now.UnixMilli()) > 0 }
+
+// Soonest is how long it takes until the first resting candidate that skip does not
+// leave out returns; ok is false if none rests or nobody knows until when.
+func (v *View) Soonest(now time.Time, skip func(*Candidate) bool) (d time.Duration, ok bool) {
+	for i := range v.Candidates {
+		c := &v.Candidates[i]
+		until := c.blocked(now.UnixMilli())
+		if until == 0 || until == forever || skip(c) {
+			continue
+		}
+		if left := time.UnixMilli(until).Sub(now); !ok || left < d {
+			d, ok = left, true
+		}
+	}
+	return d, ok
+}
+
+// TryProbe claims the probe of every cell whose rest has just ended; false means that
+// another request probes already.
+func (c *Candidate) TryProbe(now time.Time) bool {
+	for _, cell := range c.Rests {
+		if !cell.TryProbe(now) {
+			return false
+		}
+	}
+	return true
 }

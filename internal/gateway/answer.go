@@ -1,0 +1,220 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"turnout/internal/upstream"
+)
+
+// requestIDHeader names the request on every answer.
+const requestIDHeader = "X-Turnout-Request-Id"
+
+// How long a caller may take to read what was written before it counts as gone, and
+// how often that deadline is moved.
+const (
+	writeTimeout = 60 * time.Second
+	writeRefresh = 10 * time.Second
+)
+
+// answer is what goes to the caller. It keeps two points apart: opened (status and
+// headers have gone) and committed (content has gone, and one attempt owns the answer from
+// then on). Several attempts may race for the commit; one wins. Safe for
+// concurrent use.
+type answer struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+
+	mu        sync.Mutex
+	opened    bool
+	committed *attempt
+	ended     bool // nothing more may be written
+	failed    error
+	written   int64
+	deadline  time.Time // of the next write
+	lastWrite time.Time
+	midEvent  bool // the last bytes written did not end an event
+
+	// Keep-alives of a stream that has nothing to say.
+	keepAlive      []byte
+	keepAliveEvery time.Duration
+	timer          *time.Timer
+}
+
+func newAnswer(w http.ResponseWriter) *answer {
+	return &answer{w: w, rc: http.NewResponseController(w)}
+}
+
+// startKeepAlives opens the answer as an event stream once it has been silent for
+// every, and repeats event as long as it stays silent between events.
+func (a *answer) startKeepAlives(event []byte, every time.Duration) {
+	if every <= 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keepAlive, a.keepAliveEvery, a.lastWrite = event, every, time.Now()
+	a.timer = time.AfterFunc(every, a.tick)
+}
+
+func (a *answer) tick() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended || a.failed != nil {
+		return
+	}
+	wait := a.keepAliveEvery - time.Since(a.lastWrite)
+	if wait <= 0 {
+		wait = a.keepAliveEvery
+		if !a.midEvent {
+			if !a.opened {
+				a.open(nil, http.StatusOK, "text/event-stream; charset=utf-8")
+			}
+			a.put(a.keepAlive)
+			a.flush()
+		}
+	}
+	a.timer.Reset(wait)
+}
+
+// end stops the keep-alives; nothing is written afterwards.
+func (a *answer) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}
+
+// commit makes at the owner of the answer, unless another attempt has become that.
+// On the first commit the headers go out if they have not yet.
+func (a *answer) commit(at *attempt, header http.Header, status int, contentType string, length int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.committed != nil || a.ended {
+		return a.committed == at && !a.ended
+	}
+	a.committed = at
+	if !a.opened {
+		if length >= 0 {
+			a.w.Header()["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+		}
+		a.open(header, status, contentType)
+	}
+	return true
+}
+
+// open sends status and headers; the lock is held.
+func (a *answer) open(upstreamHeader http.Header, status int, contentType string) {
+	a.opened = true
+	h := a.w.Header()
+	if upstreamHeader != nil {
+		upstream.AnswerHeader(upstreamHeader, h)
+	}
+	if contentType != "" {
+		h["Content-Type"] = []string{contentType}
+	}
+	if len(contentType) >= 17 && contentType[:17] == "text/event-stream" {
+		// Proxies in between must neither keep nor gather the events.
+		h["Cache-Control"] = []string{"no-cache"}
+		h["X-Accel-Buffering"] = []string{"no"}
+	}
+	a.w.WriteHeader(status)
+}
+
+// put writes; the lock is held.
+func (a *answer) put(p []byte) {
+	if a.failed != nil || len(p) == 0 {
+		return
+	}
+	now := time.Now()
+	if a.deadline.Sub(now) < writeTimeout-writeRefresh {
+		a.deadline = now.Add(writeTimeout)
+		_ = a.rc.SetWriteDeadline(a.deadline) // a writer without deadlines blocks as long as it likes
+	}
+	n, err := a.w.Write(p)
+	a.written += int64(n)
+	a.lastWrite = now
+	a.failed = err
+}
+
+func (a *answer) flush() {
+	if a.failed == nil {
+		a.failed = a.rc.Flush()
+	}
+}
+
+// write sends bytes of the committed answer. whole says that they end an event.
+// The error means that the caller is gone.
+func (a *answer) write(whole, flush bool, parts ...[]byte) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range parts {
+		a.put(p)
+	}
+	a.midEvent = !whole
+	if flush {
+		a.flush()
+	}
+	return a.failed
+}
+
+// state tells what the caller has seen so far.
+func (a *answer) state() (opened, committed bool, written int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.opened, a.committed != nil, a.written
+}
+
+// owner is the attempt that owns the answer, or nil.
+func (a *answer) owner() *attempt {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.committed
+}
+
+// fail ends the answer with an error: a status if nothing was opened, otherwise the
+// dialect's own event. before runs under the lock on headers that are not yet sent.
+func (a *answer) fail(stream bool, status int, body, event []byte, before func(http.Header)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return
+	}
+	a.ended = true
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	switch {
+	case !a.opened:
+		a.opened = true
+		before(a.w.Header())
+		h := a.w.Header()
+		h["Content-Type"] = []string{"application/json"}
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		a.w.WriteHeader(status)
+		a.put(body)
+	case stream:
+		if a.midEvent {
+			a.put([]byte("\n\n"))
+		}
+		a.put(event)
+		a.flush()
+	default:
+		// A JSON answer that broke in the middle has no way to say so but a broken
+		// connection; a clean end would look like a whole answer.
+		a.failed = http.ErrAbortHandler
+	}
+}
+
+// aborted reports whether the connection has to be broken, because the answer broke
+// and its protocol has no other way to say so.
+func (a *answer) aborted() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return errors.Is(a.failed, http.ErrAbortHandler)
+}

@@ -1,0 +1,274 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/platform"
+	"turnout/internal/sched"
+	"turnout/internal/upstream"
+)
+
+// result is how an attempt ended.
+type result uint8
+
+const (
+	resultFailed result = iota // nothing of it was answered: the failover core decides
+	resultServed               // the caller has the whole answer
+	resultBroken               // it failed after the commit: the caller was told so in the stream
+	resultLost                 // another attempt of the request was faster
+	resultLeft                 // the caller left
+)
+
+// attempt is one try at one account. Its fields belong to the goroutine that runs it
+// until it has returned.
+type attempt struct {
+	x      *exchange
+	n      int
+	cand   *sched.Candidate
+	plat   *platform.Platform
+	choice sched.Decision
+	retry  bool // asks the same provider again because of a fault of its own
+	beside bool
+
+	onStart func() // once the watch runs
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	watch   *upstream.Watch
+	limits  limits
+	learn   learnKey
+
+	began      time.Time
+	firstByte  time.Duration // until the answer's header; 0: never
+	firstToken time.Duration // until the commit; 0: never
+	took       time.Duration
+	status     int
+	requestID  string // the upstream's own
+	usage      domain.Usage
+	events     int
+	result     result
+	verdict    platform.Verdict // of a failure
+	fault      string           // a connection's failure, for logs
+	errorBody  []byte           // of a failure that may be passed on as it came
+	errorType  string
+	decision   failover.Decision
+}
+
+// run makes the attempt and gives its slot back.
+func (at *attempt) run() result {
+	x := at.x
+	at.began = time.Now()
+	at.watch = upstream.NewWatch(at.cancel, at.limits.firstByte, at.limits.total)
+	if at.onStart != nil {
+		at.onStart()
+	}
+	at.result = at.exchange()
+	at.watch.Stop()
+	at.cancel(nil)
+	at.took = time.Since(at.began)
+	x.g.queue.release(at.cand.ID, at.cand.Live, time.Now())
+	switch at.result {
+	case resultServed:
+		x.g.learned.add(at.learn, at.learntTime(), at.usage.Output)
+	case resultFailed:
+		if at.verdict.Class == failover.FirstTokenLate {
+			x.g.learned.add(at.learn, at.took, 0)
+		}
+	}
+	return at.result
+}
+
+// learntTime is what limits are learnt from: first content of a stream, the whole
+// of a JSON answer.
+func (at *attempt) learntTime() time.Duration {
+	if at.x.req.Stream {
+		return at.firstToken
+	}
+	return at.took
+}
+
+func (at *attempt) exchange() result {
+	x := at.x
+	offer, _ := at.plat.Offer(x.d.ID())
+	path := offer.Path
+	if x.path != "" {
+		path = offer.Others[x.path]
+	}
+	u, err := at.plat.URL(at.cand.Account.BaseURL, path)
+	if err != nil {
+		return at.failClass(failover.NetworkUnsent, "url", err.Error())
+	}
+	u.RawQuery = x.query
+	payload := x.payload(at.cand.Sent)
+	resp, err := x.g.deps.Upstream.Send(at.ctx, &upstream.Call{
+		Account: at.cand.Account, Platform: at.plat, URL: u, Method: http.MethodPost, Header: x.header,
+		Length: payload.length, Body: payload.open,
+	})
+	if err != nil {
+		return at.failFault(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	at.firstByte = time.Since(at.began)
+	at.status = resp.StatusCode
+	at.requestID = resp.Header.Get(x.d.RequestIDHeader())
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return at.failStatus(resp)
+	}
+	if x.req.Stream && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		return at.relay(resp)
+	}
+	return at.whole(resp)
+}
+
+// committed reports whether this attempt owns the answer.
+func (at *attempt) committed() bool { return at.x.ans.owner() == at }
+
+// commit makes this attempt the answer; false: another one is.
+func (at *attempt) commit(resp *http.Response, length int64) bool {
+	if !at.x.ans.commit(at, resp.Header, resp.StatusCode, resp.Header.Get("Content-Type"), length) {
+		return false
+	}
+	at.firstToken = time.Since(at.began)
+	at.watch.NoSoft()
+	at.x.committed(at)
+	return true
+}
+
+// failFault turns a failure of the connection into a result.
+func (at *attempt) failFault(err error) result {
+	var f *upstream.Fault
+	if !errors.As(err, &f) {
+		f = upstream.FaultOf(at.ctx, err)
+	}
+	switch f.Kind {
+	case upstream.FaultCaller:
+		return resultLeft
+	case upstream.FaultLost:
+		return resultLost
+	case upstream.FaultUnsent:
+		return at.failClass(failover.NetworkUnsent, "network.unsent", f.Error())
+	case upstream.FaultLimit:
+		class := failover.FirstTokenLate
+		if f.Limit == upstream.LimitStall {
+			class = failover.StreamStalled
+		}
+		return at.failClass(class, "limit."+f.Limit.String(), f.Error())
+	}
+	if at.firstByte > 0 {
+		return at.failClass(failover.StreamCut, "stream.cut", f.Error())
+	}
+	return at.failClass(failover.NetworkUnknown, "network.unknown", f.Error())
+}
+
+// failClass is a failure that no upstream answer describes.
+func (at *attempt) failClass(c failover.Class, row, fault string) result {
+	at.verdict = platform.Verdict{Class: c, Scope: failover.ScopeAccount, Row: row, RetrySame: c == failover.NetworkUnsent || c == failover.EmptyAnswer}
+	at.fault = fault
+	if at.committed() {
+		return resultBroken
+	}
+	return resultFailed
+}
+
+// failBody is a failure that an answer's body describes.
+func (at *attempt) failBody(header http.Header, body []byte) result {
+	at.verdict = at.plat.Classify(platform.Answer{Status: at.status, Header: header, Body: body, Now: time.Now()})
+	if at.committed() {
+		return resultBroken
+	}
+	return resultFailed
+}
+
+func (at *attempt) failStatus(resp *http.Response) result {
+	at.watch.Progress(upstream.LimitStall, errorBodyPatience)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, platform.MaxBody))
+	if err != nil && at.ctx.Err() != nil {
+		if f := upstream.FaultOf(at.ctx, err); f.Kind == upstream.FaultCaller || f.Kind == upstream.FaultLost {
+			return at.failFault(f)
+		}
+	}
+	at.failBody(resp.Header, body)
+	switch at.verdict.Class {
+	case failover.CallerFault, failover.ContextTooLong, failover.ContentRefused, failover.ModelGone:
+		at.errorBody, at.errorType = body, resp.Header.Get("Content-Type")
+	}
+	return resultFailed
+}
+
+// whole reads a JSON answer to its end before anything of it goes to the caller, so
+// that a failure inside it can still be carried over.
+func (at *attempt) whole(resp *http.Response) result {
+	x := at.x
+	if x.req.Stream {
+		at.watch.Progress(upstream.LimitStall, stallBody)
+	}
+	hint := resp.ContentLength
+	if hint < 0 || hint > 1<<20 {
+		hint = 8 << 10
+	}
+	buf := getBuffer(int(hint) + 1)
+	defer func() { putBuffer(buf) }()
+	held := true // until the answer outgrows what may be held
+	for {
+		if len(buf) == cap(buf) {
+			bigger := getBuffer(2 * cap(buf))
+			bigger = append(bigger, buf...)
+			putBuffer(buf)
+			buf = bigger
+		}
+		n, err := resp.Body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if n > 0 {
+			at.watch.Progress(upstream.LimitStall, stallBody)
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return at.failFault(upstream.FaultOf(at.ctx, err))
+		}
+		if held && int64(len(buf)) > x.snap.Settings.MaxAnswer || !held && len(buf) > 0 {
+			// Too large to hold: from here on it is passed through, and cannot fail over.
+			if held && !at.commit(resp, -1) {
+				return resultLost
+			}
+			held = false
+			if x.ans.write(true, true, buf) != nil {
+				return resultLeft
+			}
+			buf = buf[:0]
+		}
+	}
+	if !held {
+		if x.ans.write(true, true, buf) != nil {
+			return resultLeft
+		}
+		return resultServed
+	}
+	a := x.d.Whole(buf)
+	at.usage = a.Usage
+	switch {
+	case len(bytes.TrimSpace(buf)) == 0:
+		return at.failClass(failover.EmptyAnswer, "answer.empty", "a success without a body")
+	case !a.Valid:
+		return at.failClass(failover.StreamCut, "answer.invalid", "a success whose body is not whole JSON")
+	case a.Error:
+		return at.failBody(resp.Header, buf)
+	case !a.Content && !a.Finished:
+		return at.failClass(failover.EmptyAnswer, "answer.no-content", "a success without content and without a finish reason")
+	}
+	if !at.commit(resp, int64(len(buf))) {
+		return resultLost
+	}
+	if x.ans.write(true, false, buf) != nil {
+		return resultLeft
+	}
+	return resultServed
+}

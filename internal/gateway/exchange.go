@@ -1,0 +1,257 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/sched"
+)
+
+// exchange is one request's life after it was read and checked.
+type exchange struct {
+	g     *Gateway
+	snap  *Snapshot
+	id    domain.RequestID
+	began time.Time
+	ctx   context.Context
+
+	d      dialect.Dialect
+	key    *domain.Key
+	req    dialect.Request
+	body   *body
+	header http.Header // what goes upstream, but for the credential
+	query  string
+	path   string // of a further path of the dialect; empty: the main one
+	pools  []*pool
+	views  []*sched.View
+	ans    *answer
+
+	session      session
+	binding      domain.Binding // the zero binding: unbound
+	boundAtStart domain.AccountID
+	former       time.Time // when the client's earlier try of this request is forgotten; zero: there was none
+
+	mu       sync.Mutex // guards what follows: two attempts may run side by side
+	state    failover.State
+	attempts []*attempt
+	running  []*attempt
+	side     *sideAttempt
+	waited   time.Duration
+	payloads map[string]*edited // by the model's name upstream
+	notes    []note             // what was decided outside of attempts
+	stays    bool               // the request was served elsewhere, but the session stays bound where it is
+	rebound  bool
+}
+
+// note is a decision that no attempt of this request caused.
+type note struct {
+	at       time.Duration // since the request arrived
+	decision failover.Decision
+	soonest  time.Duration // until the first account returns; 0: unknown
+}
+
+// sideAttempt is the one attempt that was started beside a slow one.
+type sideAttempt struct {
+	at       *attempt
+	decision failover.Decision
+	done     chan struct{}
+}
+
+// ending is how the request as a whole ended.
+type ending struct {
+	served *attempt      // owns a whole answer
+	broken *attempt      // owns an answer that broke
+	left   bool          // the caller left
+	err    *domain.Error // told to the caller
+	raw    *attempt      // whose error is passed on as it came
+}
+
+// run is the attempt loop.
+func (x *exchange) run() ending {
+	if ok, why := failover.MayBegin(x.policy(), x.state); !ok {
+		x.notes = append(x.notes, note{decision: failover.Decision{Action: failover.GiveUp, Reason: why}})
+		return x.giveUp()
+	}
+	pin := domain.AccountID(0)
+	retryOf := "" // the provider whose fault caused the next attempt
+	for {
+		if x.ctx.Err() != nil {
+			return ending{left: true}
+		}
+		picked := x.pick(pin)
+		if picked.err != nil {
+			return ending{err: picked.err}
+		}
+		if picked.left {
+			return ending{left: true}
+		}
+		if picked.cand == nil {
+			d := x.afterNoCandidate(picked.choice)
+			if d.Action != failover.Round {
+				return x.giveUp()
+			}
+			if !x.carryOut(d) {
+				return ending{left: true}
+			}
+			pin, retryOf = 0, ""
+			continue
+		}
+		at := x.newAttempt(picked.cand, picked.choice, retryOf == x.provider(picked.cand))
+		x.softLimit(at)
+		res := at.run()
+		d, end, done := x.settle(at, res)
+		if done {
+			return end
+		}
+		switch d.Action {
+		case failover.RetrySame:
+			pin = d.Account
+		case failover.Switch, failover.Round:
+			pin = 0
+		default:
+			return x.giveUp()
+		}
+		retryOf = x.provider(at.cand)
+		if !x.carryOut(d) {
+			return ending{left: true}
+		}
+	}
+}
+
+// settle turns the result of the main attempt, and of one beside it, into a
+// decision or the end.
+func (x *exchange) settle(at *attempt, res result) (d failover.Decision, end ending, done bool) {
+	x.finished(at)
+	if res == resultFailed {
+		d = x.afterFailure(at)
+	}
+	side := x.takeSide(res)
+	if side != nil {
+		<-side.done
+		// The later failure of the two decides: the earlier one was told to await it.
+		if res == resultLost || res == resultFailed && (side.at.result != resultFailed || side.decision.Action != failover.Await) {
+			at, res, d = side.at, side.at.result, side.decision
+		}
+	}
+	switch res {
+	case resultServed:
+		return d, ending{served: at}, true
+	case resultBroken:
+		return d, ending{broken: at, err: x.brokenError(at)}, true
+	case resultLeft, resultLost:
+		return d, ending{left: true}, true
+	}
+	return d, ending{}, false
+}
+
+// takeSide ends the time in which an attempt may be started beside, and gives the
+// one that was. Unless it is the last hope it is cancelled.
+func (x *exchange) takeSide(main result) *sideAttempt {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	side := x.side
+	x.side = nil
+	if side != nil && main != resultFailed && main != resultLost {
+		side.at.stop()
+	}
+	return side
+}
+
+// carryOut completes a decision's wait and does what follows it; false: the caller
+// left meanwhile.
+func (x *exchange) carryOut(d failover.Decision) bool {
+	if d.Wait > 0 {
+		began := time.Now()
+		ok := sleep(x.ctx, d.Wait)
+		x.waited += time.Since(began)
+		if !ok {
+			return false
+		}
+	}
+	x.mu.Lock()
+	x.state = d.Completed(x.state)
+	x.mu.Unlock()
+	return true
+}
+
+// sleep waits and reports whether it waited in full.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// policy is the pool's, where no platform has a say.
+func (x *exchange) policy() failover.Policy { return x.pools[0].policy }
+
+// provider names whose capacity a candidate draws on.
+func (x *exchange) provider(c *sched.Candidate) string {
+	return c.Account.Platform + " " + c.Account.BaseURL
+}
+
+func (x *exchange) newAttempt(c *sched.Candidate, choice sched.Decision, retry bool) *attempt {
+	plat := x.snap.platforms[c.ID]
+	at := &attempt{x: x, cand: c, plat: plat, choice: choice, retry: retry}
+	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
+	at.learn = learnKeyOf(plat.Name, c.Sent, &x.req)
+	at.limits = limitsFor(&x.req, x.warmAt(c.ID), x.g.learned, at.learn)
+	x.mu.Lock()
+	at.n = len(x.attempts) + 1
+	x.attempts = append(x.attempts, at)
+	x.running = append(x.running, at)
+	x.mu.Unlock()
+	x.g.retries.began(x.provider(c), x.pools[0].policyOf(plat.Name).Retries, retry)
+	return at
+}
+
+// stop cancels an attempt that another one has made needless.
+func (at *attempt) stop() { at.cancel(errLost) }
+
+// finished takes an attempt off the list of running ones.
+func (x *exchange) finished(at *attempt) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i, r := range x.running {
+		if r == at {
+			x.running = append(x.running[:i], x.running[i+1:]...)
+			return
+		}
+	}
+}
+
+// warmAt is how many tokens of the session are in an account's cache.
+func (x *exchange) warmAt(id domain.AccountID) int64 {
+	if x.binding.Account == id && time.Now().Before(x.binding.WarmUntil) {
+		return x.binding.WarmTokens
+	}
+	return 0
+}
+
+// payload is the body as it goes upstream under a model's name there.
+func (x *exchange) payload(sent string) *edited {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p := x.payloads[sent]; p != nil {
+		return p
+	}
+	var rename dialect.Edit
+	if sent != x.req.Model {
+		rename = dialect.Edit{At: x.req.ModelAt, With: dialect.AppendString(nil, sent)}
+	}
+	p := x.body.edit(rename, x.req.AskUsage)
+	if x.payloads == nil {
+		x.payloads = make(map[string]*edited, 1)
+	}
+	x.payloads[sent] = p
+	return p
+}

@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"log/slog"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/sched"
+)
+
+// afterFailure asks the core what follows a failed attempt, and carries out what it
+// says happens at once: rests, counters, the log.
+func (x *exchange) afterFailure(at *attempt) failover.Decision {
+	c := at.cand
+	pol := x.pools[0].policyOf(at.plat.Name)
+	opened, committed, _ := x.ans.state()
+	o := x.outcome(at)
+	o.Opened, o.Committed = opened, committed && at.committed()
+	o.Class, o.Status, o.Scope = at.verdict.Class, at.status, at.verdict.Scope
+	o.RetrySame, o.Reset, o.Stated = at.verdict.RetrySame, at.verdict.Reset, at.verdict.Stated
+	if cell := restCell(c, o.Scope); cell != nil {
+		o.Streak = cell.Fail()
+	}
+	o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
+	o.NoRetries = !x.g.retries.left(x.provider(c))
+
+	x.mu.Lock()
+	o.Running = len(x.running)
+	for _, r := range x.running {
+		if r == at {
+			o.Running--
+		}
+	}
+	var d failover.Decision
+	x.state, d = failover.AfterFailure(pol, x.state, o)
+	at.decision = d
+	x.mu.Unlock()
+
+	x.effects(d.Before, c)
+	x.g.deps.Observer.Attempt(at.plat.Name, o.Class.String(), d.Action.String(), at.took)
+	x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "attempt failed",
+		slog.String("request", x.id.String()), slog.Int("attempt", at.n), slog.String("account", c.Account.Name),
+		slog.String("class", o.Class.String()), slog.Int("status", at.status), slog.String("row", at.verdict.Row),
+		slog.String("action", d.Action.String()), slog.String("reason", string(d.Reason)), slog.Duration("wait", d.Wait))
+	return d
+}
+
+// outcome is what every question to the core needs to know of an attempt.
+func (x *exchange) outcome(at *attempt) failover.Outcome {
+	c := at.cand
+	o := failover.Outcome{
+		Account: c.ID, Organization: c.Organization, Provider: x.provider(c),
+		Spent: time.Since(x.began), Streak: 1, Stake: x.stakeAt(c.ID),
+	}
+	if alt := x.alternative(c.ID); alt != nil {
+		o.Alternative, o.AlternativeOrganization, o.AlternativeProvider = alt.ID, alt.Organization, x.provider(alt)
+	}
+	return o
+}
+
+// stakeAt is what the session would lose by leaving an account.
+func (x *exchange) stakeAt(id domain.AccountID) failover.Stake {
+	if x.binding.Account != id {
+		return failover.Stake{}
+	}
+	return failover.Stake{Tokens: x.binding.WarmTokens, Expires: max(time.Until(x.binding.WarmUntil), 0)}
+}
+
+// alternative is where the scheduler would go if an account were left out now.
+func (x *exchange) alternative(leave domain.AccountID) *sched.Candidate {
+	x.mu.Lock()
+	req := sched.Request{Now: time.Now(), Seed: x.state.Seed, Exclude: append(x.state.Failed(), leave), ExcludeOrgs: x.state.Organizations}
+	x.mu.Unlock()
+	for _, v := range x.views {
+		if d := sched.Choose(v, req); d.Candidate != nil {
+			return d.Candidate
+		}
+	}
+	return nil
+}
+
+// afterNoCandidate asks the core what follows when nobody is left.
+func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
+	now := time.Now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	state := x.state
+	soonest, known := x.soonest(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) })
+	pol := x.policy()
+	if n := len(x.attempts); n > 0 {
+		pol = x.pools[0].policyOf(x.attempts[n-1].plat.Name)
+	}
+	var d failover.Decision
+	x.state, d = failover.AfterNoCandidate(pol, x.state, soonest, known)
+	n := note{at: now.Sub(x.began), decision: d}
+	if known {
+		n.soonest = soonest
+	}
+	x.notes = append(x.notes, n)
+	x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "no account left",
+		slog.String("request", x.id.String()), slog.String("action", d.Action.String()), slog.String("reason", string(d.Reason)),
+		slog.Duration("wait", d.Wait), slog.Int("resting", int(choice.Counts[sched.Resting])), slog.Int("excluded", int(choice.Counts[sched.Excluded])))
+	return d
+}
+
+// soonest is how long it takes until the first resting account returns.
+func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d time.Duration, known bool) {
+	for _, v := range x.views {
+		if left, ok := v.Soonest(now, skip); ok && (!known || left < d) {
+			d, known = left, true
+		}
+	}
+	return d, known
+}
+
+// stayOrMove asks the core whether a session waits for its resting account.
+func (x *exchange) stayOrMove(choice sched.Decision) failover.Decision {
+	c := x.candidate(x.binding.Account)
+	if c == nil {
+		return failover.Decision{Action: failover.Switch}
+	}
+	now := time.Now()
+	o := x.outcome(&attempt{cand: c})
+	for _, cell := range c.Rests {
+		if until, ok := cell.Until(); !ok || until.After(now) {
+			o.Class, o.Stated = failover.Class(cell.Class()), ok
+			if ok {
+				o.Reset = max(o.Reset, until.Sub(now))
+			} else {
+				break
+			}
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var d failover.Decision
+	x.state, d = failover.StayOrMove(x.pools[0].policyOf(c.Account.Platform), x.state, o)
+	x.notes = append(x.notes, note{at: now.Sub(x.began), decision: d, soonest: o.Reset})
+	return d
+}
+
+// restCell is the cell of a candidate that a scope means, or nil.
+func restCell(c *sched.Candidate, s failover.Scope) *sched.Rest {
+	switch s {
+	case failover.ScopeAccount:
+		return c.Rests[sched.RestAccount]
+	case failover.ScopeAccountModel:
+		return c.Rests[sched.RestAccountModel]
+	case failover.ScopeOrganization:
+		return c.Rests[sched.RestOrganization]
+	case failover.ScopeProvider:
+		return c.Rests[sched.RestProvider]
+	}
+	return nil
+}
+
+// restKey names the same cell.
+func restKey(c *sched.Candidate, s failover.Scope) sched.RestKey {
+	switch s {
+	case failover.ScopeAccountModel:
+		return sched.AccountModelKey(c.ID, c.Sent)
+	case failover.ScopeOrganization:
+		return sched.OrganizationKey(c.Account.Platform, c.Organization)
+	case failover.ScopeProvider:
+		return sched.ProviderKey(c.Account.Platform, c.Account.BaseURL, c.Sent)
+	}
+	return sched.AccountKey(c.ID)
+}
+
+// effects carries out what a decision means for other requests.
+func (x *exchange) effects(effects []failover.Effect, c *sched.Candidate) {
+	for _, e := range effects {
+		if e.Kind != failover.EffectRest {
+			continue
+		}
+		cell := restCell(c, e.Scope)
+		if cell == nil {
+			continue
+		}
+		changed := true
+		if e.UntilChanged {
+			cell.Forever(uint8(e.Class))
+		} else {
+			// What the upstream stated is known; anything else is a guess, and is probed
+			// before full traffic returns.
+			changed = cell.Extend(time.Now().Add(e.For), uint8(e.Class), !e.Stated)
+		}
+		if !changed {
+			continue
+		}
+		x.g.deps.Rested(restKey(c, e.Scope), cell)
+		x.g.deps.Observer.Rest(c.Account.Platform, e.Scope.String(), e.Class.String())
+		x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "rest begins",
+			slog.String("request", x.id.String()), slog.String("scope", e.Scope.String()), slog.String("account", c.Account.Name),
+			slog.String("class", e.Class.String()), slog.Duration("for", e.For), slog.Bool("stated", e.Stated), slog.Bool("until_changed", e.UntilChanged))
+	}
+}

@@ -1,0 +1,246 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/sched"
+)
+
+// committed is what happens at the commit, once: the body is let go, rivals are
+// cancelled, rests that a success ends are ended, and the session is bound.
+func (x *exchange) committed(at *attempt) {
+	now := time.Now()
+	x.mu.Lock()
+	for _, r := range x.running {
+		if r != at {
+			r.stop()
+		}
+	}
+	x.mu.Unlock()
+	x.body.release()
+	ended := false
+	for _, cell := range at.cand.Rests {
+		ended = cell.Succeed(now) || ended
+	}
+	if ended {
+		x.g.queue.poke(now)
+	}
+	if !x.session.derived() {
+		x.bind(at, now)
+	}
+}
+
+// bind keeps the session where it was answered. Of two requests that move one
+// session at the same time the first wins. A request that was served elsewhere because the
+// bound account was busy, or lacks the model, moves nothing.
+func (x *exchange) bind(at *attempt, now time.Time) {
+	if x.session.id.IsZero() {
+		return
+	}
+	moved := x.binding.Account != at.cand.ID
+	if moved && x.stays && x.binding.Account != 0 {
+		return
+	}
+	b := domain.Binding{Session: x.session.id, Account: at.cand.ID, Expires: now.Add(x.snap.Settings.SessionTTL)}
+	if !moved {
+		b.WarmTokens, b.WarmUntil = x.binding.WarmTokens, x.binding.WarmUntil
+	}
+	if x.g.deps.Bindings.Bind(b, x.binding.Account) {
+		x.rebound = x.rebound || moved && x.binding.Account != 0
+		x.binding = b
+	}
+}
+
+// How long a prompt cache lives after its last use. Anthropic: five minutes, or an
+// hour where that was asked for (prompt caching page); OpenAI: five to ten minutes (prompt caching guide).
+const (
+	warmShort = 5 * time.Minute
+	warmLong  = time.Hour
+)
+
+// warm notes what is in the account's cache now, and binds a derived session once there is
+// something to lose.
+func (x *exchange) warm(at *attempt) {
+	if !at.usage.Reported {
+		return
+	}
+	tokens := at.usage.Warm()
+	now := time.Now()
+	if x.session.derived() {
+		if tokens == 0 {
+			return
+		}
+		x.bind(at, now)
+	}
+	if x.binding.Account != at.cand.ID {
+		return
+	}
+	life := warmShort
+	if at.usage.CacheWrite1h > 0 || x.binding.WarmUntil.Sub(now) > warmShort {
+		life = warmLong
+	}
+	b := x.binding
+	b.WarmTokens, b.WarmUntil = tokens, now.Add(life)
+	b.Expires = now.Add(x.snap.Settings.SessionTTL)
+	if tokens == 0 {
+		b.WarmUntil = time.Time{}
+	}
+	if x.g.deps.Bindings.Bind(b, at.cand.ID) {
+		x.binding = b
+	}
+}
+
+// giveUp answers the most useful failure.
+func (x *exchange) giveUp() ending {
+	x.mu.Lock()
+	best := x.state.Best
+	var at *attempt
+	for _, a := range x.attempts {
+		if a.result == resultFailed && a.cand.ID == best.Account && a.verdict.Class == best.Class {
+			at = a
+		}
+	}
+	x.mu.Unlock()
+	if at != nil && at.errorBody != nil {
+		return ending{raw: at, err: x.failureError(at, best)}
+	}
+	return ending{err: x.failureError(at, best)}
+}
+
+// failureError says a failure to the caller: whose it was and when to come back,
+// never the upstream's own words, keys or account names. at may be nil (an earlier
+// try of the client's, or nobody could be asked).
+func (x *exchange) failureError(at *attempt, f failover.Failure) *domain.Error {
+	now := time.Now()
+	soonest, known := x.soonest(now, func(*sched.Candidate) bool { return false })
+	e := &domain.Error{Op: "serve the request", FromProvider: true}
+	tried := ""
+	if n := len(x.attempts); n > 0 {
+		tried = fmt.Sprintf(" after %d attempts", n)
+		if n == 1 {
+			tried = " after one attempt"
+		}
+	}
+	model := x.req.Model
+	switch f.Class {
+	case failover.RateLimited:
+		e.Kind, e.Message = domain.KindRateLimited, "the provider's rate limit for "+model+" is reached on every account"+tried
+	case failover.QuotaExhausted:
+		e.Kind, e.Code, e.Message = domain.KindRateLimited, "insufficient_quota", "the provider's quota for "+model+" is used up on every account"+tried
+	case failover.Capacity:
+		e.Kind, e.Message = domain.KindOverloaded, "the provider is out of capacity for "+model+tried
+	case failover.Credential, failover.Permission:
+		e.Kind, e.Message = domain.KindUpstream, "no upstream account is authorised for this request"+tried+"; the operator has to renew a credential"
+	case failover.ModelGone:
+		e.Kind, e.Param, e.Code, e.Message = domain.KindNotFound, "model", "model_not_found", "no upstream account serves the model "+model
+	case failover.ContextTooLong:
+		e.Kind, e.Code, e.Message = domain.KindInvalid, "context_length_exceeded", "the prompt is too long for "+model
+	case failover.ContentRefused, failover.CallerFault:
+		e.Kind, e.Message = domain.KindInvalid, "the provider refuses the request"
+	case failover.FirstTokenLate, failover.StreamStalled:
+		e.Kind, e.Message = domain.KindUpstreamTimeout, "the upstream did not answer in time"+tried
+	default:
+		e.Kind, e.Message = domain.KindUpstream, "the upstream failed"+tried
+	}
+	if f.Attempt == 0 { // nobody could be asked at all
+		e.FromProvider = false
+		e.Kind, e.Message = domain.KindUnavailable, "no upstream account can serve "+model+" now"
+		if known {
+			e.Kind, e.Message = domain.KindRateLimited, "every upstream account for "+model+" is resting"
+		}
+	}
+	switch e.Kind {
+	case domain.KindRateLimited, domain.KindOverloaded, domain.KindUnavailable:
+		if known {
+			e.RetryAfter = soonest
+		} else if f.Stated {
+			e.RetryAfter = max(f.Reset-(now.Sub(x.began)-f.Spent), time.Second)
+		}
+		if e.RetryAfter > 0 {
+			e.Message += "; the first returns in " + e.RetryAfter.Round(time.Second).String()
+		}
+	}
+	return e
+}
+
+// brokenError says why an answer that had begun cannot go on.
+func (x *exchange) brokenError(at *attempt) *domain.Error {
+	e := &domain.Error{Kind: domain.KindUpstream, Op: "relay the answer", FromProvider: true}
+	switch at.verdict.Class {
+	case failover.RateLimited:
+		e.Kind, e.Message = domain.KindRateLimited, "the provider's rate limit struck in the middle of the answer; the answer is not whole"
+	case failover.Capacity:
+		e.Kind, e.Message = domain.KindOverloaded, "the provider ran out of capacity in the middle of the answer; the answer is not whole"
+	case failover.StreamStalled, failover.FirstTokenLate:
+		e.Kind, e.Message = domain.KindUpstreamTimeout, "the upstream fell silent in the middle of the answer; the answer is not whole"
+	default:
+		e.Message = "the upstream's answer broke off in the middle; the answer is not whole"
+	}
+	return e
+}
+
+// longRetryAfter is a wait past which clients' own retries only do harm: some hammer,
+// some sleep for hours (client packages' sources, read 2026-11).
+const longRetryAfter = 60 * time.Second
+
+// retryHeaders tell a client when, and whether, to try again.
+func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool) {
+	if e.RetryAfter > 0 {
+		seconds := max(int64((e.RetryAfter+time.Second-1)/time.Second), 1)
+		h["Retry-After"] = []string{strconv.FormatInt(seconds, 10)}
+		if d.ID() == domain.DialectOpenAIChat {
+			h["Retry-After-Ms"] = []string{strconv.FormatInt(e.RetryAfter.Milliseconds(), 10)}
+		}
+	}
+	switch {
+	case e.RetryAfter > longRetryAfter,
+		// Failover has been tried; two more rounds of the SDK's own add nothing.
+		tried && (e.Kind == domain.KindUpstream || e.Kind == domain.KindUpstreamTimeout):
+		h["X-Should-Retry"] = []string{"false"}
+	}
+}
+
+// private matches what an upstream's error text may hold of an account: keys, also
+// masked ones as OpenAI quotes them, and ids of organisations and projects.
+var private = regexp.MustCompile(`\b(sk|pk|rk|sess|key)-[A-Za-z0-9_*\-]{6,}|\b(org|proj|orgs|user|acct|wrkspc)[-_][A-Za-z0-9]{8,}\b`)
+
+// redact takes an account's private parts out of an upstream's text.
+func redact(body []byte, a *domain.Account) []byte {
+	s := string(body)
+	if k := a.APIKey.Reveal(); k != "" {
+		s = strings.ReplaceAll(s, k, "[redacted]")
+	}
+	return []byte(private.ReplaceAllString(s, "[redacted]"))
+}
+
+// deliver tells the caller how the request ended, where it does not know yet.
+func (x *exchange) deliver(end ending) (status int) {
+	if end.left {
+		x.ans.end()
+		return dialect.StatusClientClosed
+	}
+	if end.err == nil {
+		x.ans.end()
+		return end.served.status
+	}
+	id := x.id.String()
+	status, body := x.d.Error(end.err, id)
+	if end.raw != nil {
+		status, body = end.raw.status, redact(end.raw.errorBody, end.raw.cand.Account)
+	}
+	x.ans.fail(x.req.Stream, status, body, x.d.StreamError(end.err, id), func(h http.Header) {
+		retryHeaders(h, x.d, end.err, len(x.attempts) > 0)
+		if end.raw != nil && end.raw.requestID != "" {
+			h[x.d.RequestIDHeader()] = []string{end.raw.requestID}
+		}
+	})
+	return status
+}

@@ -1,0 +1,190 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/sched"
+	"turnout/internal/upstream"
+)
+
+// Bindings keeps sessions on their accounts. Implementations answer from memory:
+// both methods stand on the request's path.
+type Bindings interface {
+	Lookup(s domain.SessionID) (domain.Binding, bool)
+	// Bind replaces the binding of b.Session if its account is still expected (0: unbound).
+	Bind(b domain.Binding, expected domain.AccountID) bool
+}
+
+// Recorder takes the record of every finished request. It must not block for long, and owns
+// the record afterwards.
+type Recorder interface {
+	Record(r *Record)
+}
+
+// Ledger holds, attributes and settles what requests cost. It must be safe for concurrent use.
+type Ledger interface {
+	// Hold sets aside what the request may cost, before the first byte goes
+	// upstream. An error refuses the request; a *domain.Error says it to the caller.
+	Hold(ctx context.Context, h Hold) error
+	// AttemptCost is told of every attempt that ended without being the answer.
+	AttemptCost(id domain.RequestID, account domain.AccountID, usage domain.Usage) domain.NanoUSD
+	// Settle ends the hold with what was used. It is called exactly once for every hold.
+	Settle(id domain.RequestID, account domain.AccountID, usage domain.Usage)
+}
+
+// Hold is what a request may cost.
+type Hold struct {
+	Request     domain.RequestID
+	Key         domain.KeyID
+	Pool        domain.PoolID
+	Model       string
+	InputTokens int64 // estimated
+	MaxTokens   int64 // 0: not stated
+}
+
+// NoLedger holds nothing.
+type NoLedger struct{}
+
+// Hold implements Ledger.
+func (NoLedger) Hold(context.Context, Hold) error { return nil }
+
+// AttemptCost implements Ledger.
+func (NoLedger) AttemptCost(domain.RequestID, domain.AccountID, domain.Usage) domain.NanoUSD {
+	return 0
+}
+
+// Settle implements Ledger.
+func (NoLedger) Settle(domain.RequestID, domain.AccountID, domain.Usage) {}
+
+// Observer counts. Its labels are bounded: no key, account or model name.
+type Observer interface {
+	// Attempt is one finished attempt: class and action are empty for a success.
+	Attempt(platform, class, action string, took time.Duration)
+	// Request is one finished request.
+	Request(dialect, outcome string, status int, stream bool, took, firstToken time.Duration, u domain.Usage)
+	// Rest is one rest that began.
+	Rest(platform, scope, class string)
+}
+
+// Deps are what a Gateway is built from. All but Log are required.
+type Deps struct {
+	Upstream *upstream.Client
+	Bindings Bindings
+	Recorder Recorder
+	Ledger   Ledger
+	Observer Observer
+	Cells    *sched.Cells
+	Bodies   *Budget
+	Log      *slog.Logger
+	// Rested is told of every rest that begins or grows, to be kept for a restart.
+	Rested func(sched.RestKey, *sched.Rest)
+}
+
+// Gateway serves requests. Safe for concurrent use.
+type Gateway struct {
+	deps     Deps
+	snapshot atomic.Pointer[Snapshot]
+	queue    *queue
+	learned  *learned
+	retries  *retryBudgets
+	former   *formerStates
+	models   *modelLists
+
+	inFlight atomic.Int64
+	draining atomic.Bool
+	wg       sync.WaitGroup
+}
+
+// New makes a gateway that refuses everything until it has a snapshot.
+func New(d Deps) *Gateway {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Rested == nil {
+		d.Rested = func(sched.RestKey, *sched.Rest) {}
+	}
+	return &Gateway{
+		deps: d, queue: newQueue(), learned: newLearned(), retries: newRetryBudgets(), former: newFormerStates(), models: newModelLists(),
+	}
+}
+
+// Swap puts a configuration in place. Requests in flight keep theirs.
+func (g *Gateway) Swap(s *Snapshot) {
+	g.snapshot.Store(s)
+	g.models.forget()
+	g.deps.Upstream.Keep(s.Accounts)
+}
+
+// Snapshot is the configuration in force, or nil.
+func (g *Gateway) Snapshot() *Snapshot { return g.snapshot.Load() }
+
+// InFlight is how many requests are being served.
+func (g *Gateway) InFlight() int { return int(g.inFlight.Load()) }
+
+// Queued is how many requests wait for a slot.
+func (g *Gateway) Queued() int { return g.queue.length() }
+
+// Drain refuses new requests from now on.
+func (g *Gateway) Drain() { g.draining.Store(true) }
+
+// Draining reports whether new requests are refused.
+func (g *Gateway) Draining() bool { return g.draining.Load() }
+
+// Wait returns when no request is in flight any more, or when ctx ends.
+func (g *Gateway) Wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { g.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// retryBudgets keeps one purse for each provider (platform and address) across
+// requests, so that a provider that browns out is not hammered.
+type retryBudgets struct {
+	mu     sync.Mutex
+	purses map[string]failover.RetryBudget
+}
+
+// maxPurses bounds the map; addresses come from the configuration.
+const maxPurses = 4096
+
+func newRetryBudgets() *retryBudgets {
+	return &retryBudgets{purses: map[string]failover.RetryBudget{}}
+}
+
+// began notes an attempt at a provider and whether it was a retry there.
+func (b *retryBudgets) began(provider string, share failover.RetryShare, retry bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	purse, ok := b.purses[provider]
+	if !ok {
+		if len(b.purses) >= maxPurses {
+			clear(b.purses)
+		}
+		purse = share.Full()
+	}
+	if retry {
+		purse = purse.Spend()
+	} else {
+		purse = share.Earn(purse)
+	}
+	b.purses[provider] = purse
+}
+
+// left reports whether the provider may be asked again because of its own fault.
+func (b *retryBudgets) left(provider string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	purse, ok := b.purses[provider]
+	return !ok || purse.Left()
+}

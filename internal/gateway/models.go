@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
+	"turnout/internal/upstream"
+)
+
+// modelLists caches what accounts say they serve. Safe for concurrent use.
+type modelLists struct {
+	mu sync.Mutex
+	m  map[domain.AccountID]*modelList
+}
+
+type modelList struct {
+	once    sync.Mutex // one question at a time to each account
+	models  []dialect.Model
+	fetched time.Time
+}
+
+func newModelLists() *modelLists { return &modelLists{m: map[domain.AccountID]*modelList{}} }
+
+func (l *modelLists) forget() {
+	l.mu.Lock()
+	clear(l.m)
+	l.mu.Unlock()
+}
+
+func (l *modelLists) of(id domain.AccountID) *modelList {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.m[id]
+	if m == nil {
+		m = &modelList{}
+		l.m[id] = m
+	}
+	return m
+}
+
+// How long a question for models may take, and how large its answer may be.
+const (
+	modelsTimeout = 10 * time.Second
+	maxModelsBody = 4 << 20
+)
+
+// Models lists what the caller's key may use, in the shape that its SDK reads: the
+// union of what the key's accounts serve. d is the caller's dialect.
+func (g *Gateway) Models(d dialect.Dialect) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := domain.NewRequestID(time.Now())
+		w.Header()[requestIDHeader] = []string{id.String()}
+		x := &exchange{g: g, id: id, began: time.Now(), d: d}
+		if err := x.admit(r); err != nil {
+			Refuse(w, d, err, id)
+			return
+		}
+		body := d.Models(g.modelsOf(r.Context(), x.snap, x.key))
+		w.Header()["Content-Type"] = []string{"application/json"}
+		_, _ = w.Write(body)
+	})
+}
+
+// modelsOf is the union, by id. Exact names of a model map are listed as they are
+// asked for; where a map has patterns, or there is none, the account itself is asked. An account that
+// does not answer contributes nothing.
+func (g *Gateway) modelsOf(ctx context.Context, s *Snapshot, key *domain.Key) []dialect.Model {
+	var accounts []*domain.Account
+	for _, name := range key.Pools {
+		p := s.pools[name]
+		if p == nil || !p.Enabled {
+			continue
+		}
+		for _, a := range p.accounts {
+			if a.Enabled && !a.Paused && a.Labels.Satisfy(p.Require) && a.Labels.Satisfy(key.Require) && !slices.Contains(accounts, a) {
+				accounts = append(accounts, a)
+			}
+		}
+	}
+	lists := make([][]dialect.Model, len(accounts))
+	var wg sync.WaitGroup
+	limit := make(chan struct{}, 16)
+	for i, a := range accounts {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			lists[i] = g.accountModels(ctx, s, a)
+		}()
+	}
+	wg.Wait()
+	seen := map[string]bool{}
+	var out []dialect.Model
+	for _, list := range lists {
+		for _, m := range list {
+			if !seen[m.ID] && key.Allows(m.ID) {
+				seen[m.ID] = true
+				out = append(out, m)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b dialect.Model) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+func (g *Gateway) accountModels(ctx context.Context, s *Snapshot, a *domain.Account) []dialect.Model {
+	var out []dialect.Model
+	exact := a.Models.Exact()
+	for _, name := range exact {
+		out = append(out, dialect.Model{ID: name, Owner: a.Platform})
+	}
+	if len(a.Models) > 0 && len(exact) == len(a.Models) {
+		return out
+	}
+	l := g.models.of(a.ID)
+	l.once.Lock()
+	defer l.once.Unlock()
+	if time.Since(l.fetched) > s.Settings.ModelsTTL {
+		if models, ok := g.fetchModels(ctx, s, a); ok {
+			l.models = models
+		}
+		l.fetched = time.Now() // also after a failure: an account that is down is not asked by every caller
+	}
+	for _, m := range l.models {
+		if _, ok := a.Models.Resolve(m.ID); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (g *Gateway) fetchModels(ctx context.Context, s *Snapshot, a *domain.Account) ([]dialect.Model, bool) {
+	p := s.platforms[a.ID]
+	offer := p.Offers[0]
+	u, err := p.URL(a.BaseURL, offer.ModelsPath)
+	if err != nil {
+		return nil, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, modelsTimeout)
+	defer cancel()
+	header := upstream.RequestHeader(http.Header{})
+	for k, v := range offer.ModelsHeader {
+		header[k] = v
+	}
+	resp, err := g.deps.Upstream.Send(ctx, &upstream.Call{Account: a, Platform: p, URL: u, Method: http.MethodGet, Header: header})
+	if err != nil {
+		return nil, false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxModelsBody))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return nil, false
+	}
+	models, err := offer.Dialect.ModelList(body)
+	return models, err == nil
+}
+
+// ModelsDialect picks the shape of a model list for a caller: Anthropic's SDKs send
+// anthropic-version or x-api-key, OpenAI's neither (captured from the SDKs).
+func ModelsDialect(h http.Header, anthropic, openai dialect.Dialect) dialect.Dialect {
+	if h.Get("Anthropic-Version") != "" || h.Get("X-Api-Key") != "" {
+		return anthropic
+	}
+	return openai
+}

@@ -1,0 +1,192 @@
+package gateway
+
+import (
+	"fmt"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/sched"
+	"turnout/internal/upstream"
+)
+
+var errLost = upstream.ErrLost
+
+// picked is an account with its slot taken, or why there is none.
+type picked struct {
+	cand   *sched.Candidate
+	choice sched.Decision
+	left   bool
+	err    *domain.Error
+}
+
+// maxTries bounds how often a choice is repeated because its slot was gone.
+const maxTries = 16
+
+// pick chooses an account and takes its slot, waiting in the line where all are full.
+func (x *exchange) pick(pin domain.AccountID) picked {
+	deadline := time.Now().Add(x.snap.Settings.QueueWait)
+	sticky := true
+	for range maxTries {
+		c, choice := x.choose(pin, sticky, 0)
+		if c != nil {
+			return picked{cand: c, choice: choice}
+		}
+		if x.ctx.Err() != nil {
+			return picked{left: true}
+		}
+		if sticky && choice.Bound == sched.Full && pin == 0 {
+			// The session's own account is only busy: it is worth a moment.
+			c, _ := x.line(x.binding.Account, time.Until(deadline), min(x.snap.Settings.StickyWait, time.Until(deadline)), choice)
+			if c != nil {
+				choice.Candidate, choice.Rule, choice.Bound = c, sched.RuleSticky, sched.Eligible
+				return picked{cand: c, choice: choice}
+			}
+			sticky = false // serve this one elsewhere; the session stays bound
+			x.stays = true
+			continue
+		}
+		if sticky && choice.Bound == sched.Resting && pin == 0 {
+			if d := x.stayOrMove(choice); d.Action == failover.RetrySame {
+				if !x.carryOut(d) {
+					return picked{left: true}
+				}
+				continue
+			}
+			sticky = false
+			continue
+		}
+		if pin != 0 {
+			// The pinned account was rested or taken by others meanwhile: what is left is to choose.
+			if choice.Counts[sched.Full] > 0 {
+				if c, _ := x.line(pin, time.Until(deadline), x.snap.Settings.StickyWait, choice); c != nil {
+					choice.Candidate, choice.Rule = c, sched.RulePinned
+					return picked{cand: c, choice: choice}
+				}
+			}
+			pin = 0
+			continue
+		}
+		if choice.Counts[sched.Full] == 0 && !x.probing(choice) {
+			return picked{choice: choice}
+		}
+		patience := time.Until(deadline)
+		if patience <= 0 {
+			break
+		}
+		c, full := x.line(0, patience, patience, choice)
+		if c != nil {
+			choice.Candidate, choice.Rule = c, sched.RuleWaited
+			return picked{cand: c, choice: choice}
+		}
+		if full {
+			return picked{choice: choice, err: x.busy(choice, fmt.Sprintf("%d requests are waiting already", x.snap.Settings.QueuePlaces))}
+		}
+	}
+	if x.ctx.Err() != nil {
+		return picked{left: true}
+	}
+	_, choice := x.choose(0, true, 0)
+	return picked{choice: choice, err: x.busy(choice, fmt.Sprintf("none became free within %s", x.snap.Settings.QueueWait))}
+}
+
+// probing: something is kept out for a moment only, as while a probe finds out
+// whether an account is back. Waiting in the line ends when the probe succeeds.
+func (x *exchange) probing(choice sched.Decision) bool {
+	return !choice.Soonest.IsZero() && time.Until(choice.Soonest) <= probeMoment && len(x.attempts) == 0
+}
+
+// probeMoment is how long a probe keeps others out at most.
+const probeMoment = 5 * time.Second
+
+// choose asks the scheduler, pool by pool in the key's order, and takes the slot.
+// besides is an account to leave out. nil: nothing can be taken; the decision is the
+// one of the pool that has the most to say (a full account before a resting one).
+func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.AccountID) (*sched.Candidate, sched.Decision) {
+	req := sched.Request{Now: time.Now(), Seed: x.state.Seed, Pin: pin}
+	if pin == 0 {
+		x.mu.Lock()
+		req.Exclude, req.ExcludeOrgs = x.state.Failed(), x.state.Organizations
+		x.mu.Unlock()
+	}
+	if besides != 0 {
+		req.Exclude = append(req.Exclude, besides)
+	}
+	if sticky && pin == 0 {
+		req.Bound = x.binding.Account
+	}
+	var none sched.Decision
+	for i, v := range x.views {
+		d := sched.Choose(v, req)
+		waitForBound := d.Bound == sched.Full || d.Bound == sched.Resting && x.binding.WarmTokens > 0
+		for tries := 0; d.Candidate != nil && !(sticky && waitForBound && len(x.attempts) == 0); tries++ {
+			c := d.Candidate
+			if c.TryProbe(req.Now) && c.Live.TryAcquire(c.Limit, req.Now) {
+				x.stays = x.stays || d.Bound == sched.NoModel
+				return c, d
+			}
+			if tries == maxTries {
+				break
+			}
+			d = sched.Choose(v, req)
+		}
+		d.Candidate = nil
+		if i == 0 || d.Counts[sched.Full] > 0 && none.Counts[sched.Full] == 0 {
+			none = d
+		}
+		if !d.Soonest.IsZero() && (none.Soonest.IsZero() || d.Soonest.Before(none.Soonest)) {
+			none.Soonest = d.Soonest
+		}
+	}
+	return nil, none
+}
+
+// line waits for a slot, of one account or of any.
+func (x *exchange) line(only domain.AccountID, left, patience time.Duration, choice sched.Decision) (c *sched.Candidate, full bool) {
+	patience = min(patience, left)
+	if patience <= 0 {
+		return nil, false
+	}
+	state := x.snapshotState()
+	w := &waiter{views: x.views, only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
+		return only == 0 && state.Excludes(c.ID, c.Organization)
+	}}
+	var retry <-chan time.Time
+	if only == 0 && !choice.Soonest.IsZero() {
+		t := time.NewTimer(max(time.Until(choice.Soonest), time.Millisecond))
+		defer t.Stop()
+		retry = t.C
+	}
+	began := time.Now()
+	c, full = x.g.queue.wait(x.ctx, w, x.snap.Settings.QueuePlaces, patience, retry)
+	x.waited += time.Since(began)
+	return c, full
+}
+
+func (x *exchange) snapshotState() failover.State {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.state
+}
+
+// busy is the refusal where every account that could serve is at its limit.
+func (x *exchange) busy(choice sched.Decision, why string) *domain.Error {
+	after := time.Second
+	if !choice.Soonest.IsZero() && choice.Counts[sched.Full] == 0 {
+		after = max(time.Until(choice.Soonest), after)
+	}
+	return &domain.Error{
+		Kind: domain.KindRateLimited, Op: "choose an account", RetryAfter: after,
+		Message: fmt.Sprintf("every account that serves %s is at its limit of concurrent requests, and %s; try again in %s", x.req.Model, why, after.Round(time.Second)),
+	}
+}
+
+// candidate finds an account in the request's views.
+func (x *exchange) candidate(id domain.AccountID) *sched.Candidate {
+	for _, v := range x.views {
+		if c := v.Find(id); c != nil {
+			return c
+		}
+	}
+	return nil
+}

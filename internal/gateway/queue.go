@@ -1,0 +1,176 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/sched"
+)
+
+// queue is the line of requests that found every eligible account full: first in,
+// first out, bounded for each pool. A slot that becomes free is handed over to the
+// first request that can use it, so that no newcomer overtakes the line. Safe for
+// concurrent use.
+type queue struct {
+	waiting atomic.Int64 // so that giving a slot back is cheap while nobody waits
+
+	mu    sync.Mutex
+	line  []*waiter
+	pools map[domain.PoolID]int
+}
+
+type waiter struct {
+	views   []*sched.View
+	only    domain.AccountID // wait for this account alone; 0: any
+	exclude func(*sched.Candidate) bool
+	got     chan *sched.Candidate // holds one
+	pool    domain.PoolID
+}
+
+func newQueue() *queue { return &queue{pools: map[domain.PoolID]int{}} }
+
+// release gives a slot of an account back, or hands it to the first request in the
+// line that can use it.
+func (q *queue) release(id domain.AccountID, live *sched.Live, now time.Time) {
+	if q.waiting.Load() > 0 && q.handOver(id, live, now) {
+		return
+	}
+	live.Release()
+	if q.waiting.Load() > 0 {
+		// Somebody may have joined the line after the check above and seen no free slot.
+		q.offer(id, live, now)
+	}
+}
+
+// offer lets the line have a slot that is free for another reason than a release,
+// such as a rest that ended.
+func (q *queue) offer(id domain.AccountID, live *sched.Live, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, w := range q.line {
+		if c := w.accepts(id, now); c != nil && live.TryAcquire(c.Limit, now) {
+			q.give(i, c)
+			return
+		}
+	}
+}
+
+func (q *queue) handOver(id domain.AccountID, live *sched.Live, now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, w := range q.line {
+		c := w.accepts(id, now)
+		if c == nil {
+			continue
+		}
+		if c.Limit > 0 && live.InFlight() > c.Limit { // the limit was lowered meanwhile
+			return false
+		}
+		live.Touch(now)
+		q.give(i, c)
+		return true
+	}
+	return false
+}
+
+// give takes a waiter out of the line and hands it the slot; the lock is held.
+func (q *queue) give(i int, c *sched.Candidate) {
+	w := q.line[i]
+	q.remove(i)
+	w.got <- c
+}
+
+func (q *queue) remove(i int) {
+	w := q.line[i]
+	q.line = slices.Delete(q.line, i, i+1)
+	q.waiting.Add(-1)
+	if q.pools[w.pool]--; q.pools[w.pool] == 0 {
+		delete(q.pools, w.pool)
+	}
+}
+
+func (w *waiter) accepts(id domain.AccountID, now time.Time) *sched.Candidate {
+	if w.only != 0 && w.only != id {
+		return nil
+	}
+	for _, v := range w.views {
+		if c := v.Find(id); c != nil && !w.exclude(c) && !c.Resting(now) {
+			return c
+		}
+	}
+	return nil
+}
+
+// wait joins the line for at most patience and gives a candidate with its slot
+// taken; full reports that the line had no place. nil without full: the time is
+// over, ctx ended, or retry fired (something may have changed: choose again).
+func (q *queue) wait(ctx context.Context, w *waiter, places int, patience time.Duration, retry <-chan time.Time) (c *sched.Candidate, full bool) {
+	w.got = make(chan *sched.Candidate, 1)
+	q.mu.Lock()
+	if q.pools[w.pool] >= places {
+		q.mu.Unlock()
+		return nil, true
+	}
+	q.line = append(q.line, w)
+	q.pools[w.pool]++
+	q.waiting.Add(1)
+	// Between the choice and this line a slot may have become free.
+	if got := w.takes(time.Now()); got != nil {
+		q.remove(len(q.line) - 1)
+		q.mu.Unlock()
+		return got, false
+	}
+	q.mu.Unlock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case c = <-w.got:
+		return c, false
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-retry:
+	}
+	q.mu.Lock()
+	if i := slices.Index(q.line, w); i >= 0 {
+		q.remove(i)
+		q.mu.Unlock()
+		return nil, false
+	}
+	q.mu.Unlock()
+	return <-w.got, false // handed over in the same instant: the caller of wait owns the slot
+}
+
+// poke lets the line look again after rests have ended.
+func (q *queue) poke(now time.Time) {
+	if q.waiting.Load() == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := 0; i < len(q.line); {
+		if c := q.line[i].takes(now); c != nil {
+			q.give(i, c)
+			continue
+		}
+		i++
+	}
+}
+
+// takes finds any candidate that the waiter can use, and takes its slot.
+func (w *waiter) takes(now time.Time) *sched.Candidate {
+	for _, v := range w.views {
+		for i := range v.Candidates {
+			if c := w.accepts(v.Candidates[i].ID, now); c != nil && c.Live.TryAcquire(c.Limit, now) {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// length is how many requests wait.
+func (q *queue) length() int { return int(q.waiting.Load()) }

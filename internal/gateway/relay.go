@@ -1,0 +1,252 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"turnout/internal/dialect"
+	"turnout/internal/failover"
+	"turnout/internal/upstream"
+)
+
+// Bounds of what a relay holds.
+const (
+	relayBuffer = 4 << 10  // to begin with; grows to the longest event
+	maxEvent    = 16 << 20 // bytes of one event
+	maxHeld     = 256 << 10
+	maxHeldN    = 64 // events held back before the commit
+)
+
+var relayPool = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
+
+// relayer passes a stream on, event by event, and reads it as it passes. Until
+// the first content its events are held back; a hold that reaches its bound
+// commits. All events that arrive together go out together.
+type relayer struct {
+	at     *attempt
+	resp   *http.Response
+	reader dialect.Reader
+	buf    []byte
+	n      int // bytes in buf
+	done   int // bytes of buf that were read as events
+	sent   int // bytes of buf that were written or dropped
+
+	held  []byte
+	heldN int
+	owns  bool
+	gaps  gaps
+	last  time.Time
+	ended bool
+}
+
+func (at *attempt) relay(resp *http.Response) result {
+	p := relayPool.Get().(*[]byte)
+	r := &relayer{at: at, resp: resp, reader: at.x.d.NewReader(&at.x.req), buf: *p, last: time.Now()}
+	res := r.run()
+	at.usage = r.reader.Usage()
+	if len(r.buf) == relayBuffer {
+		*p = r.buf
+		relayPool.Put(p)
+	}
+	return res
+}
+
+func (r *relayer) run() result {
+	at := r.at
+	at.watch.Until(upstream.LimitFirstToken, at.limits.content)
+	for {
+		if r.n == len(r.buf) && !r.room() {
+			return at.failClass(failover.StreamCut, "stream.event-too-long", "an event is too long")
+		}
+		n, err := r.resp.Body.Read(r.buf[r.n:])
+		r.n += n
+		if n > 0 {
+			if res, stop := r.events(); stop {
+				return res
+			}
+		}
+		if err != nil {
+			return r.over(err)
+		}
+	}
+}
+
+// room makes place in the buffer: what was sent goes, then the buffer grows.
+func (r *relayer) room() bool {
+	if r.sent > 0 {
+		copy(r.buf, r.buf[r.sent:r.n])
+		r.n, r.done, r.sent = r.n-r.sent, r.done-r.sent, 0
+		return true
+	}
+	if len(r.buf) >= maxEvent {
+		return false
+	}
+	bigger := make([]byte, 2*len(r.buf))
+	copy(bigger, r.buf[:r.n])
+	r.buf = bigger
+	return true
+}
+
+// events reads all whole events that have arrived and writes them in one go.
+func (r *relayer) events() (res result, stop bool) {
+	at := r.at
+	now := time.Now()
+	if r.owns {
+		r.gaps.add(now.Sub(r.last))
+	}
+	r.last = now
+	for {
+		size := dialect.EndOfEvent(r.buf[r.done:r.n])
+		if size == 0 {
+			break
+		}
+		raw := r.buf[r.done : r.done+size]
+		ev := r.reader.Event(raw)
+		at.events++
+		switch ev.Kind {
+		case dialect.EventError:
+			_ = r.flush()
+			return at.failBody(r.resp.Header, ev.Data), true
+		case dialect.EventMalformed:
+			if r.reader.Open() != dialect.OpenNone {
+				// A lost delta inside a block would corrupt it, a tool call above all.
+				_ = r.flush()
+				return at.failClass(failover.StreamCut, "stream.malformed", "an event cannot be read"), true
+			}
+			r.drop(size)
+			continue
+		case dialect.EventHidden:
+			r.drop(size)
+			continue
+		}
+		if ev.Cut.Present() {
+			r.pass(r.done + ev.Cut.Start)
+			r.sent = r.done + ev.Cut.End
+		}
+		r.done += size
+		if !r.owns {
+			progress := ev.Kind == dialect.EventContent || ev.Kind == dialect.EventFinish || ev.Kind == dialect.EventEnd && r.reader.Finished()
+			if ev.Kind == dialect.EventEnd && !r.reader.Finished() {
+				return r.over(io.EOF), true
+			}
+			r.heldN++
+			if progress || r.heldN > maxHeldN || len(r.held)+r.done-r.sent > maxHeld {
+				if !at.commit(r.resp, -1) {
+					return resultLost, true
+				}
+				r.owns = true
+			}
+		}
+		if ev.Kind == dialect.EventEnd {
+			r.ended = true
+			break
+		}
+	}
+	if r.flush() != nil {
+		return resultLeft, true
+	}
+	if r.ended {
+		return r.drain(), true
+	}
+	switch {
+	case r.reader.Finished():
+		at.watch.Progress(upstream.LimitFinish, finishPatience)
+	case r.owns:
+		at.watch.Progress(upstream.LimitStall, stallLimit(r.reader.Open(), true, at.plat.Pings, &r.gaps))
+	}
+	return 0, false
+}
+
+// pass writes or holds what was read up to end.
+func (r *relayer) pass(end int) error {
+	part := r.buf[r.sent:end]
+	r.sent = end
+	if len(part) == 0 {
+		return nil
+	}
+	if !r.owns {
+		r.held = append(r.held, part...)
+		return nil
+	}
+	held := r.held
+	r.held = nil
+	return r.at.x.ans.write(false, false, held, part)
+}
+
+// flush passes everything that was read on, and out.
+func (r *relayer) flush() error {
+	if r.sent == r.done {
+		return nil
+	}
+	part := r.buf[r.sent:r.done]
+	r.sent = r.done
+	if r.sent == r.n {
+		r.n, r.done, r.sent = 0, 0, 0
+	}
+	if !r.owns {
+		r.held = append(r.held, part...)
+		return nil
+	}
+	held := r.held
+	r.held = nil
+	return r.at.x.ans.write(true, true, held, part)
+}
+
+// drop leaves the next size bytes out.
+func (r *relayer) drop(size int) {
+	_ = r.pass(r.done)
+	r.done += size
+	r.sent = r.done
+}
+
+// over ends a stream whose body ended (err is io.EOF) or broke.
+func (r *relayer) over(err error) result {
+	at := r.at
+	fault := (*upstream.Fault)(nil)
+	if err != io.EOF {
+		fault = upstream.FaultOf(at.ctx, err)
+		switch fault.Kind {
+		case upstream.FaultCaller:
+			return resultLeft
+		case upstream.FaultLost:
+			return resultLost
+		}
+	}
+	if r.reader.Finished() {
+		// The finish reason was seen: the answer is whole, only its end is missing.
+		if !r.owns && !at.commit(r.resp, -1) {
+			return resultLost
+		}
+		r.owns = true
+		held := r.held
+		r.held = nil
+		if at.x.ans.write(true, true, held, r.reader.Closing()) != nil {
+			return resultLeft
+		}
+		return resultServed
+	}
+	switch {
+	case fault != nil:
+		return at.failFault(fault)
+	case at.events == 0 || !r.owns && r.heldN == 0:
+		return at.failClass(failover.EmptyAnswer, "stream.empty", "a stream without events")
+	case !r.owns:
+		return at.failClass(failover.EmptyAnswer, "stream.no-content", "a stream that ends without content and without a finish reason")
+	}
+	return at.failClass(failover.StreamCut, "stream.cut", "the stream ended without a finish reason")
+}
+
+// drain reads what follows the terminal event, so that the connection can be used
+// again. The caller has everything already.
+func (r *relayer) drain() result {
+	r.at.watch.Progress(upstream.LimitFinish, endPatience)
+	var rest [256]byte
+	for range 4 {
+		if _, err := r.resp.Body.Read(rest[:]); err != nil {
+			break
+		}
+	}
+	return resultServed
+}

@@ -1,0 +1,348 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"turnout/internal/caller"
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/sched"
+	"turnout/internal/upstream"
+)
+
+// Handler serves one dialect's requests. path is a further path of the dialect;
+// empty: its main one.
+func (g *Gateway) Handler(d dialect.Dialect, path string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.wg.Add(1)
+		g.inFlight.Add(1)
+		defer func() {
+			g.inFlight.Add(-1)
+			g.wg.Done()
+		}()
+		g.serve(w, r, d, path)
+	})
+}
+
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialect, path string) {
+	began := time.Now()
+	id := domain.NewRequestID(began)
+	w.Header()[requestIDHeader] = []string{id.String()}
+	x := &exchange{g: g, id: id, began: began, d: d, path: path}
+	if err := x.admit(r); err != nil {
+		Refuse(w, d, err, id)
+		return
+	}
+	err := x.read(w, r)
+	if err == nil {
+		err = x.route(r)
+	}
+	if err != nil {
+		if x.body != nil {
+			x.body.release()
+		}
+		status := Refuse(w, d, err, id)
+		if x.key != nil {
+			g.recordRefusal(x, err, status)
+		}
+		return
+	}
+	defer x.body.release()
+	ctx, cancel := context.WithTimeout(r.Context(), x.snap.Settings.Total)
+	defer cancel()
+	x.ctx = ctx
+	x.ans = newAnswer(w)
+	if err := g.deps.Ledger.Hold(ctx, Hold{
+		Request: id, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model, InputTokens: x.req.InputTokens(), MaxTokens: x.req.MaxTokens,
+	}); err != nil {
+		g.recordRefusal(x, err, Refuse(w, d, err, id))
+		return
+	}
+	if x.req.Stream {
+		x.ans.startKeepAlives(d.KeepAlive(), x.pools[0].keepAlive)
+	}
+	end := x.run()
+	if end.left && r.Context().Err() == nil && ctx.Err() != nil {
+		end = ending{err: &domain.Error{Kind: domain.KindUpstreamTimeout, Op: "serve the request", Message: fmt.Sprintf("the request took longer than %s", x.snap.Settings.Total)}}
+	}
+	x.finish(end)
+}
+
+// finish answers, settles, remembers and records.
+func (x *exchange) finish(end ending) {
+	g := x.g
+	if end.served == nil && end.broken == nil && !end.left {
+		x.remember(end)
+	}
+	status := x.deliver(end)
+	final := end.served
+	if final == nil {
+		final = end.broken
+	}
+	var usage domain.Usage
+	var account domain.AccountID
+	if final != nil {
+		usage, account = final.usage, final.cand.ID
+		x.warm(final)
+	}
+	g.deps.Ledger.Settle(x.id, account, usage)
+	if end.served != nil {
+		g.deps.Observer.Attempt(end.served.plat.Name, "", "", end.served.took)
+	}
+	if end.broken != nil {
+		x.afterFailure(end.broken)
+	}
+	rec := x.record(end, status)
+	g.deps.Observer.Request(x.d.ID().String(), rec.Outcome.String(), rec.Status, rec.Stream, rec.Took, rec.First, rec.Usage)
+	g.deps.Recorder.Record(rec)
+	if aborted := x.ans.aborted(); aborted {
+		panic(http.ErrAbortHandler) // the only way to show a caller that a JSON answer broke
+	}
+}
+
+// admit checks what needs no body.
+func (x *exchange) admit(r *http.Request) error {
+	if x.g.draining.Load() {
+		return &domain.Error{Kind: domain.KindDraining, Op: "accept the request", RetryAfter: time.Second}
+	}
+	if x.snap = x.g.snapshot.Load(); x.snap == nil {
+		return &domain.Error{Kind: domain.KindUnavailable, Op: "accept the request", Message: "the gateway is starting", RetryAfter: time.Second}
+	}
+	secret, _ := caller.Credential(r.Header)
+	key, err := x.snap.keys.Check(secret, x.began)
+	if err != nil {
+		return err
+	}
+	x.key = key
+	return nil
+}
+
+// How slowly a caller may send: a body that makes no progress for readPatience, or is not there
+// after readTotal, is given up.
+const (
+	readPatience = 30 * time.Second
+	readTotal    = 5 * time.Minute
+)
+
+// read takes the body in and reads its facts.
+func (x *exchange) read(w http.ResponseWriter, r *http.Request) error {
+	limit := x.snap.Settings.MaxBody
+	rc := http.NewResponseController(w)
+	src := io.Reader(&patientReader{r: r.Body, rc: rc, end: x.began.Add(readTotal)})
+	coding := r.Header.Get("Content-Encoding")
+	expect := r.ContentLength
+	if coding != "" && !strings.EqualFold(coding, "identity") {
+		dec, known, err := upstream.Decoder(coding, src)
+		if !known {
+			return domain.Errorf(domain.KindUnsupported, "read the request body", "content encoding %q is not supported; send gzip, br, zstd, deflate or none", coding)
+		}
+		if err != nil {
+			return &domain.Error{Kind: domain.KindInvalid, Op: "read the request body", Message: "the body is not valid " + coding, Err: err}
+		}
+		if c, ok := dec.(io.Closer); ok {
+			defer func() { _ = c.Close() }()
+		}
+		if expect > limit {
+			return tooLarge(limit)
+		}
+		src, expect = dec, -1
+	}
+	b, err := readBody(src, expect, limit, x.g.deps.Bodies)
+	if err != nil {
+		return readError(err, limit, coding)
+	}
+	_ = rc.SetReadDeadline(time.Time{}) // the server watches the connection from now on
+	x.body = b
+	x.req, err = x.d.Request(b.bytes())
+	return err
+}
+
+func tooLarge(limit int64) error {
+	return domain.Errorf(domain.KindTooLarge, "read the request body", "the request body is larger than the limit of %d bytes", limit)
+}
+
+func readError(err error, limit int64, coding string) error {
+	switch {
+	case errors.Is(err, errBodyTooLarge):
+		return tooLarge(limit)
+	case errors.Is(err, errBodiesFull):
+		return &domain.Error{Kind: domain.KindUnavailable, Op: "read the request body", Message: "too many large requests at once; try again in a moment", RetryAfter: time.Second}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &domain.Error{Kind: domain.KindTimeout, Op: "read the request body", Message: "the request body was sent too slowly", Err: err}
+	case coding != "" && !errors.Is(err, io.ErrUnexpectedEOF):
+		return &domain.Error{Kind: domain.KindInvalid, Op: "read the request body", Message: "the body is not valid " + coding, Err: err}
+	}
+	return &domain.Error{Kind: domain.KindInvalid, Op: "read the request body", Message: "the request body did not arrive whole", Err: err}
+}
+
+// patientReader gives every read its deadline.
+type patientReader struct {
+	r   io.Reader
+	rc  *http.ResponseController
+	end time.Time
+	set time.Time
+}
+
+func (p *patientReader) Read(b []byte) (int, error) {
+	now := time.Now()
+	if now.Sub(p.set) > time.Second {
+		deadline := now.Add(readPatience)
+		if deadline.After(p.end) {
+			deadline = p.end
+		}
+		_ = p.rc.SetReadDeadline(deadline) // a writer without deadlines reads as long as it likes
+		p.set = now
+	}
+	return p.r.Read(b)
+}
+
+// route finds who may serve the request, and the session's account.
+func (x *exchange) route(r *http.Request) error {
+	if !x.key.Allows(x.req.Model) {
+		return &domain.Error{
+			Kind: domain.KindForbidden, Op: "route the request", Param: "model", Code: "model_not_allowed",
+			Message: fmt.Sprintf("this key may not use the model %q; it may use: %s", x.req.Model, strings.Join(x.key.Models, ", ")),
+		}
+	}
+	var out [sched.NumVerdicts]int
+	for _, name := range x.key.Pools {
+		p := x.snap.pools[name]
+		if p == nil || !p.Enabled {
+			continue
+		}
+		v := x.snap.view(p, x.req.Model, x.d.ID(), x.key)
+		if len(v.Candidates) == 0 {
+			for i, n := range v.Out {
+				out[i] += int(n)
+			}
+			continue
+		}
+		x.pools, x.views = append(x.pools, p), append(x.views, v)
+	}
+	if len(x.views) == 0 {
+		return x.nobody(out)
+	}
+	x.header = upstream.RequestHeader(r.Header)
+	x.header["Content-Type"] = []string{"application/json"}
+	if x.req.Stream {
+		x.header["Accept"] = []string{"text/event-stream"}
+	}
+	x.query = query(r)
+	x.session = identify(r.Header, x.d, &x.req, x.body.bytes(), x.key.ID, x.pools[0].ID)
+	if !x.session.id.IsZero() {
+		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
+			x.binding, x.boundAtStart = b, b.Account
+		}
+	}
+	x.state = failover.NewState(failover.Session{HasBound: x.binding.Account != 0, Bound: x.binding.Account, BoundKnown: x.binding.Account != 0}, seed(x.id))
+	if x.g.former.any() {
+		if old, ok := x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began); ok {
+			x.state, x.former = old.state, old.expires
+		}
+	}
+	return nil
+}
+
+// seed draws from the request's id, so that every jitter can be replayed.
+func seed(id domain.RequestID) uint64 {
+	var s uint64
+	for _, b := range id[8:] {
+		s = s<<8 | uint64(b)
+	}
+	return s
+}
+
+// query is what of the caller's query goes upstream: all but a key.
+func query(r *http.Request) string {
+	if r.URL.RawQuery == "" {
+		return ""
+	}
+	q := r.URL.Query()
+	if !q.Has("key") && !q.Has("api_key") {
+		return r.URL.RawQuery
+	}
+	q.Del("key")
+	q.Del("api_key")
+	return q.Encode()
+}
+
+// nobody says why no account can ever serve the request.
+func (x *exchange) nobody(out [sched.NumVerdicts]int) error {
+	const op = "route the request"
+	model := x.req.Model
+	switch {
+	case out[sched.NoLabel] > 0:
+		return domain.Errorf(domain.KindForbidden, op, "no account that serves %q carries the labels that this key or pool requires", model)
+	case out[sched.Paused] > 0:
+		return &domain.Error{Kind: domain.KindUnavailable, Op: op, Message: fmt.Sprintf("every account that may serve %q is paused by the operator", model)}
+	case out[sched.NoModel] > 0 || out[sched.WrongPlatform] == 0:
+		return &domain.Error{
+			Kind: domain.KindNotFound, Op: op, Param: "model", Code: "model_not_found",
+			Message: fmt.Sprintf("the model %q is served by no account of this key; GET /v1/models lists what is", model),
+		}
+	}
+	return &domain.Error{
+		Kind: domain.KindNotFound, Op: op, Param: "model", Code: "model_not_found",
+		Message: fmt.Sprintf("the accounts of this key do not speak %s; use the endpoint of their own protocol", x.d.ID()),
+	}
+}
+
+// remember keeps the state of a failed request for the client's own retry.
+func (x *exchange) remember(end ending) {
+	if end.raw != nil || len(x.attempts) == 0 && x.former.IsZero() {
+		return
+	}
+	body := x.body.bytes()
+	if body == nil {
+		return
+	}
+	now := time.Now()
+	expires := x.former
+	if expires.IsZero() {
+		expires = now.Add(formerTTL)
+	}
+	if after := end.err.RetryAfter; after > 0 && now.Add(after).Before(expires) {
+		expires = now.Add(after)
+	}
+	x.g.former.put(formerKeyOf(x.key.ID, x.session.id, body), x.state, now, expires)
+}
+
+// Refuse writes an error before anything was opened, and says which status it wrote.
+func Refuse(w http.ResponseWriter, d dialect.Dialect, err error, id domain.RequestID) int {
+	var e *domain.Error
+	if !errors.As(err, &e) {
+		e = &domain.Error{Kind: domain.KindInternal, Err: err}
+	}
+	status, body := d.Error(e, id.String())
+	h := w.Header()
+	retryHeaders(h, d, e, false)
+	h["Content-Type"] = []string{"application/json"}
+	if e.Kind == domain.KindTooLarge || e.Kind == domain.KindTimeout {
+		h["Connection"] = []string{"close"} // what is still coming is not worth reading
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+	return status
+}
+
+// recordRefusal writes down a request that was never tried.
+func (g *Gateway) recordRefusal(x *exchange, err error, status int) {
+	r := &Record{
+		ID: x.id, Key: x.key.ID, Model: x.req.Model, Dialect: x.d.ID(), Stream: x.req.Stream, Outcome: OutcomeRefused, Status: status,
+		Began: x.began, Took: time.Since(x.began), BytesIn: int64(x.req.Size),
+		Trace: dialect.AppendString([]byte(`{"v":1,"refused":`), domain.KindOf(err).String()),
+	}
+	r.Trace = append(r.Trace, '}')
+	g.deps.Observer.Request(x.d.ID().String(), r.Outcome.String(), status, r.Stream, r.Took, 0, r.Usage)
+	g.deps.Recorder.Record(r)
+	g.deps.Log.LogAttrs(context.Background(), slog.LevelDebug, "request refused", slog.String("request", x.id.String()), slog.String("error", err.Error()))
+}

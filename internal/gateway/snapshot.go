@@ -1,0 +1,189 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/platform"
+	"turnout/internal/sched"
+)
+
+// Keys checks callers' secrets. The error is a *domain.Error.
+type Keys interface {
+	Check(secret string, now time.Time) (*domain.Key, error)
+}
+
+// Settings are the gateway's limits and times.
+type Settings struct {
+	MaxBody     int64         // bytes of one request body, decoded
+	MaxAnswer   int64         // bytes of a JSON answer that is held until it is whole
+	QueuePlaces int           // requests of one pool that may wait for a slot
+	QueueWait   time.Duration // how long each waits
+	StickyWait  time.Duration // how long a session waits for its own account to be free
+	SessionTTL  time.Duration // how long a binding lasts without use
+	ModelsTTL   time.Duration // how long a model list is kept
+	Total       time.Duration // the whole of one request
+}
+
+// DefaultSettings are the values to begin with; MaxBody, QueuePlaces, QueueWait and
+// SessionTTL are usually overridden by the configuration.
+func DefaultSettings() Settings {
+	return Settings{
+		MaxBody: 32 << 20, MaxAnswer: 64 << 20, QueuePlaces: 100, QueueWait: 10 * time.Second, StickyWait: 3 * time.Second,
+		SessionTTL: time.Hour, ModelsTTL: 10 * time.Minute, Total: 60 * time.Minute,
+	}
+}
+
+// PoolConfig is a pool as the snapshot is made from it.
+type PoolConfig struct {
+	Pool      domain.Pool
+	Policy    failover.Override
+	KeepAlive time.Duration // silence after which a stream gets a keep-alive; 0: never
+}
+
+// pool is a pool, compiled.
+type pool struct {
+	domain.Pool
+	accounts  []*domain.Account
+	policies  map[string]failover.Policy // by platform
+	policy    failover.Policy            // where no account has failed yet
+	keepAlive time.Duration
+}
+
+// policyOf is the policy for a failure on a platform.
+func (p *pool) policyOf(platformName string) failover.Policy {
+	if pol, ok := p.policies[platformName]; ok {
+		return pol
+	}
+	return p.policy
+}
+
+// Snapshot is one configuration, compiled and immutable but for its cache of views.
+// A request keeps the one that it began with. Safe for concurrent use.
+type Snapshot struct {
+	Version  uint64
+	Settings Settings
+	Accounts []*domain.Account
+
+	keys      Keys
+	pools     map[string]*pool
+	platforms map[domain.AccountID]*platform.Platform
+	cells     *sched.Cells
+
+	mu    sync.RWMutex
+	views map[viewKey]*sched.View
+}
+
+type viewKey struct {
+	pool    domain.PoolID
+	model   string
+	dialect domain.Dialect
+	require string // of the key, as a canonical text
+}
+
+// NewSnapshot compiles a configuration. The error names what is wrong.
+func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, accounts []*domain.Account, cells *sched.Cells) (*Snapshot, error) {
+	snap := &Snapshot{
+		Version: version, Settings: s, Accounts: accounts, keys: keys, cells: cells,
+		pools: map[string]*pool{}, platforms: map[domain.AccountID]*platform.Platform{}, views: map[viewKey]*sched.View{},
+	}
+	for _, a := range accounts {
+		p, ok := platform.Lookup(a.Platform)
+		if !ok {
+			if !a.Enabled {
+				continue // an old account of a platform that is gone; nothing uses it
+			}
+			return nil, fmt.Errorf("account %s: platform %q is not known; one of %s", a.Name, a.Platform, strings.Join(platform.Names(), ", "))
+		}
+		if a.Enabled {
+			if _, err := p.URL(a.BaseURL, ""); err != nil {
+				return nil, fmt.Errorf("account %s: %w", a.Name, err)
+			}
+			if a.APIKey.IsZero() && !p.KeyOptional {
+				return nil, fmt.Errorf("account %s: platform %s needs an api_key", a.Name, a.Platform)
+			}
+		}
+		snap.platforms[a.ID] = p
+	}
+	for _, pc := range pools {
+		c := &pool{Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]failover.Policy{}}
+		var err error
+		if c.policy, err = failover.Effective(failover.Override{}, pc.Policy); err != nil {
+			return nil, fmt.Errorf("pool %s: policy: %w", pc.Pool.Name, err)
+		}
+		for _, name := range platform.Names() {
+			p, _ := platform.Lookup(name)
+			if c.policies[name], err = failover.Effective(p.Policy, pc.Policy); err != nil {
+				return nil, fmt.Errorf("pool %s: policy on platform %s: %w", pc.Pool.Name, name, err)
+			}
+		}
+		for _, a := range accounts {
+			if slices.Contains(a.Pools, pc.Pool.Name) && snap.platforms[a.ID] != nil {
+				c.accounts = append(c.accounts, a)
+			}
+		}
+		snap.pools[pc.Pool.Name] = c
+	}
+	return snap, nil
+}
+
+// maxViews bounds the cache: model names come from callers.
+const maxViews = 4096
+
+// view gives the picture of a pool for one model, made on first use.
+func (s *Snapshot) view(p *pool, model string, d domain.Dialect, key *domain.Key) *sched.View {
+	k := viewKey{p.ID, model, d, canonical(key.Require)}
+	s.mu.RLock()
+	v := s.views[k]
+	s.mu.RUnlock()
+	if v != nil {
+		return v
+	}
+	require := make([]domain.Labels, 0, 2)
+	for _, l := range []domain.Labels{p.Require, key.Require} {
+		if len(l) > 0 {
+			require = append(require, l)
+		}
+	}
+	speaks := func(a *domain.Account) bool {
+		_, ok := s.platforms[a.ID].Offer(d)
+		return ok
+	}
+	v = sched.Build(s.Version, &p.Pool, model, d, require, p.accounts, speaks, s.cells)
+	s.mu.Lock()
+	if len(s.views) >= maxViews {
+		clear(s.views) // rare, and each is quickly made again
+	}
+	s.views[k] = v
+	s.mu.Unlock()
+	return v
+}
+
+// canonical is a label set as a text that is equal for equal sets.
+func canonical(l domain.Labels) string {
+	if len(l) == 0 {
+		return ""
+	}
+	pairs := make([]string, 0, len(l))
+	for k, v := range l {
+		pairs = append(pairs, k+"="+v)
+	}
+	sort.Strings(pairs)
+	return strings.Join(pairs, "\x00")
+}
+
+// account finds an account by id.
+func (s *Snapshot) account(id domain.AccountID) *domain.Account {
+	for _, a := range s.Accounts {
+		if a.ID == id {
+			return a
+		}
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Loop does something at intervals until it is stopped, and once more then.
+type Loop struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	once   sync.Once
+}
+
+// Every starts a loop. f is called by one goroutine; last is true for the call that
+// Stop makes.
+func Every(interval time.Duration, f func(ctx context.Context, last bool)) *Loop {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &Loop{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		t := time.NewTicker(interval)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				f(ctx, false)
+			case <-ctx.Done():
+				f(context.Background(), true)
+				return
+			}
+		}
+	}()
+	return l
+}
+
+// Stop ends the loop; its last call has returned when Stop does. It may be called twice.
+func (l *Loop) Stop() {
+	l.once.Do(l.cancel)
+	<-l.done
+}

@@ -1,0 +1,202 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
+	"turnout/internal/gateway"
+)
+
+// Bounds of a connection that no configuration needs to change.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	parserHeaderBytes = 1 << 20 // what net/http reads at all; Options.MaxHeader answers before that
+)
+
+// Options are what a Server is built from.
+type Options struct {
+	Gateway   *gateway.Gateway
+	Anthropic dialect.Dialect
+	OpenAI    dialect.Dialect
+	Metrics   http.Handler
+	Admin     http.Handler // under /admin/
+	MaxHeader int          // bytes of a request's headers
+	Log       *slog.Logger
+}
+
+// Server listens and serves.
+type Server struct {
+	opts Options
+	http *http.Server
+	ln   net.Listener
+	done chan error
+}
+
+// New makes a server. Nothing listens yet.
+func New(opts Options) *Server {
+	s := &Server{opts: opts, done: make(chan error, 1)}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    parserHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Start listens and begins to serve.
+func (s *Server) Start(addr string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w (is another process using the port? set listen: or --listen to a free one)", addr, err)
+	}
+	s.ln = ln
+	go func() {
+		err := s.http.Serve(ln)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		s.done <- err
+	}()
+	return nil
+}
+
+// Addr is where it listens.
+func (s *Server) Addr() string { return s.ln.Addr().String() }
+
+// Done tells when serving has ended: nil after a stop.
+func (s *Server) Done() <-chan error { return s.done }
+
+// Stop refuses new requests at once and lets those in flight go on to their end, at
+// most until ctx ends; then they are cut. When it returns nothing runs any more.
+func (s *Server) Stop(ctx context.Context) error {
+	s.opts.Gateway.Drain()
+	err := s.opts.Gateway.Wait(ctx)
+	// New connections were answered with a refusal until here; now the listener goes.
+	shut, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err != nil {
+		_ = s.http.Close()
+		_ = s.opts.Gateway.Wait(shut)
+		return fmt.Errorf("some requests had to be cut: %w", err)
+	}
+	if err := s.http.Shutdown(shut); err != nil {
+		_ = s.http.Close()
+	}
+	return nil
+}
+
+// handler is everything in its order: the panic net, the header limit, the routes.
+func (s *Server) handler() http.Handler {
+	o := &s.opts
+	mux := http.NewServeMux()
+	post := func(d dialect.Dialect, path, others string) {
+		mux.Handle("POST "+path, o.Gateway.Handler(d, others))
+		mux.Handle(path, s.refuse(d, domain.KindMethodNotAllowed, "use POST for "+path, "POST"))
+	}
+	post(o.Anthropic, "/v1/messages", "")
+	post(o.Anthropic, "/v1/messages/count_tokens", "/v1/messages/count_tokens")
+	post(o.OpenAI, "/v1/chat/completions", "")
+	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, r *http.Request) {
+		o.Gateway.Models(s.shape(r)).ServeHTTP(w, r)
+	})
+	mux.HandleFunc("/v1/models", func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(s.shape(r), domain.KindMethodNotAllowed, "use GET for /v1/models", "GET, HEAD").ServeHTTP(w, r)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		switch {
+		case o.Gateway.Draining():
+			text(w, http.StatusServiceUnavailable, "draining\n")
+		case o.Gateway.Snapshot() == nil:
+			text(w, http.StatusServiceUnavailable, "starting\n")
+		default:
+			text(w, http.StatusOK, "ready\n")
+		}
+	})
+	mux.Handle("GET /metrics", o.Metrics)
+	if o.Admin != nil {
+		mux.Handle("/admin/", o.Admin)
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(s.shape(r), domain.KindNotFound, fmt.Sprintf("there is nothing at %s %s; Turnout serves POST /v1/messages, POST /v1/chat/completions and GET /v1/models",
+			clip(r.Method, 16), clip(r.URL.Path, 128)), "").ServeHTTP(w, r)
+	})
+	return s.guard(mux)
+}
+
+// shape picks the dialect in which a caller is answered where the path does not say it.
+func (s *Server) shape(r *http.Request) dialect.Dialect {
+	if strings.HasPrefix(r.URL.Path, "/v1/messages") {
+		return s.opts.Anthropic
+	}
+	return gateway.ModelsDialect(r.Header, s.opts.Anthropic, s.opts.OpenAI)
+}
+
+func (s *Server) refuse(d dialect.Dialect, kind domain.Kind, message, allow string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if allow != "" {
+			w.Header().Set("Allow", allow)
+		}
+		id := domain.NewRequestID(time.Now())
+		w.Header().Set("X-Turnout-Request-Id", id.String())
+		gateway.Refuse(w, d, domain.Errorf(kind, "route the request", "%s", message), id)
+	})
+}
+
+// guard stands before every route.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
+				// The stack holds no values of arguments that could be a secret's text.
+				s.opts.Log.Error("a request crashed", "path", clip(r.URL.Path, 128), "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		if n := headerBytes(r.Header); n > s.opts.MaxHeader {
+			w.Header().Set("Connection", "close")
+			s.refuse(s.shape(r), domain.KindTooLarge, fmt.Sprintf("the request's headers take %d bytes; the limit is %d", n, s.opts.MaxHeader), "").ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func headerBytes(h http.Header) int {
+	n := 0
+	for k, vs := range h {
+		for _, v := range vs {
+			n += len(k) + len(v) + 4
+		}
+	}
+	return n
+}
+
+func text(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body))
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "…"
+	}
+	return s
+}
