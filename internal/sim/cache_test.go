@@ -204,10 +204,10 @@ func TestAutomaticCache(t *testing.T) {
 func TestCacheProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := New(Options{})
-		for range rapid.IntRange(1, 6).Draw(rt, "requests") {
+		for range rapid.IntRange(1, 3).Draw(rt, "requests") {
 			var parts []string
-			for i := range rapid.IntRange(1, 30).Draw(rt, "blocks") {
-				text := long(fmt.Sprintf("%d", i), rapid.SampledFrom([]int{1, 10, 300, 1100}).Draw(rt, "size"))
+			for i := range rapid.IntRange(1, 25).Draw(rt, "blocks") {
+				text := long(fmt.Sprintf("%d", i), rapid.SampledFrom([]int{1, 10, 100, 400}).Draw(rt, "size"))
 				parts = append(parts, textPart(text, rapid.SampledFrom([]string{"", "", c5m, c1h}).Draw(rt, "cache")))
 			}
 			body := conversation("m", textPart("s", ""), turn("user", parts...))

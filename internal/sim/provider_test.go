@@ -309,3 +309,35 @@ func TestModelsInBothShapes(t *testing.T) {
 		t.Errorf("unknown: %d", code)
 	}
 }
+
+// TestWaitSeesEverything: requests from before the call, later ones, and those
+// after a Reset, whose numbers begin again.
+func TestWaitSeesEverything(t *testing.T) {
+	p := New(Options{})
+	ctx := bounded(t)
+	for range 5 {
+		ask1(t, p, "sk-a", "m")
+	}
+	if s, err := p.Wait(ctx, func(s Seen) bool { return s.Seq == 2 }); err != nil || s.Key != "sk-a" {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	checked := make(chan int, 100)
+	found := make(chan Seen, 1)
+	go func() {
+		s, _ := p.Wait(ctx, func(s Seen) bool {
+			checked <- s.Seq
+			return s.Model == "wanted"
+		})
+		found <- s
+	}()
+	for seq := range 5 { // it has looked at all of them
+		if got := <-checked; got != seq+1 {
+			t.Errorf("looked at %d, want %d", got, seq+1)
+		}
+	}
+	p.Reset()
+	ask1(t, p, "sk-b", "wanted")
+	if s := <-found; s.Key != "sk-b" || s.Seq != 1 {
+		t.Errorf("found %+v", s)
+	}
+}

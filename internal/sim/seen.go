@@ -55,6 +55,7 @@ type journal struct {
 	bytes   int
 	bodies  int // entries before this index hold no body any more
 	seq     int
+	era     int // grows with every reset
 	counts  map[string]int
 	changed chan struct{} // closed and replaced at every change
 }
@@ -104,16 +105,24 @@ func (j *journal) signal() {
 	j.changed = make(chan struct{})
 }
 
-// snapshot copies the records, oldest first, and gives the channel that is
-// closed at the next change.
-func (j *journal) snapshot() ([]Seen, <-chan struct{}) {
+// snapshot copies the records after a number of an era, oldest first; all, if the
+// era is over. It gives the era that it is and the channel that is closed at the
+// next change.
+func (j *journal) snapshot(era, after int) (out []Seen, now int, changed <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	out := make([]Seen, len(j.entries))
-	for i, e := range j.entries {
+	if era != j.era {
+		after = 0
+	}
+	skip := 0
+	if len(j.entries) > 0 {
+		skip = min(max(after-j.entries[0].Seq+1, 0), len(j.entries))
+	}
+	out = make([]Seen, len(j.entries)-skip)
+	for i, e := range j.entries[skip:] {
 		out[i] = *e
 	}
-	return out, j.changed
+	return out, j.era, j.changed
 }
 
 func (j *journal) count(key string) int {
@@ -125,6 +134,7 @@ func (j *journal) count(key string) int {
 func (j *journal) reset() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.era++
 	j.entries, j.bytes, j.bodies, j.seq, j.counts = nil, 0, 0, 0, map[string]int{}
 	j.signal()
 }
@@ -132,7 +142,7 @@ func (j *journal) reset() {
 // Requests lists what was seen, oldest first, requests in progress included; of
 // very many only the last Options.Keep.
 func (p *Provider) Requests() []Seen {
-	out, _ := p.journal.snapshot()
+	out, _, _ := p.journal.snapshot(0, 0)
 	return out
 }
 
@@ -143,11 +153,19 @@ func (p *Provider) Count(key string) int { return p.journal.count(key) }
 // it as it is then. It looks at requests that ended before the call, too. It ends
 // early only with the context's error.
 func (p *Provider) Wait(ctx context.Context, match func(Seen) bool) (Seen, error) {
+	era, after := 0, 0
 	for {
-		all, changed := p.journal.snapshot()
+		all, now, changed := p.journal.snapshot(era, after)
+		if now != era {
+			era, after = now, 0
+		}
+		ended := true // every record so far: it will not change any more
 		for _, s := range all {
 			if match(s) {
 				return s, nil
+			}
+			if ended = ended && !s.End.IsZero(); ended {
+				after = s.Seq
 			}
 		}
 		select {

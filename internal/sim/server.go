@@ -66,7 +66,7 @@ func Start(p *Provider, o ServerOptions) (*Server, error) {
 		Handler:           http.HandlerFunc(s.serve),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: time.Minute,
-		TLSConfig:         config.Clone(), // net/http changes it
+		TLSConfig:         config.Clone(),            // net/http changes it
 		ErrorLog:          log.New(discard{}, "", 0), // what goes wrong here goes wrong on purpose
 	}
 	go func() {
