@@ -1,0 +1,296 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"turnout/internal/domain"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var testPlatforms = []Platform{
+	{Name: "anthropic"}, {Name: "openai"},
+	{Name: "anthropic-compatible", NeedsBaseURL: true, KeyOptional: true},
+	{Name: "openai-compatible", NeedsBaseURL: true, KeyOptional: true},
+}
+
+func env(vars map[string]string) Env {
+	return func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+}
+
+func parseString(t testing.TB, text string) (*Config, []Warning, error) {
+	t.Helper()
+	return Parse("turnout.yaml", []byte(text), env(map[string]string{"GOOD_KEY": "sk-env-canary", "EMPTY": " ", "SPLIT": "sk-a canary"}), testPlatforms, Overrides{})
+}
+
+func TestExample(t *testing.T) {
+	c, warnings, err := Parse("/etc/turnout/turnout.yaml", []byte(Example()), env(map[string]string{"ANTHROPIC_API_KEY": "sk-ant-x"}), testPlatforms, Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(warnings) != 0 {
+		t.Errorf("warnings: %v", warnings)
+	}
+	five, eight, two, one := 5, 8, 2, 1
+	waiting, total, grace := 20*time.Second, 10*time.Minute, 1500*time.Millisecond
+	price := domain.NanoUSD(2_000_000)
+	eu := domain.Labels{"region": "eu"}
+	want := &Config{
+		File: "/etc/turnout/turnout.yaml", Listen: "127.0.0.1:8080", DataDir: "/etc/turnout/data",
+		Pools: []Pool{
+			{domain.Pool{Name: "default", Origin: domain.OriginFile, Enabled: true}, Policy{Profile: "balanced"}, 15 * time.Second},
+			{domain.Pool{Name: "careful", Origin: domain.OriginFile, Enabled: true, Require: eu}, Policy{
+				Profile: "balanced", Switches: &five, Attempts: &eight, AttemptsPerAccount: &two, Waiting: &waiting, Total: &total,
+				SameAccountRetries: &one, GraceRetries: &one, GraceWait: &grace, Rounds: &one, SecondPrice: &price,
+			}, 15 * time.Second},
+		},
+		Accounts: []domain.Account{
+			{Name: "claude-1", Origin: domain.OriginFile, Platform: "anthropic", APIKey: domain.NewSecret("sk-ant-x"), Organization: "acme",
+				Labels: eu, Pools: []string{"default", "careful"}, Weight: 1, Enabled: true},
+			{Name: "local", Origin: domain.OriginFile, Platform: "openai-compatible", BaseURL: "http://127.0.0.1:11434/v1", Pools: []string{"default"},
+				Priority: 10, Weight: 1, Models: domain.ModelMap{"gpt-*": "llama-*", "small": "llama3.2"}, Enabled: true},
+		},
+		Keys: []domain.Key{{Name: "team", Origin: domain.OriginFile, Hash: sha256.Sum256([]byte("0123456789abcdef")), Pools: []string{"default", "careful"},
+			Models: []string{"claude-*", "gpt-*"}, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), Enabled: true}},
+		Limits: Limits{32 << 20, 1 << 30, 100, 10 * time.Second, 64 << 10},
+		Drain:  15 * time.Minute, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour, Log: Log{"info", "text"},
+	}
+	want.Keys[0].Hash = c.Keys[0].Hash // the example's secret is nobody's
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+
+	// Every setting is in the example.
+	for _, s := range settings {
+		if !strings.Contains(Example(), s.key+":") {
+			t.Errorf("the example does not show %s", s.path())
+		}
+	}
+}
+
+func TestExampleShowsTheDefaults(t *testing.T) {
+	c, _, err := Parse("turnout.yaml", []byte(Example()), env(map[string]string{"ANTHROPIC_API_KEY": "x"}), testPlatforms, Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _, err := parseString(t, "accounts:\n- {name: a, platform: openai, api_key_env: GOOD_KEY}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Pools, c.Accounts, c.Keys, d.Accounts = c.Pools[:1], nil, nil, nil
+	if !reflect.DeepEqual(c, d) {
+		t.Errorf("the example has %+v, the defaults are %+v", c, d)
+	}
+}
+
+func TestIssueFile(t *testing.T) {
+	c, _, err := parseString(t, `
+listen: 127.0.0.1:8080
+data_dir: ./data
+pools:
+  - {name: default, policy: balanced}
+accounts:
+  - name: a1
+    platform: anthropic
+    base_url: http://127.0.0.1:9100
+    api_key: sk-canary
+    organization: acme
+    labels: {region: eu, tier: 1}
+    pools: [default]
+    priority: 0
+    weight: 1
+    max_concurrency: 0
+    models: {"claude-*": "claude-*"}
+    proxy: socks5://user:pass@127.0.0.1:1080
+keys:
+  - {name: team, secret: tk-0123456789abcdef, pools: [default], models: [claude-3], require: {region: eu}, expires: 2027-01-31T18:00:00+01:00}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := c.Accounts[0]
+	if a.APIKey.Reveal() != "sk-canary" || a.Labels["tier"] != "1" || a.Models["claude-*"] != "claude-*" || a.Proxy != "socks5://user:pass@127.0.0.1:1080" {
+		t.Errorf("account = %+v", a)
+	}
+	k := c.Keys[0]
+	if k.Hash != sha256.Sum256([]byte("tk-0123456789abcdef")) || !k.Expires.Equal(time.Date(2027, 1, 31, 17, 0, 0, 0, time.UTC)) || k.Require["region"] != "eu" {
+		t.Errorf("key = %+v", k)
+	}
+}
+
+// TestGolden holds every message's words. Read them aloud: would a newcomer know
+// what to do?
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			vars, flags := map[string]string{"EMPTY": " ", "SPLIT": "sk-a canary"}, Overrides{}
+			if strings.HasSuffix(file, "top.yaml") {
+				vars["TURNOUT_DRAIN"], vars["TURNOUT_LIMIT_BODIES"], flags.LogLevel = "later", "1MiB", "loud"
+			}
+			_, warnings, err := Parse(filepath.Base(file), data, env(vars), testPlatforms, flags)
+			got := ""
+			for _, w := range warnings {
+				got += "warning: " + w.String() + "\n"
+			}
+			if err != nil {
+				got += err.Error() + "\n"
+			}
+			if strings.Contains(got, "canary") {
+				t.Errorf("a secret is shown:\n%s", got)
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	const file = "listen: 127.0.0.1:1\ndrain: 1m\nlog: {level: warn}\nmaster_key_file: k\ndata_dir: /abs\n" + "accounts: [{name: a, platform: openai, api_key: sk-1}]\n"
+	vars := map[string]string{"TURNOUT_LISTEN": "127.0.0.1:2", "TURNOUT_DRAIN": "2m", "TURNOUT_LIMIT_BODY": "1MiB", "TURNOUT_LOG_FORMAT": "", "TURNOUT_DATA_DIR": "rel"}
+	c, _, err := Parse("/etc/turnout.yaml", []byte(file), env(vars), testPlatforms, Overrides{Listen: "127.0.0.1:3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, pair := range map[string][2]any{
+		"a flag wins":                        {c.Listen, "127.0.0.1:3"},
+		"the environment wins over the file": {c.Drain, 2 * time.Minute},
+		"the environment alone":              {c.Limits.Body, int64(1 << 20)},
+		"the file alone":                     {c.Log.Level, "warn"},
+		"an empty variable is none":          {c.Log.Format, "text"},
+		"a path in the file":                 {filepath.ToSlash(c.MasterKeyFile), "/etc/k"},
+		"a path in the environment":          {c.DataDir, "rel"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s: got %v, want %v", what, pair[0], pair[1])
+		}
+	}
+}
+
+func TestMasterKey(t *testing.T) {
+	const rest = "accounts: [{name: a, platform: openai, api_key: sk-1}]\n"
+	vars := env(map[string]string{"TURNOUT_MASTER_KEY": "canarycanary"})
+	c, _, err := Parse("f", []byte(rest), vars, testPlatforms, Overrides{})
+	if err != nil || c.MasterKey.Reveal() != "canarycanary" {
+		t.Errorf("%v, %v", c, err)
+	}
+	_, _, err = Parse("f", []byte("master_key_file: x\n"+rest), vars, testPlatforms, Overrides{})
+	if err == nil || !strings.Contains(err.Error(), "given twice") || strings.Contains(err.Error(), "canary") {
+		t.Error(err)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	none := env(nil)
+	if _, _, err := Load(filepath.Join(dir, "absent.yaml"), none, testPlatforms, Overrides{}); err == nil || !strings.Contains(err.Error(), "turnout config example") {
+		t.Errorf("err = %v", err)
+	}
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil { // whatever the umask
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("key", "sk-from-file\n", 0o600)
+	const account = "accounts: [{name: a, platform: openai, %s}]\nkeys: [{name: k, secret_sha256: 5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5}]\n"
+	open := write("open.yaml", fmt.Sprintf(account, "api_key: sk-inline"), 0o644)
+	closed := write("closed.yaml", fmt.Sprintf(account, "api_key: sk-inline"), 0o600)
+	byFile := write("byfile.yaml", fmt.Sprintf(account, "api_key_file: key"), 0o644)
+	for _, c := range []struct {
+		path, key string
+		warns     bool
+	}{{open, "sk-inline", true}, {closed, "sk-inline", false}, {byFile, "sk-from-file", false}} {
+		conf, warnings, err := Load("", env(map[string]string{"TURNOUT_CONFIG": c.path}), testPlatforms, Overrides{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if conf.Accounts[0].APIKey.Reveal() != c.key {
+			t.Errorf("%s: the API key is another", c.path)
+		}
+		if runtime.GOOS == "windows" {
+			continue
+		}
+		if c.warns != (len(warnings) == 1 && strings.Contains(warnings[0].String(), "chmod 600")) {
+			t.Errorf("%s: warnings = %v", c.path, warnings)
+		}
+	}
+}
+
+func TestSecretsNeverPrint(t *testing.T) {
+	c, _, err := parseString(t, "accounts: [{name: a, platform: openai, api_key: sk-canary}]\nkeys: [{name: k, secret: tk-canary-0123456789}]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{fmt.Sprintf("%v %+v %#v", c, *c, c.Accounts), string(b)} {
+		if strings.Contains(s, "canary") {
+			t.Errorf("a secret is shown: %s", s)
+		}
+	}
+}
+
+func TestPolicyRoundTrip(t *testing.T) {
+	c, _, err := parseString(t, "pools: [{name: p, policy: {switches: 0, waiting: 5s, second_price_usd: 0.000000001}}]\naccounts: [{name: a, platform: openai, api_key: x, pools: [p]}]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(c.Pools[0].Policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Policy
+	if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(back, c.Pools[0].Policy) {
+		t.Errorf("%s, %v", b, err)
+	}
+	if string(b) != `{"profile":"balanced","switches":0,"waiting":5000000000,"second_price_usd":1}` {
+		t.Errorf("%s", b)
+	}
+}
+
+func TestProblemsAreValues(t *testing.T) {
+	_, _, err := parseString(t, "listen: 127.0.0.1:8080\nlog:\n  level: loud\n")
+	var ps Problems
+	if !errors.As(err, &ps) || len(ps) != 1 {
+		t.Fatalf("err = %v", err)
+	}
+	if p := ps[0]; p.Source != "turnout.yaml" || p.Line != 3 || p.Column != 10 || p.Path != "log.level" {
+		t.Errorf("%+v", p)
+	}
+}

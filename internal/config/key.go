@@ -1,0 +1,153 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"turnout/internal/domain"
+)
+
+// The length of a caller's key. The longest is also the longest that is looked at
+// in a request.
+const (
+	minKey = 16
+	maxKey = 512
+)
+
+func (r *reader) keys(n node) {
+	names := r.newNames("key")
+	hashes := map[[32]byte]place{}
+	n.list("keys", func(_ int, item node) {
+		item = item.named()
+		k := domain.Key{Origin: domain.OriginFile, Enabled: true}
+		var secret domain.Secret
+		var hashed bool
+		item.mapping(
+			field{"name", func(n node) { names.read(n, &k.Name) }},
+			field{"secret", func(n node) { n.inlineSecret(&secret, minKey, maxKey) }},
+			field{"secret_sha256", func(n node) { hashed = n.hash(&k.Hash) }},
+			field{"pools", func(n node) { n.poolNames(&k.Pools) }},
+			field{"models", func(n node) { n.patterns(&k.Models) }},
+			field{"require", func(n node) { n.labels(&k.Require) }},
+			field{"expires", func(n node) {
+				scalar(&k.Expires, expiry)(n)
+				if !k.Expires.IsZero() && k.Expires.Before(time.Now()) {
+					r.warn(n.at, "the key has expired already")
+				}
+			}},
+		)
+		if _, ok := item.pairsQuietly(); !ok {
+			return
+		}
+		names.need(item, k.Name)
+		r.defaultPools(&k.Pools, item)
+		plain, digest := r.seen(item.at.path+".secret"), r.seen(item.at.path+".secret_sha256")
+		switch {
+		case plain && digest:
+			r.problem(item.at, "the secret is given twice, as secret and as secret_sha256: keep one of them")
+		case !plain && !digest:
+			r.problem(item.at, "the key has no secret: add secret (%d characters or more) or secret_sha256 (of the secret, 64 hexadecimal digits)", minKey)
+		}
+		if !secret.IsZero() {
+			k.Hash, hashed = sha256.Sum256([]byte(secret.Reveal())), true
+		}
+		if hashed {
+			if other, taken := hashes[k.Hash]; taken {
+				r.problem(item.at, "it has the same secret as %s (line %d): give each key a secret of its own", other.path, other.line)
+			}
+			hashes[k.Hash] = item.at
+		}
+		r.c.Keys = append(r.c.Keys, k)
+	})
+}
+
+// hash reads 64 hexadecimal digits.
+func (n node) hash(target *[32]byte) bool {
+	text, ok := n.text()
+	if !ok {
+		return false
+	}
+	n.r.hide(text) // a secret is easily put here by mistake
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != len(target) {
+		n.r.problem(n.at, "want the SHA-256 of the secret as 64 hexadecimal digits: printf %%s \"$SECRET\" | sha256sum")
+		return false
+	}
+	copy(target[:], b)
+	return true
+}
+
+func (n node) patterns(target *[]string) {
+	n.list("models", func(_ int, item node) {
+		text, ok := item.text()
+		if !ok {
+			return
+		}
+		if err := pattern(text); err != nil {
+			n.r.problem(item.at, "%v", err)
+			return
+		}
+		*target = append(*target, text)
+	})
+}
+
+// crossCheck looks at what single sections cannot know.
+func (r *reader) crossCheck() {
+	var pools []string
+	for _, p := range r.c.Pools {
+		if p.Name != "" && !slices.Contains(pools, p.Name) {
+			pools = append(pools, p.Name)
+		}
+	}
+	for _, ref := range r.poolsAt {
+		if slices.Contains(pools, ref.pool) {
+			continue
+		}
+		if ref.pool == defaultPool {
+			r.problem(ref.at, "it belongs to the pool %q, which is not under pools: name another one in its pools, or add that one (there are: %s)", defaultPool, listNames(pools))
+			continue
+		}
+		r.problem(ref.at, "there is no pool %s under pools (there are: %s)%s", show(ref.pool), listNames(pools), suggestion(ref.pool, pools))
+	}
+	if len(r.problems) > 0 {
+		return
+	}
+	whole := place{source: r.file}
+	if len(r.c.Accounts) == 0 {
+		r.warn(whole, "there are no accounts: no request can be served until some are added")
+		return
+	}
+	if len(r.c.Keys) == 0 {
+		r.warn(whole, "there are no keys: every request will be refused until some are added")
+	}
+	for _, k := range r.c.Keys {
+		if !slices.ContainsFunc(r.c.Accounts, func(a domain.Account) bool { return r.usable(&k, &a) }) {
+			r.warn(whole, "key %s can use no account: none is in its pools with the labels that the key and the pool require", k.Name)
+		}
+	}
+}
+
+func (r *reader) usable(k *domain.Key, a *domain.Account) bool {
+	return a.Labels.Satisfy(k.Require) && slices.ContainsFunc(r.c.Pools, func(p Pool) bool {
+		return slices.Contains(k.Pools, p.Name) && slices.Contains(a.Pools, p.Name) && a.Labels.Satisfy(p.Require)
+	})
+}
+
+// listNames shows at most a few.
+func listNames(names []string) string {
+	const most = 8
+	var out string
+	for i, n := range names {
+		if i == most {
+			return out + fmt.Sprintf(" and %d more", len(names)-most)
+		}
+		if i > 0 {
+			out += ", "
+		}
+		out += n
+	}
+	return out
+}
