@@ -146,7 +146,7 @@ func (x *exchange) authenticate() *failure {
 		return f
 	case key == "":
 		return &failure{status: 401, kind: "invalid_request_error", message: "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."}
-	case strings.HasPrefix(key, "sk-bad"):
+	case strings.HasPrefix(key, "sk-bad") && !strings.HasPrefix(key, "sk-badgzip"): // which is a word
 		return statusFailure(x.format, 401, x.who())
 	case oauth && x.r.Header.Get("x-api-key") != "":
 		return statusFailure(x.format, 401, x.who())

@@ -237,7 +237,7 @@ func secureClient(t *testing.T, s *Server) *http.Client {
 func TestBadGzip(t *testing.T) {
 	for _, stream := range []bool{true, false} {
 		s := start(t, New(Options{}), ServerOptions{})
-		h := hear(t, client(t, s), openai, request(bounded(t), t, s.URL(), openai, "sk-sim-badgzip", hello(stream)))
+		h := hear(t, client(t, s), openai, request(bounded(t), t, s.URL(), openai, "sk-badgzip", hello(stream)))
 		if h.err == nil || !strings.Contains(h.err.Error(), "gzip: invalid header") {
 			t.Errorf("stream=%t: error = %v, want an invalid gzip header", stream, h.err)
 		}
