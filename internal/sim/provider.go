@@ -214,7 +214,9 @@ func (p *Provider) begin(w http.ResponseWriter, r *http.Request, body []byte, st
 		Model  string `json:"model"`
 		Stream bool   `json:"stream"`
 	}
-	_ = json.Unmarshal(body, &peek) // what is wrong with it is said later
+	if len(body) < maxBody {
+		_ = json.Unmarshal(body, &peek) // what is wrong with it is said later
+	}
 	x := &exchange{
 		p: p, w: w, rc: http.NewResponseController(w), r: r, body: body, id: p.nextID(),
 		format: formatOf(r), seen: &Seen{
