@@ -17,7 +17,7 @@ func TestBytesPerRecord(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 100,000 records")
 	}
-	const n, batch, most = 100_000, 500, 250
+	const n, batch, most = sizeRows, 500, 250
 	dir := t.TempDir()
 	s := open(t, dir)
 	from := time.UnixMilli(1_800_000_000_000)
