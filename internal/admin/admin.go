@@ -1,0 +1,89 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Reloader reads the configuration again; the text says what changed.
+type Reloader interface {
+	Reload(ctx context.Context) (string, error)
+}
+
+const tokenFile = "admin.token"
+
+// ReloadPath is where a reload is asked for, with POST.
+const ReloadPath = "/admin/v1/reload"
+
+// Answer is what every call answers: one of the two.
+type Answer struct {
+	Result string `json:"result,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+// New makes the handler. The token is made in dir if there is none.
+func New(dir string, r Reloader) (http.Handler, error) {
+	token, err := Token(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		token = "ta-" + base64.RawURLEncoding.EncodeToString(random(32))
+		err = os.WriteFile(filepath.Join(dir, tokenFile), []byte(token+"\n"), 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("admin token: %w", err)
+	}
+	want := sha256.Sum256([]byte(token))
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+ReloadPath, func(w http.ResponseWriter, req *http.Request) {
+		text, err := r.Reload(req.Context())
+		if err != nil {
+			answer(w, http.StatusUnprocessableEntity, Answer{Error: err.Error()})
+			return
+		}
+		answer(w, http.StatusOK, Answer{Result: text})
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		got, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+		sum := sha256.Sum256([]byte(got))
+		if subtle.ConstantTimeCompare(sum[:], want[:]) != 1 {
+			answer(w, http.StatusUnauthorized, Answer{Error: "the admin API wants the token from the data directory's admin.token as a bearer"})
+			return
+		}
+		mux.ServeHTTP(w, req)
+	}), nil
+}
+
+// Token reads the admin token of a data directory.
+func Token(dir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dir, tokenFile))
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(string(b))
+	if len(token) < 32 {
+		return "", fmt.Errorf("%s holds no token; delete it and one is made at the next start", filepath.Join(dir, tokenFile))
+	}
+	return token, nil
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails: the process crashes rather than return bad randomness
+	return b
+}
+
+func answer(w http.ResponseWriter, status int, a Answer) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(a)
+}

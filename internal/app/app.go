@@ -1,0 +1,320 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"turnout/internal/admin"
+	"turnout/internal/config"
+	"turnout/internal/coord"
+	"turnout/internal/credential"
+	"turnout/internal/dialect/anthropic"
+	"turnout/internal/dialect/openai"
+	"turnout/internal/gateway"
+	"turnout/internal/jobs"
+	"turnout/internal/obs"
+	"turnout/internal/sched"
+	"turnout/internal/server"
+	"turnout/internal/store"
+	"turnout/internal/upstream"
+)
+
+// Options are what only the one who starts the process knows.
+type Options struct {
+	// Load reads the configuration; it is called at the start and at every reload.
+	Load func() (*config.Config, []config.Warning, error)
+	Log  *slog.Logger
+	// Roots are the certificates trusted at upstreams; nil: the system's.
+	Roots *tls.Config
+}
+
+// App is one running Turnout. New builds it, Start listens, Stop ends it.
+type App struct {
+	opts    Options
+	log     *slog.Logger
+	config  *config.Config // as started; reloads change what can be changed
+	store   *store.Store
+	cells   *sched.Cells
+	memory  *coord.Memory
+	gateway *gateway.Gateway
+	client  *upstream.Client
+	metrics *obs.Metrics
+	server  *server.Server
+	records *jobs.Batch[*gateway.Record]
+	loops   []*jobs.Loop
+	run     *runFile
+
+	version atomic.Uint64
+	reload  sync.Mutex
+	rests   restLog
+	stop    sync.Once
+	stopErr error
+}
+
+// Bounds of what is kept in memory.
+const (
+	maxSessions    = 200_000
+	recordCapacity = 16_384
+	recordBatch    = 512
+	recordEvery    = 200 * time.Millisecond
+	recordPatience = 2 * time.Second
+	flushEvery     = time.Second
+	sweepEvery     = 10 * time.Minute
+	sweepRows      = 5_000
+)
+
+// New reads the configuration, opens the store and builds everything. Nothing
+// listens yet. On an error nothing is left open.
+func New(ctx context.Context, opts Options) (a *App, err error) {
+	c, warnings, err := opts.Load()
+	if err != nil {
+		return nil, err
+	}
+	if err := trial(c); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.File, err)
+	}
+	if opts.Log == nil {
+		return nil, errors.New("app: no logger given")
+	}
+	a = &App{opts: opts, log: opts.Log, config: c, cells: sched.NewCells(), memory: coord.NewMemory(maxSessions), metrics: obs.NewMetrics()}
+	for _, w := range warnings {
+		a.log.Warn("configuration", "warning", w.String())
+	}
+	sealer, err := a.sealer(c)
+	if err != nil {
+		return nil, err
+	}
+	if a.store, err = store.Open(ctx, store.Options{Dir: c.DataDir, Sealer: sealer}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if err = a.provision(ctx, c); err != nil {
+		return nil, err
+	}
+	if err = a.restore(ctx); err != nil {
+		return nil, err
+	}
+	a.client = upstream.NewClient(opts.Roots)
+	a.records = jobs.NewBatch(jobs.BatchOptions[*gateway.Record]{
+		Capacity: recordCapacity, Most: recordBatch, Every: recordEvery, Patience: recordPatience,
+		Write: a.writeRecords,
+		Failed: func(err error, n int) {
+			a.metrics.Dropped(n)
+			a.log.Error("request records were lost", "records", n, "error", err.Error())
+		},
+	})
+	bodies := gateway.NewBudget(c.Limits.Bodies)
+	a.gateway = gateway.New(gateway.Deps{
+		Upstream: a.client, Bindings: a.memory, Recorder: recorder{a.records}, Ledger: gateway.NoLedger{}, Observer: a.metrics,
+		Cells: a.cells, Bodies: bodies, Log: a.log, Rested: a.rests.note,
+	})
+	snap, err := a.compile(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	a.gateway.Swap(snap)
+	a.gauges(bodies)
+	adm, err := admin.New(c.DataDir, a)
+	if err != nil {
+		return nil, err
+	}
+	a.server = server.New(server.Options{
+		Gateway: a.gateway, Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Metrics: a.metrics.Handler(), Admin: adm,
+		MaxHeader: int(c.Limits.HeaderBytes), Log: a.log,
+	})
+	return a, nil
+}
+
+// sealer hides accounts' secrets with the master key: the given one, or the one in
+// the data directory, which is made at the first start.
+func (a *App) sealer(c *config.Config) (*credential.Ring, error) {
+	var key credential.Key
+	var err error
+	switch {
+	case !c.MasterKey.IsZero():
+		key, err = credential.ParseKey(c.MasterKey)
+	case c.MasterKeyFile != "":
+		key, err = credential.ReadFile(c.MasterKeyFile)
+	default:
+		var created bool
+		if key, created, err = credential.LoadOrCreate(c.DataDir); created {
+			a.log.Info("made a master key; without it the stored account secrets cannot be read: back it up", "file", filepath.Join(c.DataDir, credential.FileName))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return credential.NewRing(key)
+}
+
+func (a *App) gauges(bodies *gateway.Budget) {
+	a.metrics.Gauge("turnout_requests_in_flight", "Requests being served.", func() float64 { return float64(a.gateway.InFlight()) })
+	a.metrics.Gauge("turnout_requests_queued", "Requests that wait for a free account.", func() float64 { return float64(a.gateway.Queued()) })
+	a.metrics.Gauge("turnout_request_bodies_bytes", "Memory held by request bodies.", func() float64 { return float64(bodies.Used()) })
+	a.metrics.Gauge("turnout_sessions_bound", "Sessions bound to an account.", func() float64 { return float64(a.memory.Len()) })
+}
+
+type recorder struct{ batch *jobs.Batch[*gateway.Record] }
+
+// Record implements gateway.Recorder.
+func (r recorder) Record(rec *gateway.Record) { r.batch.Add(rec) }
+
+func (a *App) writeRecords(ctx context.Context, recs []*gateway.Record) error {
+	rows := make([]store.RequestRow, len(recs))
+	for i, r := range recs {
+		rows[i] = row(r)
+	}
+	return a.store.AppendRequests(ctx, rows)
+}
+
+// Start listens and starts the background loops.
+func (a *App) Start() error {
+	if err := a.server.Start(a.config.Listen); err != nil {
+		return err
+	}
+	var err error
+	if a.run, err = writeRunFile(a.config.DataDir, a.Addr()); err != nil {
+		return err
+	}
+	a.loops = append(a.loops,
+		jobs.Every(flushEvery, func(ctx context.Context, _ bool) { a.flush(ctx) }),
+		jobs.Every(sweepEvery, func(ctx context.Context, last bool) {
+			if !last {
+				a.sweep(ctx)
+			}
+		}))
+	return nil
+}
+
+// Addr is where callers reach it, as host:port.
+func (a *App) Addr() string { return a.server.Addr() }
+
+// Done tells when serving has ended by itself.
+func (a *App) Done() <-chan error { return a.server.Done() }
+
+// Metrics serves the metrics apart from the listener.
+func (a *App) Metrics() http.Handler { return a.metrics.Handler() }
+
+// Reload reads the configuration again and swaps it in whole. Requests in flight
+// keep the one that they began with. An error has changed nothing. The text says what
+// changed, and what a restart would.
+func (a *App) Reload(ctx context.Context) (string, error) {
+	a.reload.Lock()
+	defer a.reload.Unlock()
+	c, warnings, err := a.opts.Load()
+	if err != nil {
+		return "", err
+	}
+	if err := trial(c); err != nil {
+		return "", fmt.Errorf("%s: %w", c.File, err)
+	}
+	want, err := desired(c)
+	if err != nil {
+		return "", err
+	}
+	changes, err := a.store.Provision(ctx, want)
+	if err != nil {
+		return "", err
+	}
+	snap, err := a.compile(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	a.renewed(snap, changes)
+	a.gateway.Swap(snap)
+	lines := []string{"reloaded " + c.File + ": " + changes.String()}
+	for _, w := range warnings {
+		lines = append(lines, "warning: "+w.String())
+	}
+	for _, s := range []struct {
+		name    string
+		changed bool
+	}{
+		{"listen", c.Listen != a.config.Listen}, {"data_dir", c.DataDir != a.config.DataDir}, {"limits.bodies", c.Limits.Bodies != a.config.Limits.Bodies},
+		{"limits.header_bytes", c.Limits.HeaderBytes != a.config.Limits.HeaderBytes}, {"log", c.Log != a.config.Log}, {"drain", c.Drain != a.config.Drain},
+		{"master_key_file", c.MasterKeyFile != a.config.MasterKeyFile},
+	} {
+		if s.changed {
+			lines = append(lines, "note: "+s.name+" takes effect at the next start")
+		}
+	}
+	text := strings.Join(lines, "\n")
+	a.log.Info("configuration reloaded", "version", snap.Version, "changes", changes.String())
+	return text, nil
+}
+
+// renewed ends the rests that only a new credential could end, for the accounts
+// that were edited.
+func (a *App) renewed(snap *gateway.Snapshot, changes store.Changes) {
+	for _, acc := range snap.Accounts {
+		if !slices.Contains(changes.Edited, "account "+acc.Name) {
+			continue
+		}
+		key := sched.AccountKey(acc.ID)
+		a.cells.Rest(key).Clear()
+		a.rests.end(key)
+	}
+}
+
+func (a *App) provision(ctx context.Context, c *config.Config) error {
+	want, err := desired(c)
+	if err != nil {
+		return err
+	}
+	changes, err := a.store.Provision(ctx, want)
+	if err != nil {
+		return err
+	}
+	if !changes.Empty() {
+		a.log.Info("provisioned from the configuration file", "changes", changes.String())
+	}
+	return nil
+}
+
+// Stop refuses new requests, lets streams in flight go on to their end for at most
+// the drain time (or until ctx ends), then writes down everything that is in memory. When it returns nothing
+// runs any more. It may be called twice.
+func (a *App) Stop(ctx context.Context) error {
+	a.stop.Do(func() {
+		ctx, cancel := context.WithTimeoutCause(ctx, a.config.Drain, errors.New("the drain time is over"))
+		defer cancel()
+		a.stopErr = a.server.Stop(ctx)
+		a.close()
+	})
+	return a.stopErr
+}
+
+// close ends what New and Start began, in reverse.
+func (a *App) close() {
+	for _, l := range a.loops {
+		l.Stop()
+	}
+	if a.records != nil {
+		a.records.Stop()
+	}
+	if a.run != nil {
+		a.run.remove()
+	}
+	if a.client != nil {
+		a.client.Close()
+	}
+	if a.store != nil {
+		if err := a.store.Close(); err != nil {
+			a.log.Error("close the store", "error", err.Error())
+		}
+	}
+}

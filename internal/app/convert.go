@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"turnout/internal/caller"
+	"turnout/internal/config"
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/gateway"
+	"turnout/internal/platform"
+	"turnout/internal/sched"
+	"turnout/internal/store"
+)
+
+// Platforms is what the configuration has to know of the platforms.
+func Platforms() []config.Platform {
+	var out []config.Platform
+	for _, name := range platform.Names() {
+		p, _ := platform.Lookup(name)
+		out = append(out, config.Platform{Name: name, NeedsBaseURL: p.BaseURL == "", KeyOptional: p.KeyOptional})
+	}
+	return out
+}
+
+// poolPolicy is what the store keeps of a pool beyond its identity.
+type poolPolicy struct {
+	Policy    config.Policy `json:"policy"`
+	KeepAlive time.Duration `json:"keep_alive"`
+}
+
+func desired(c *config.Config) (store.Desired, error) {
+	d := store.Desired{Accounts: c.Accounts, Keys: c.Keys}
+	for _, p := range c.Pools {
+		raw, err := json.Marshal(poolPolicy{p.Policy, p.KeepAlive})
+		if err != nil {
+			return d, fmt.Errorf("encode the policy of pool %s: %w", p.Name, err)
+		}
+		d.Pools = append(d.Pools, store.Pool{Pool: p.Pool, Policy: raw})
+	}
+	return d, nil
+}
+
+func override(p config.Policy) failover.Override {
+	return failover.Override{
+		Profile: failover.Profile(p.Profile), Switches: p.Switches, Attempts: p.Attempts, AttemptsPerAccount: p.AttemptsPerAccount,
+		Waiting: p.Waiting, Total: p.Total, SameRetries: p.SameAccountRetries, GraceRetries: p.GraceRetries,
+		GraceLongest: p.GraceWait, Rounds: p.Rounds, SecondPrice: p.SecondPrice,
+	}
+}
+
+func settings(c *config.Config) gateway.Settings {
+	s := gateway.DefaultSettings()
+	s.MaxBody, s.QueuePlaces, s.QueueWait, s.SessionTTL = c.Limits.Body, c.Limits.Queue, c.Limits.QueueWait, c.SessionTTL
+	return s
+}
+
+// Check says what is wrong with a configuration beyond what its file can tell.
+func Check(c *config.Config) error { return trial(c) }
+
+// trial builds a snapshot from the file alone, so that a file that cannot work
+// changes nothing. Its ids are made up.
+func trial(c *config.Config) error {
+	accounts := make([]*domain.Account, len(c.Accounts))
+	for i := range c.Accounts {
+		a := c.Accounts[i]
+		a.ID = domain.AccountID(i + 1)
+		accounts[i] = &a
+	}
+	var pools []gateway.PoolConfig
+	for i, p := range c.Pools {
+		pool := p.Pool
+		pool.ID = domain.PoolID(i + 1)
+		pools = append(pools, gateway.PoolConfig{Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive})
+	}
+	keys, err := caller.NewDirectory(c.Keys)
+	if err != nil {
+		return err
+	}
+	_, err = gateway.NewSnapshot(0, settings(c), keys, pools, accounts, sched.NewCells())
+	return err
+}
+
+// snapshot compiles what is in the store.
+func (a *App) compile(ctx context.Context, c *config.Config) (*gateway.Snapshot, error) {
+	accounts, err := a.store.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := a.store.Pools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keyList, err := a.store.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pools := make([]gateway.PoolConfig, 0, len(stored))
+	for _, p := range stored {
+		pol := poolPolicy{KeepAlive: 15 * time.Second}
+		if len(p.Policy) > 0 {
+			if err := json.Unmarshal(p.Policy, &pol); err != nil {
+				return nil, fmt.Errorf("read the stored policy of pool %s: %w", p.Name, err)
+			}
+		}
+		pools = append(pools, gateway.PoolConfig{Pool: p.Pool, Policy: override(pol.Policy), KeepAlive: pol.KeepAlive})
+	}
+	refs := make([]*domain.Account, len(accounts))
+	for i := range accounts {
+		refs[i] = &accounts[i]
+	}
+	keys, err := caller.NewDirectory(keyList)
+	if err != nil {
+		return nil, err
+	}
+	return gateway.NewSnapshot(a.version.Add(1), settings(c), keys, pools, refs, a.cells)
+}
+
+// row is a record as the store keeps it.
+func row(r *gateway.Record) store.RequestRow {
+	var session uint64
+	for _, b := range r.Session[:8] {
+		session = session<<8 | uint64(b)
+	}
+	return store.RequestRow{
+		ID: r.ID, Key: r.Key, Pool: r.Pool, Account: r.Account, Model: r.Model, Dialect: r.Dialect, Stream: r.Stream,
+		Outcome: store.Outcome(r.Outcome), Status: r.Status, Class: uint8(r.Class), Attempts: r.Attempts, Session: session,
+		Usage: r.Usage, TTFT: r.First, Total: r.Took, Wait: r.Waited, BytesIn: r.BytesIn, BytesOut: r.BytesOut, Trace: r.Trace,
+	}
+}

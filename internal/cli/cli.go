@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+
+	"turnout/internal/config"
+	"turnout/internal/platform"
+)
+
+// Exit codes.
+const (
+	ExitOK      = 0
+	ExitFailed  = 1 // the command ran and the answer is no
+	ExitMisused = 2 // the command line or the configuration is wrong
+)
+
+// Env is what a command sees of the process.
+type Env struct {
+	Args   []string // without the program's name
+	Stdout io.Writer
+	Stderr io.Writer
+	Getenv config.Env
+	// Reload receives a value when the process is asked to read its configuration again.
+	Reload <-chan os.Signal
+	// Abort ends when the process is told a second time to stop; nil: never.
+	Abort context.Context
+}
+
+// commands is the command line.
+type commands struct {
+	Serve    serveCommand    `cmd:"" help:"Run the gateway."`
+	Demo     demoCommand     `cmd:"" help:"Run the gateway against simulated providers, some of them failing, and show what happens."`
+	Sim      simCommand      `cmd:"" help:"Run a simulated provider (Anthropic Messages and OpenAI Chat Completions) with failures on demand."`
+	Requests requestsCommand `cmd:"" help:"Show what happened to requests."`
+	Reload   reloadCommand   `cmd:"" help:"Make the running gateway read its configuration again."`
+	Config   configCommand   `cmd:"" help:"Check a configuration file, or print an example."`
+	Failover failoverCommand `cmd:"" help:"Check the failover core."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+}
+
+// session is what every command's Run gets.
+type session struct {
+	Env
+	ctx context.Context
+}
+
+// errFailed is the outcome of a command that has said everything already.
+var errFailed = errors.New("failed")
+
+// Main runs one command and gives its exit code. It returns when the command has
+// ended and everything that it started has stopped; ctx ending asks it to.
+func Main(ctx context.Context, env Env) int {
+	var c commands
+	exit := -1
+	parser, err := kong.New(&c,
+		kong.Name("turnout"),
+		kong.Description("An LLM gateway: many upstream accounts behind one endpoint and one key."),
+		kong.Writers(env.Stdout, env.Stderr),
+		kong.Exit(func(code int) { exit = code }),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		_, _ = fmt.Fprintln(env.Stderr, "turnout:", err)
+		return ExitMisused
+	}
+	parsed, err := parser.Parse(env.Args)
+	if exit >= 0 { // --help has printed
+		return exit
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(env.Stderr, "turnout: %v\nturnout --help lists the commands.\n", err)
+		return ExitMisused
+	}
+	switch err := parsed.Run(&session{env, ctx}); {
+	case err == nil:
+		return ExitOK
+	case errors.Is(err, errFailed):
+		return ExitFailed
+	default:
+		_, _ = fmt.Fprintln(env.Stderr, "turnout:", err)
+		var problems config.Problems
+		if errors.As(err, &problems) {
+			return ExitMisused
+		}
+		return ExitFailed
+	}
+}
+
+type versionCommand struct{}
+
+// Run prints the version that the build carries.
+func (versionCommand) Run(s *session) error {
+	_, err := fmt.Fprintln(s.Stdout, "turnout", Version())
+	return err
+}
+
+// Version is the module's version, or the commit that it was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" {
+		v = "(devel)"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			v += " " + s.Value[:12]
+		}
+	}
+	return v + " " + info.GoVersion
+}
+
+type failoverCommand struct {
+	Check struct {
+		File string `arg:"" help:"Scenarios in the format of docs/failover.md." type:"path"`
+	} `cmd:"" help:"Run a file of scenarios through the failover core's classic profile, and print each step that differs."`
+}
+
+// Run checks the core against a file of scenarios.
+func (c failoverCommand) Run(s *session) error {
+	ok, err := FailoverCheck(s.Stdout, c.Check.File, platform.ClassicPolicy)
+	if err == nil && !ok {
+		err = errFailed
+	}
+	return err
+}
+
+type simCommand struct {
+	Listen  string   `help:"Address to listen on; by default a free port of 127.0.0.1." placeholder:"HOST:PORT"`
+	TLS     bool     `help:"Serve HTTPS and HTTP/2 with a certificate made at the start."`
+	Speed   float64  `help:"Divide every simulated delay by this." default:"1"`
+	Models  []string `help:"Models that GET /v1/models lists."`
+	Words   string   `help:"Behaviour of every key and model, as dash-separated words." placeholder:"WORDS"`
+	Verbose bool     `short:"v" help:"Print a line for every request."`
+}
+
+// Run serves a simulated provider until it is told to stop.
+func (c simCommand) Run(s *session) error {
+	return Sim(s.ctx, s.Stdout, SimOptions{Listen: c.Listen, TLS: c.TLS, Speed: c.Speed, Models: c.Models, Words: c.Words, Verbose: c.Verbose})
+}

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"turnout/internal/admin"
+	"turnout/internal/app"
+	"turnout/internal/config"
+	"turnout/internal/obs"
+)
+
+// configFlags are shared by every command that reads the configuration.
+type configFlags struct {
+	Config  string `short:"c" help:"Configuration file (TURNOUT_CONFIG; turnout.yaml)." placeholder:"FILE"`
+	Listen  string `help:"Address to listen on, over the file's." placeholder:"HOST:PORT"`
+	DataDir string `help:"Data directory, over the file's." placeholder:"DIR"`
+	Drain   string `help:"How long streams may go on after a stop signal, over the file's." placeholder:"DURATION"`
+	Log     string `help:"Log level, over the file's: debug, info, warn or error." placeholder:"LEVEL"`
+	LogForm string `name:"log-format" help:"Log format, over the file's: text or json." placeholder:"FORMAT"`
+}
+
+func (f configFlags) load(s *session) (*config.Config, []config.Warning, error) {
+	return config.Load(f.Config, s.Getenv, app.Platforms(), config.Overrides{
+		Listen: f.Listen, DataDir: f.DataDir, Drain: f.Drain, LogLevel: f.Log, LogFormat: f.LogForm,
+	})
+}
+
+type serveCommand struct{ configFlags }
+
+// Run serves until it is told to stop, then lets streams in flight end.
+func (c serveCommand) Run(s *session) error {
+	cfg, _, err := c.load(s)
+	if err != nil {
+		return err
+	}
+	log, err := obs.NewLogger(s.Stderr, cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return err
+	}
+	a, err := app.New(s.ctx, app.Options{Load: func() (*config.Config, []config.Warning, error) { return c.load(s) }, Log: log})
+	if err != nil {
+		return err
+	}
+	if err := a.Start(); err != nil {
+		_ = a.Stop(context.Background())
+		return err
+	}
+	log.Info("serving", "address", a.Addr(), "version", Version())
+	return serveUntilDone(s, a, log)
+}
+
+// serveUntilDone waits for the end and reloads meanwhile.
+func serveUntilDone(s *session, a *app.App, log *slog.Logger) error {
+	for {
+		select {
+		case <-s.ctx.Done():
+			log.Info("stopping: streams in flight go on to their end", "again", "a second signal cuts them")
+			return a.Stop(second(s))
+		case err := <-a.Done():
+			return errors.Join(err, a.Stop(context.Background()))
+		case <-s.Reload:
+			if _, err := a.Reload(s.ctx); err != nil {
+				log.Error("the configuration was not reloaded; the old one stays in force", "error", err.Error())
+			}
+		}
+	}
+}
+
+// second is a context that a second stop signal ends.
+func second(s *session) context.Context {
+	if s.Abort == nil {
+		return context.Background()
+	}
+	return s.Abort
+}
+
+type reloadCommand struct{ configFlags }
+
+// Run asks the gateway that runs on the configuration's data directory to reload.
+func (c reloadCommand) Run(s *session) error {
+	cfg, _, err := c.load(s)
+	if err != nil {
+		return err // the running gateway would say the same
+	}
+	run, err := app.FindRunning(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	token, err := admin.Token(cfg.DataDir)
+	if err != nil {
+		return fmt.Errorf("read the admin token: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+run.Address+admin.ReloadPath, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the gateway at %s (process %d) to reload: %w", run.Address, run.PID, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	var answer admin.Answer
+	if err := json.Unmarshal(bytes.TrimSpace(body), &answer); err != nil {
+		return fmt.Errorf("the gateway at %s answered %s", run.Address, resp.Status)
+	}
+	if answer.Error != "" {
+		return errors.New(answer.Error + "\nnothing was changed")
+	}
+	_, err = fmt.Fprintln(s.Stdout, answer.Result)
+	return err
+}
+
+type configCommand struct {
+	Check   configCheckCommand   `cmd:"" help:"Check a configuration file and say what is wrong with it."`
+	Example configExampleCommand `cmd:"" help:"Print a configuration file that explains every setting."`
+}
+
+type configExampleCommand struct{}
+
+// Run prints the example.
+func (configExampleCommand) Run(s *session) error {
+	_, err := io.WriteString(s.Stdout, config.Example())
+	return err
+}
+
+type configCheckCommand struct{ configFlags }
+
+// Run checks a file as a start would, without starting.
+func (c configCheckCommand) Run(s *session) error {
+	cfg, warnings, err := c.load(s)
+	if err != nil {
+		return err
+	}
+	if err := app.Check(cfg); err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		if _, err := fmt.Fprintln(s.Stdout, "warning:", w.String()); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(s.Stdout, "%s is good: %d pools, %d accounts, %d keys\n", cfg.File, len(cfg.Pools), len(cfg.Accounts), len(cfg.Keys))
+	return err
+}

@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"turnout/internal/domain"
+)
+
+// trace is a request's decision trace, as package gateway writes it (record.go there
+// explains the short names).
+type trace struct {
+	Version  int            `json:"v"`
+	Refused  string         `json:"refused"`
+	Signal   string         `json:"s"`
+	Bound    int64          `json:"b"`
+	Moved    bool           `json:"x"`
+	Former   bool           `json:"p"`
+	Notes    []traceNote    `json:"n"`
+	Attempts []traceAttempt `json:"a"`
+}
+
+type traceNote []any // at, action, reason, wait, soonest
+
+type traceAttempt struct {
+	Account   int64          `json:"a"`
+	Model     string         `json:"m"`
+	Rule      string         `json:"r"`
+	Beside    bool           `json:"bs"`
+	InFlight  int            `json:"f"`
+	RunnersUp [][2]int64     `json:"u"`
+	Counts    map[string]int `json:"c"`
+	Began     int64          `json:"t"`
+	Header    int64          `json:"h"`
+	Content   int64          `json:"o"`
+	Took      int64          `json:"d"`
+	Result    string         `json:"e"`
+	Status    int            `json:"st"`
+	RequestID string         `json:"i"`
+	Usage     []int64        `json:"g"`
+	Class     string         `json:"k"`
+	Row       string         `json:"w"`
+	Type      string         `json:"y"`
+	Reset     int64          `json:"rs"`
+	Decision  []any          `json:"q"` // action, reason, wait, n, max, detail
+	Rests     [][2]any       `json:"z"` // scope, for
+}
+
+func readTrace(raw []byte) (*trace, error) {
+	var t trace
+	if err := json.Unmarshal(raw, &t); err != nil {
+		return nil, fmt.Errorf("read the decision trace: %w", err)
+	}
+	if t.Version != 1 {
+		return nil, fmt.Errorf("the decision trace has format %d, which this version does not know; use the version that wrote it", t.Version)
+	}
+	return &t, nil
+}
+
+// rules says in words why an account was chosen.
+var rules = map[string]string{
+	"pinned": "asked again, as decided", "sticky": "the session is bound to it", "only": "the only one that could serve",
+	"priority": "best priority", "load": "least loaded", "idle": "longest unused", "waited": "first to become free",
+}
+
+// reasons says in words what the failover core decided by.
+var reasons = map[string]string{
+	"same_account": "a momentary fault may be gone in a moment", "stated_reset": "the upstream said when to come back",
+	"single_account": "there is only this account", "grace": "the conversation's cache is here, so it gets another chance",
+	"stay_cheaper": "waiting here costs less than moving", "nowhere_else": "no other account can serve", "rest_over": "its rest is over",
+	"switch": "another account may serve", "round": "nobody was left: wait and begin again", "still_running": "another attempt is under way",
+	"slow": "it is slow", "move_cheaper": "moving costs less than waiting", "no_stake": "there is no warm cache to lose",
+	"stake_expires": "the cache would be cold by then", "cache_shared": "the other account shares the cache", "wait_too_long": "the wait would be too long",
+	"cause_lasts": "waiting does not mend this", "committed": "content had gone to the caller", "final_class": "no other account would answer differently",
+	"attempts_used": "all attempts were used", "total_used": "the time was used up", "waiting_used": "the wait would exceed what may be waited",
+	"switches_used": "all switches were used", "not_switched": "the policy does not switch for this", "no_capacity": "the provider's other accounts fare no better",
+	"retries_used": "the provider's retry budget was used up", "rounds_used": "it had begun again before", "no_account": "nobody was left",
+	"beside_used": "another had been started before", "no_alternative": "no other account was free", "wait_cheaper": "moving would cost more than waiting on",
+}
+
+func inWords(table map[string]string, s string) string {
+	if w, ok := table[s]; ok {
+		return w
+	}
+	return strings.ReplaceAll(s, "_", " ")
+}
+
+func (t *trace) write(b *strings.Builder, name func(domain.AccountID) string) {
+	account := func(id int64) string {
+		if n := name(domain.AccountID(id)); n != "" {
+			return n
+		}
+		return fmt.Sprintf("account %d", id)
+	}
+	if t.Refused != "" {
+		fmt.Fprintf(b, "\n  Turnout refused it before any attempt: %s.\n", strings.ReplaceAll(t.Refused, "_", " "))
+		return
+	}
+	switch {
+	case t.Bound != 0:
+		fmt.Fprintf(b, "  session by %s, bound to %s", t.Signal, account(t.Bound))
+		if t.Moved {
+			b.WriteString(", moved in this request")
+		}
+		b.WriteString("\n")
+	case t.Signal != "none":
+		fmt.Fprintf(b, "  session by %s, not bound before\n", t.Signal)
+	}
+	if t.Former {
+		b.WriteString("  the caller's own retry: it went on where the last one ended\n")
+	}
+	notes := t.Notes
+	for i := range t.Attempts {
+		a := &t.Attempts[i]
+		for len(notes) > 0 && number(notes[0], 0) < a.Began {
+			notes[0].write(b)
+			notes = notes[1:]
+		}
+		a.write(b, i+1, account)
+	}
+	for _, n := range notes {
+		n.write(b)
+	}
+}
+
+func (n traceNote) write(b *strings.Builder) {
+	fmt.Fprintf(b, "\n  at %s  nothing tried: %s (%s)", ms(number(n, 0)), actionText(text(n, 1), "", 0), inWords(reasons, text(n, 2)))
+	if w := number(n, 3); w > 0 {
+		fmt.Fprintf(b, ", waiting %s", ms(w))
+	}
+	if w := number(n, 4); w > 0 {
+		fmt.Fprintf(b, "; the first account returns in %s", ms(w))
+	}
+	b.WriteString("\n")
+}
+
+func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) string) {
+	beside := ""
+	if a.Beside {
+		beside = ", beside the slow one"
+	}
+	fmt.Fprintf(b, "\n  %d. at %s  %s (%s%s)", n, ms(a.Began), account(a.Account), inWords(rules, a.Rule), beside)
+	if a.Model != "" {
+		fmt.Fprintf(b, " as %s", a.Model)
+	}
+	b.WriteString("\n")
+	if others := a.others(account); others != "" {
+		fmt.Fprintf(b, "     not chosen: %s\n", others)
+	}
+	b.WriteString("     ")
+	switch a.Result {
+	case "served":
+		fmt.Fprintf(b, "answered %d in %s", a.Status, ms(a.Took))
+	case "lost":
+		fmt.Fprintf(b, "given up after %s: the other attempt was faster", ms(a.Took))
+	case "left":
+		fmt.Fprintf(b, "cancelled after %s: the caller left", ms(a.Took))
+	case "broken":
+		fmt.Fprintf(b, "broke after %s, in the middle of the answer", ms(a.Took))
+	default:
+		fmt.Fprintf(b, "failed after %s", ms(a.Took))
+	}
+	if a.Class != "" {
+		fmt.Fprintf(b, ": %s", strings.ReplaceAll(a.Class, "_", " "))
+		var how []string
+		if a.Status > 0 {
+			how = append(how, fmt.Sprintf("status %d", a.Status))
+		}
+		if a.Type != "" {
+			how = append(how, a.Type)
+		}
+		how = append(how, "by "+a.Row)
+		fmt.Fprintf(b, " (%s)", strings.Join(how, ", "))
+		if a.Reset > 0 {
+			fmt.Fprintf(b, ", reset stated in %s", ms(a.Reset))
+		}
+	} else if a.Content > 0 {
+		fmt.Fprintf(b, ", first content after %s", ms(a.Content))
+	}
+	b.WriteString("\n")
+	if len(a.Usage) == 6 {
+		u := domain.Usage{Input: a.Usage[0], CacheRead: a.Usage[1], CacheWrite5m: a.Usage[2], CacheWrite1h: a.Usage[3], Output: a.Usage[4], Reasoning: a.Usage[5]}
+		fmt.Fprintf(b, "     tokens: %s\n", usageText(u))
+	}
+	if a.RequestID != "" {
+		fmt.Fprintf(b, "     the provider's request id: %s\n", a.RequestID)
+	}
+	if len(a.Decision) >= 6 {
+		fmt.Fprintf(b, "     then: %s (%s)", actionText(text(a.Decision, 0), account(a.Account), number(a.Decision, 2)), inWords(reasons, text(a.Decision, 1)))
+		if most := number(a.Decision, 4); most > 0 {
+			fmt.Fprintf(b, ", %d of %d", number(a.Decision, 3), most)
+		}
+		if d := text(a.Decision, 5); d != "" {
+			fmt.Fprintf(b, "; %s", d)
+		}
+		b.WriteString("\n")
+	}
+	for _, r := range a.Rests {
+		scope := strings.ReplaceAll(text(r[:], 0), "_", " × ")
+		if d := number(r[:], 1); d < 0 {
+			fmt.Fprintf(b, "     the %s rests until its credential changes\n", scope)
+		} else {
+			fmt.Fprintf(b, "     the %s rests for %s\n", scope, ms(d))
+		}
+	}
+}
+
+// others says who else could have been asked, and why the rest could not.
+func (a *traceAttempt) others(account func(int64) string) string {
+	var parts []string
+	for _, u := range a.RunnersUp {
+		parts = append(parts, fmt.Sprintf("%s (%d in flight)", account(u[0]), u[1]))
+	}
+	var why []string
+	for verdict, n := range a.Counts {
+		why = append(why, fmt.Sprintf("%d %s", n, strings.ReplaceAll(verdict, "_", " ")))
+	}
+	sort.Strings(why)
+	return strings.Join(append(parts, why...), ", ")
+}
+
+func actionText(action, account string, wait int64) string {
+	pause := ""
+	if wait > 0 {
+		pause = " after " + ms(wait)
+	}
+	switch action {
+	case "retry_same":
+		return "ask " + account + " again" + pause
+	case "switch":
+		return "switch to another account" + pause
+	case "round":
+		return "begin again" + pause
+	case "beside":
+		return "start another beside it"
+	case "await":
+		return "go on waiting"
+	}
+	return "give up"
+}
+
+func ms(n int64) string { return short(time.Duration(n) * time.Millisecond) }
+
+func number(list []any, i int) int64 {
+	if i < len(list) {
+		if f, ok := list[i].(float64); ok {
+			return int64(f)
+		}
+	}
+	return 0
+}
+
+func text(list []any, i int) string {
+	if i < len(list) {
+		if s, ok := list[i].(string); ok {
+			return s
+		}
+	}
+	return ""
+}
