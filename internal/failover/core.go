@@ -345,16 +345,21 @@ func within(wait, longest time.Duration) bool { return longest == NoBound || wai
 // bound is a maximum as a decision shows it: 0 if there is none.
 func bound(maximum int) int { return max(maximum, 0) }
 
-// alternative is whom the scheduler would choose, if that may really be chosen
-// after this failure.
-func (c *call) alternative() (domain.AccountID, bool) {
+// alternative reports whether the scheduler has somebody to go to after this
+// failure. That somebody may share the failed limit (see sharesLimit).
+func (c *call) alternative() bool {
 	o := c.o
-	org := c.organization(o.AlternativeOrganization)
-	if o.Alternative == 0 || o.Alternative == o.Account || c.s.Excludes(o.Alternative, org) {
-		return 0, false
-	}
-	if o.Scope == ScopeOrganization && org != "" && org == c.organization(o.Organization) {
-		return 0, false
-	}
-	return o.Alternative, true
+	return o.Alternative != 0 && o.Alternative != o.Account &&
+		!c.s.Excludes(o.Alternative, c.organization(o.AlternativeOrganization))
+}
+
+// sharesLimit reports whether what failed is as much the alternative's: going there
+// would be of no use, but the scheduler may have others once the organisation is
+// excluded.
+func (c *call) sharesLimit() bool { return c.o.Scope == ScopeOrganization && c.sharesCache() }
+
+// sharesCache reports whether the alternative reads the same organisation's cache.
+func (c *call) sharesCache() bool {
+	org := c.organization(c.o.Organization)
+	return org != "" && org == c.o.AlternativeOrganization
 }

@@ -52,7 +52,8 @@ type Outcome struct {
 
 	Stake Stake // what the session would lose by leaving Account
 
-	// Alternative is where the scheduler would go next; zero if nowhere.
+	// Alternative is where the scheduler would go next without Account, as far as it
+	// knows before this failure's own exclusions and rests; zero if nowhere.
 	Alternative             domain.AccountID
 	AlternativeOrganization string
 	AlternativeProvider     string

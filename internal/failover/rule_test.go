@@ -136,6 +136,10 @@ func TestAfterFailure(t *testing.T) {
 		{"balanced: no stake", balanced, bound, failing(RateLimited, stating(s1)), want{Switch, 0, 0, ReasonNoStake, 1, 3}},
 		{"balanced: the stake expires", balanced, bound, failing(RateLimited, warm, stating(8*s1), func(o *Outcome) { o.Stake.Expires = 8 * s1 }), want{Switch, 0, 0, ReasonStakeExpires, 1, 3}},
 		{"balanced: nowhere else", balanced, bound, failing(RateLimited, warm, stating(20*s1), func(o *Outcome) { o.Alternative = 0 }), want{RetrySame, 1, 20 * s1, ReasonNowhereElse, 1, 1}},
+		{"balanced: the organisation's limit, an alternative within it: others may be left, so it is weighed", balanced, bound,
+			failing(RateLimited, warm, stating(18*s1), func(o *Outcome) {
+				o.Scope, o.Organization, o.AlternativeOrganization, o.Stake.Tokens = ScopeOrganization, "acme", "acme", 2000
+			}), want{Switch, 0, 0, ReasonMoveCheaper, 1, 3}},
 		{"balanced: one grace", balanced.With(Override{AttemptsPerAccount: n(5)}), after(balanced, bound, failing(RateLimited, warm)), failing(RateLimited, warm), want{Switch, 0, 0, ReasonSwitch, 1, 3}},
 		{"balanced: not the bound account", balanced, bound, failing(RateLimited, warm, by(3)), want{Switch, 0, 0, ReasonSwitch, 1, 3}},
 		{"balanced: bound to an unknown account", balanced, NewState(Session{HasBound: true}, 1), failing(RateLimited, warm), want{Switch, 0, 0, ReasonSwitch, 1, 3}},

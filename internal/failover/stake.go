@@ -55,10 +55,10 @@ func (c *call) weigh(wait time.Duration) (why Reason, detail string, stay bool) 
 	case wait >= st.Expires:
 		return ReasonStakeExpires, "", false
 	}
-	if _, ok := c.alternative(); !ok {
+	if !c.alternative() {
 		return ReasonNowhereElse, "", true
 	}
-	if org := c.organization(c.o.Organization); org != "" && org == c.o.AlternativeOrganization {
+	if c.sharesCache() && !c.sharesLimit() {
 		return ReasonCacheShared, "", false
 	}
 	reading := c.p.Stake.readingTime(st.Tokens)
@@ -160,7 +160,7 @@ func (c *call) atSoftLimit() Decision {
 	case c.p.Total != NoBound && o.Spent >= c.p.Total:
 		return await(ReasonTotalUsed)
 	}
-	if _, ok := c.alternative(); !ok {
+	if !c.alternative() {
 		return await(ReasonNoAlternative)
 	}
 	elsewhere := o.Provider != "" && o.AlternativeProvider != "" && o.Provider != o.AlternativeProvider
@@ -168,8 +168,7 @@ func (c *call) atSoftLimit() Decision {
 		return await(ReasonRetriesUsed)
 	}
 	detail := ""
-	org := c.organization(o.Organization)
-	if o.Stake.Warm() && (org == "" || org != o.AlternativeOrganization) {
+	if o.Stake.Warm() && !c.sharesCache() {
 		silent := o.Silent
 		if silent <= 0 {
 			silent = o.Spent
