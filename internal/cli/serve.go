@@ -23,7 +23,7 @@ type configFlags struct {
 	Listen  string `help:"Address to listen on, over the file's." placeholder:"HOST:PORT"`
 	DataDir string `help:"Data directory, over the file's." placeholder:"DIR"`
 	Drain   string `help:"How long streams may go on after a stop signal, over the file's." placeholder:"DURATION"`
-	Log     string `help:"Log level, over the file's: debug, info, warn or error." placeholder:"LEVEL"`
+	Log     string `name:"log-level" help:"Log level, over the file's: debug, info, warn or error." placeholder:"LEVEL"`
 	LogForm string `name:"log-format" help:"Log format, over the file's: text or json." placeholder:"FORMAT"`
 }
 

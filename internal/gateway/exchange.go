@@ -32,9 +32,9 @@ type exchange struct {
 	ans    *answer
 
 	session      session
-	binding      domain.Binding // the zero binding: unbound
 	boundAtStart domain.AccountID
-	former       time.Time // when the client's earlier try of this request is forgotten; zero: there was none
+	former       former // what is left of the client's earlier try of this request
+	trial        bool   // one attempt, to see whether what failed the earlier try is over
 
 	mu       sync.Mutex // guards what follows: two attempts may run side by side
 	state    failover.State
@@ -46,6 +46,7 @@ type exchange struct {
 	notes    []note             // what was decided outside of attempts
 	stays    bool               // the request was served elsewhere, but the session stays bound where it is
 	rebound  bool
+	binding  domain.Binding // the zero binding: unbound
 }
 
 // note is a decision that no attempt of this request caused.
@@ -73,8 +74,7 @@ type ending struct {
 
 // run is the attempt loop.
 func (x *exchange) run() ending {
-	if ok, why := failover.MayBegin(x.policy(), x.state); !ok {
-		x.notes = append(x.notes, note{decision: failover.Decision{Action: failover.GiveUp, Reason: why}})
+	if !x.goOn() {
 		return x.giveUp()
 	}
 	pin := domain.AccountID(0)
@@ -229,8 +229,17 @@ func (x *exchange) finished(at *attempt) {
 	}
 }
 
+// tried is how many attempts were begun.
+func (x *exchange) tried() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.attempts)
+}
+
 // warmAt is how many tokens of the session are in an account's cache.
 func (x *exchange) warmAt(id domain.AccountID) int64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.binding.Account == id && time.Now().Before(x.binding.WarmUntil) {
 		return x.binding.WarmTokens
 	}

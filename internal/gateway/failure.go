@@ -22,6 +22,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	if cell := restCell(c, o.Scope); cell != nil {
 		o.Streak = cell.Fail()
 	}
+	c.EndProbe()
 	o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
 	o.NoRetries = !x.g.retries.left(x.provider(c))
 
@@ -61,6 +62,8 @@ func (x *exchange) outcome(at *attempt) failover.Outcome {
 
 // stakeAt is what the session would lose by leaving an account.
 func (x *exchange) stakeAt(id domain.AccountID) failover.Stake {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.binding.Account != id {
 		return failover.Stake{}
 	}
@@ -116,7 +119,7 @@ func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d t
 
 // stayOrMove asks the core whether a session waits for its resting account.
 func (x *exchange) stayOrMove(choice sched.Decision) failover.Decision {
-	c := x.candidate(x.binding.Account)
+	c := x.candidate(x.bound())
 	if c == nil {
 		return failover.Decision{Action: failover.Switch}
 	}

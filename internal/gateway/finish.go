@@ -45,6 +45,8 @@ func (x *exchange) bind(at *attempt, now time.Time) {
 	if x.session.id.IsZero() {
 		return
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	moved := x.binding.Account != at.cand.ID
 	if moved && x.stays && x.binding.Account != 0 {
 		return
@@ -57,6 +59,13 @@ func (x *exchange) bind(at *attempt, now time.Time) {
 		x.rebound = x.rebound || moved && x.binding.Account != 0
 		x.binding = b
 	}
+}
+
+// bound is the session's account; 0: none.
+func (x *exchange) bound() domain.AccountID {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.binding.Account
 }
 
 // How long a prompt cache lives after its last use. Anthropic: five minutes, or an
@@ -80,6 +89,8 @@ func (x *exchange) warm(at *attempt) {
 		}
 		x.bind(at, now)
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.binding.Account != at.cand.ID {
 		return
 	}
@@ -121,6 +132,9 @@ func (x *exchange) giveUp() ending {
 func (x *exchange) failureError(at *attempt, f failover.Failure) *domain.Error {
 	now := time.Now()
 	soonest, known := x.soonest(now, func(*sched.Candidate) bool { return false })
+	if !known && x.former.next.After(now) {
+		soonest, known = x.former.next.Sub(now), true // when this request may try again
+	}
 	e := &domain.Error{Op: "serve the request", FromProvider: true}
 	tried := ""
 	if n := len(x.attempts); n > 0 {

@@ -24,15 +24,54 @@ type formerStates struct {
 
 type formerKey [16]byte
 
+// former is what is left of a request that was given up.
 type former struct {
 	state   failover.State
 	expires time.Time
+
+	// Where nothing of the former state may be tried any more, a retry of the
+	// client's makes one attempt from next on, and next moves twice as far each time:
+	// a fault that lasted a second must not cost two minutes, and one that lasts must not be hammered.
+	next     time.Time
+	patience time.Duration
 }
 
+func (f *former) known() bool { return !f.expires.IsZero() }
+
 const (
-	formerTTL = 2 * time.Minute
-	maxFormer = 4096
+	formerTTL      = 2 * time.Minute
+	formerPatience = 5 * time.Second
+	maxFormer      = 4096
 )
+
+// goOn decides how a request begins that may be a client's own retry; false: it is
+// refused at once.
+func (x *exchange) goOn() bool {
+	f := &x.former
+	if !f.known() {
+		return true
+	}
+	x.state = f.state
+	ok, why := failover.MayBegin(x.policy(), f.state)
+	if ok {
+		for _, v := range x.views {
+			for i := range v.Candidates {
+				if c := &v.Candidates[i]; !f.state.Excludes(c.ID, c.Organization) {
+					return true
+				}
+			}
+		}
+		why = failover.ReasonNoAccount
+	}
+	if x.began.Before(f.next) {
+		x.notes = append(x.notes, note{decision: failover.Decision{Action: failover.GiveUp, Reason: why}, soonest: f.next.Sub(x.began)})
+		return false
+	}
+	x.trial = true
+	x.state = failover.NewState(f.state.Session, f.state.Seed)
+	x.state.Attempts = max(x.policy().Attempts-1, 0)
+	return true
+}
 
 func newFormerStates() *formerStates { return &formerStates{m: map[formerKey]former{}} }
 
@@ -62,12 +101,14 @@ func (f *formerStates) take(k formerKey, now time.Time) (former, bool) {
 	}
 	delete(f.m, k)
 	f.count.Store(int32(len(f.m)))
-	return old, now.Before(old.expires)
+	if !now.Before(old.expires) {
+		return former{}, false
+	}
+	return old, true
 }
 
-// put remembers a state until expires, which is when the client was told to come
-// back, if that is sooner than formerTTL: what holds then is a new story.
-func (f *formerStates) put(k formerKey, s failover.State, now, expires time.Time) {
+// put remembers a state.
+func (f *formerStates) put(k formerKey, s former, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.m) >= maxFormer {
@@ -80,6 +121,6 @@ func (f *formerStates) put(k formerKey, s failover.State, now, expires time.Time
 			clear(f.m)
 		}
 	}
-	f.m[k] = former{s, expires}
+	f.m[k] = s
 	f.count.Store(int32(len(f.m)))
 }

@@ -98,7 +98,7 @@ type Gateway struct {
 
 	inFlight atomic.Int64
 	draining atomic.Bool
-	wg       sync.WaitGroup
+	idle     chan struct{} // holds one: the last request in flight has ended
 }
 
 // New makes a gateway that refuses everything until it has a snapshot.
@@ -110,7 +110,7 @@ func New(d Deps) *Gateway {
 		d.Rested = func(sched.RestKey, *sched.Rest) {}
 	}
 	return &Gateway{
-		deps: d, queue: newQueue(), learned: newLearned(), retries: newRetryBudgets(), former: newFormerStates(), models: newModelLists(),
+		deps: d, idle: make(chan struct{}, 1), queue: newQueue(), learned: newLearned(), retries: newRetryBudgets(), former: newFormerStates(), models: newModelLists(),
 	}
 }
 
@@ -138,13 +138,24 @@ func (g *Gateway) Draining() bool { return g.draining.Load() }
 
 // Wait returns when no request is in flight any more, or when ctx ends.
 func (g *Gateway) Wait(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { g.wg.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	for g.inFlight.Load() > 0 {
+		select {
+		case <-g.idle:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) begin() { g.inFlight.Add(1) }
+
+func (g *Gateway) end() {
+	if g.inFlight.Add(-1) == 0 {
+		select {
+		case g.idle <- struct{}{}:
+		default:
+		}
 	}
 }
 

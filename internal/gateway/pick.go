@@ -37,13 +37,15 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 		}
 		if sticky && choice.Bound == sched.Full && pin == 0 {
 			// The session's own account is only busy: it is worth a moment.
-			c, _ := x.line(x.binding.Account, time.Until(deadline), min(x.snap.Settings.StickyWait, time.Until(deadline)), choice)
+			c, _ := x.line(x.bound(), time.Until(deadline), min(x.snap.Settings.StickyWait, time.Until(deadline)), choice)
 			if c != nil {
 				choice.Candidate, choice.Rule, choice.Bound = c, sched.RuleSticky, sched.Eligible
 				return picked{cand: c, choice: choice}
 			}
 			sticky = false // serve this one elsewhere; the session stays bound
+			x.mu.Lock()
 			x.stays = true
+			x.mu.Unlock()
 			continue
 		}
 		if sticky && choice.Bound == sched.Resting && pin == 0 {
@@ -93,7 +95,7 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 // probing: something is kept out for a moment only, as while a probe finds out
 // whether an account is back. Waiting in the line ends when the probe succeeds.
 func (x *exchange) probing(choice sched.Decision) bool {
-	return !choice.Soonest.IsZero() && time.Until(choice.Soonest) <= probeMoment && len(x.attempts) == 0
+	return !choice.Soonest.IsZero() && time.Until(choice.Soonest) <= probeMoment && x.tried() == 0
 }
 
 // probeMoment is how long a probe keeps others out at most.
@@ -103,11 +105,10 @@ const probeMoment = 5 * time.Second
 // besides is an account to leave out. nil: nothing can be taken; the decision is the
 // one of the pool that has the most to say (a full account before a resting one).
 func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.AccountID) (*sched.Candidate, sched.Decision) {
+	x.mu.Lock()
 	req := sched.Request{Now: time.Now(), Seed: x.state.Seed, Pin: pin}
 	if pin == 0 {
-		x.mu.Lock()
 		req.Exclude, req.ExcludeOrgs = x.state.Failed(), x.state.Organizations
-		x.mu.Unlock()
 	}
 	if besides != 0 {
 		req.Exclude = append(req.Exclude, besides)
@@ -115,15 +116,16 @@ func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.Acco
 	if sticky && pin == 0 {
 		req.Bound = x.binding.Account
 	}
+	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
+	x.mu.Unlock()
 	var none sched.Decision
 	for i, v := range x.views {
 		d := sched.Choose(v, req)
-		waitForBound := d.Bound == sched.Full || d.Bound == sched.Resting && x.binding.WarmTokens > 0
-		for tries := 0; d.Candidate != nil && !(sticky && waitForBound && len(x.attempts) == 0); tries++ {
-			c := d.Candidate
-			if c.TryProbe(req.Now) && c.Live.TryAcquire(c.Limit, req.Now) {
-				x.stays = x.stays || d.Bound == sched.NoModel
-				return c, d
+		// A session's own account that is only busy, or rests for a while, is worth a thought first.
+		waitForBound := sticky && fresh && (d.Bound == sched.Full || d.Bound == sched.Resting && warm)
+		for tries := 0; d.Candidate != nil && !waitForBound; tries++ {
+			if take(d.Candidate, req.Now) {
+				return d.Candidate, d
 			}
 			if tries == maxTries {
 				break
@@ -139,6 +141,18 @@ func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.Acco
 		}
 	}
 	return nil, none
+}
+
+// take takes a candidate's slot and, where its rest has just ended, its probe.
+func take(c *sched.Candidate, now time.Time) bool {
+	if !c.Live.TryAcquire(c.Limit, now) {
+		return false
+	}
+	if !c.TryProbe(now) {
+		c.Live.Release()
+		return false
+	}
+	return true
 }
 
 // line waits for a slot, of one account or of any.

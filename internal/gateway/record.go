@@ -125,7 +125,7 @@ func (x *exchange) trace() []byte {
 	if x.rebound {
 		b = append(b, `,"x":true`...)
 	}
-	if !x.former.IsZero() {
+	if x.former.known() {
 		b = append(b, `,"p":true`...)
 	}
 	if len(x.notes) > 0 {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,12 +24,8 @@ import (
 // empty: its main one.
 func (g *Gateway) Handler(d dialect.Dialect, path string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.wg.Add(1)
-		g.inFlight.Add(1)
-		defer func() {
-			g.inFlight.Add(-1)
-			g.wg.Done()
-		}()
+		g.begin()
+		defer g.end()
 		g.serve(w, r, d, path)
 	})
 }
@@ -234,22 +231,40 @@ func (x *exchange) route(r *http.Request) error {
 	x.header = upstream.RequestHeader(r.Header)
 	x.header["Content-Type"] = []string{"application/json"}
 	if x.req.Stream {
-		x.header["Accept"] = []string{"text/event-stream"}
+		if _, stated := x.header["Accept"]; !stated {
+			x.header["Accept"] = []string{"text/event-stream"}
+		}
 	}
 	x.query = query(r)
 	x.session = identify(r.Header, x.d, &x.req, x.body.bytes(), x.key.ID, x.pools[0].ID)
 	if !x.session.id.IsZero() {
 		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
 			x.binding, x.boundAtStart = b, b.Account
+			x.stays = x.lacksModel(b.Account)
 		}
 	}
 	x.state = failover.NewState(failover.Session{HasBound: x.binding.Account != 0, Bound: x.binding.Account, BoundKnown: x.binding.Account != 0}, seed(x.id))
-	if x.g.former.any() {
-		if old, ok := x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began); ok {
-			x.state, x.former = old.state, old.expires
-		}
+	if x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
+		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
 	}
 	return nil
+}
+
+// lacksModel reports whether a bound account could serve the session but for the
+// model that this request asks for. Then the request is served elsewhere and the session stays.
+func (x *exchange) lacksModel(id domain.AccountID) bool {
+	if x.candidate(id) != nil {
+		return false
+	}
+	a := x.snap.account(id)
+	if a == nil || !a.Enabled || a.Paused {
+		return false
+	}
+	if _, serves := a.Models.Resolve(x.req.Model); serves {
+		return false
+	}
+	p := x.pools[0]
+	return slices.Contains(a.Pools, p.Name) && a.Labels.Satisfy(p.Require) && a.Labels.Satisfy(x.key.Require)
 }
 
 // seed draws from the request's id, so that every jitter can be replayed.
@@ -298,7 +313,7 @@ func (x *exchange) nobody(out [sched.NumVerdicts]int) error {
 
 // remember keeps the state of a failed request for the client's own retry.
 func (x *exchange) remember(end ending) {
-	if end.raw != nil || len(x.attempts) == 0 && x.former.IsZero() {
+	if end.raw != nil || x.state.Attempts == 0 || x.policy().Profile != failover.ProfileBalanced {
 		return
 	}
 	body := x.body.bytes()
@@ -306,14 +321,19 @@ func (x *exchange) remember(end ending) {
 		return
 	}
 	now := time.Now()
-	expires := x.former
-	if expires.IsZero() {
-		expires = now.Add(formerTTL)
+	f := x.former
+	switch {
+	case !f.known():
+		f = former{expires: now.Add(formerTTL), patience: formerPatience, next: now.Add(formerPatience)}
+		if after := end.err.RetryAfter; after > 0 && now.Add(after).Before(f.expires) {
+			f.expires = now.Add(after) // what holds when the caller was told to come back is a new story
+		}
+	case x.trial:
+		f.patience *= 2
+		f.next = now.Add(f.patience)
 	}
-	if after := end.err.RetryAfter; after > 0 && now.Add(after).Before(expires) {
-		expires = now.Add(after)
-	}
-	x.g.former.put(formerKeyOf(x.key.ID, x.session.id, body), x.state, now, expires)
+	f.state = x.state
+	x.g.former.put(formerKeyOf(x.key.ID, x.session.id, body), f, now)
 }
 
 // Refuse writes an error before anything was opened, and says which status it wrote.

@@ -154,6 +154,9 @@ func (r *Rest) TryProbe(now time.Time) bool {
 	return ms >= lease && r.probing.CompareAndSwap(lease, ms+probeLease.Milliseconds())
 }
 
+// EndProbe gives the right to probe back.
+func (r *Rest) EndProbe() { r.probing.Store(0) }
+
 // Succeed ends a probing phase and the streak. It leaves a rest that has yet to end
 // alone: an answer that began before the limit struck says nothing about it.
 func (r *Rest) Succeed(now time.Time) (ended bool) {

@@ -239,10 +239,21 @@ func (v *View) Soonest(now time.Time, skip func(*Candidate) bool) (d time.Durati
 // TryProbe claims the probe of every cell whose rest has just ended; false means that
 // another request probes already.
 func (c *Candidate) TryProbe(now time.Time) bool {
-	for _, cell := range c.Rests {
+	for i, cell := range c.Rests {
 		if !cell.TryProbe(now) {
+			for _, got := range c.Rests[:i] {
+				got.EndProbe()
+			}
 			return false
 		}
 	}
 	return true
+}
+
+// EndProbe lets another request probe, after one that neither succeeded nor made
+// the rest longer.
+func (c *Candidate) EndProbe() {
+	for _, cell := range c.Rests {
+		cell.EndProbe()
+	}
 }
