@@ -97,17 +97,17 @@ func (c *call) retire(a *AccountState) {
 	}
 }
 
-// bringsBack reports whether forgetting would bring back anybody, or nobody was
-// excluded.
+// bringsBack reports whether forgetting could bring back anybody, or nobody was
+// excluded. An organisation may have other accounts than those that are spent.
 func (s *State) bringsBack() bool {
-	failed := len(s.Organizations) > 0
+	excluded := false
 	for i := range s.Accounts {
 		if s.Accounts[i].Failed && !s.Accounts[i].Spent {
 			return true
 		}
-		failed = failed || s.Accounts[i].Failed
+		excluded = excluded || s.Accounts[i].Failed
 	}
-	return !failed
+	return !excluded || len(s.Organizations) > 0
 }
 
 // record enters the failure into the state, and gives the account's own entry.
@@ -337,7 +337,7 @@ func (c *call) spend(r *Rule, full time.Duration, stated bool) time.Duration {
 
 // affords reports whether a wait is within the budgets of waiting and of time.
 func (c *call) affords(wait time.Duration) bool {
-	return within(plus(c.s.Waited, wait), c.p.Waiting) && (wait == 0 || within(plus(max(c.o.Spent, 0), wait), c.p.Total))
+	return within(plus(c.s.Waited, wait), c.p.Waiting) && within(plus(max(c.o.Spent, 0), wait), c.p.Total)
 }
 
 func within(wait, longest time.Duration) bool { return longest == NoBound || wait <= longest }

@@ -82,14 +82,14 @@ func TestFlawGraceIgnoresRetryAfter(t *testing.T) {
 
 func TestFlawGraceStacksOnRetries(t *testing.T) {
 	attempts := func(p Policy) int {
-		s, n := NewState(boundTo1, 1), 0
-		for {
+		s := NewState(boundTo1, 1)
+		for n := 1; n <= 50; n++ {
 			var d Decision
-			s, d = AfterFailure(p, s, failing(Transient, warm, retryable))
-			if n++; d.Action != RetrySame {
+			if s, d = AfterFailure(p, s, failing(Transient, warm, retryable)); d.Action != RetrySame {
 				return n
 			}
 		}
+		return 0
 	}
 	if n := attempts(Balanced()); n != 2 {
 		t.Errorf("balanced makes %d attempts on one account, want 2", n)
@@ -123,6 +123,9 @@ func TestFlawBillingFlagWithoutASwitch(t *testing.T) {
 	}
 	if s, _ = AfterFailure(Balanced(), NewState(boundTo1, 1), failing(RateLimited, by(2))); s.CacheBilling {
 		t.Error("balanced: the flag is set although it is not the bound account that is left")
+	}
+	if s, _ = AfterFailure(Balanced(), NewState(Session{HasBound: true}, 1), failing(RateLimited, by(2))); !s.CacheBilling {
+		t.Error("balanced: bound to an account that is unknown: the first that is left stands for it")
 	}
 	lost := failing(RateLimited, func(o *Outcome) { o.CacheLost = true })
 	if s, _ = AfterFailure(Balanced(), NewState(Session{}, 1), lost); !s.CacheBilling {
@@ -172,6 +175,11 @@ func TestFlawFixedDelays(t *testing.T) {
 	}
 	if len(seen) < 10 {
 		t.Errorf("the waits of 200 requests fall into %d of 10 tenths", len(seen))
+	}
+	// Nor do the waits of one request repeat each other.
+	s, one := AfterFailure(Balanced(), NewState(Session{}, 1), failing(Transient))
+	if _, two := AfterFailure(Balanced(), s, failing(Transient, by(2))); one.Wait == two.Wait {
+		t.Errorf("two draws of one request are both %v", one.Wait)
 	}
 	for seed := range uint64(20) {
 		if _, d := AfterFailure(Classic(), NewState(Session{}, seed), failing(Transient, retryable)); d.Wait != 500*ms {

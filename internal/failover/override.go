@@ -10,7 +10,9 @@ import (
 // Override replaces single values of a profile; nil leaves one as it is. The
 // comments give the names under which users write them in a pool's policy.
 type Override struct {
-	Profile Profile // profile; empty: balanced. Only in a pool's override
+	// Profile is, in a pool's override, the profile that it begins with (profile;
+	// empty: balanced), and in a platform's the only one that it is for (empty: all).
+	Profile Profile
 
 	// Maxima and budgets, from the pool alone.
 	Switches           *int           // switches
@@ -66,7 +68,10 @@ func Effective(platform, pool Override) (Policy, error) {
 	if err != nil {
 		return Policy{}, err
 	}
-	p = p.With(platform.ForPlatform()).With(pool)
+	if platform.Profile == "" || platform.Profile == p.Profile {
+		p = p.With(platform.ForPlatform())
+	}
+	p = p.With(pool)
 	if err := p.Validate(); err != nil {
 		return Policy{}, err
 	}

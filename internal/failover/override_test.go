@@ -74,7 +74,7 @@ func TestWith(t *testing.T) {
 
 func TestEffective(t *testing.T) {
 	platform := Override{
-		Profile: ProfileClassic, Switches: new(50), Attempts: new(50), AttemptsPerAccount: new(50), Waiting: new(time.Minute),
+		Switches: new(50), Attempts: new(50), AttemptsPerAccount: new(50), Waiting: new(time.Minute),
 		Total: new(time.Hour), SameRetries: new(50), GraceRetries: new(50), Rounds: new(9),
 		GraceDelay: new(4 * s1), SameBackoff: new(100 * ms), SwitchBackoff: &Backoff{Step: s1}, SecondPrice: new(domain.NanoUSD(5)),
 	}
@@ -90,6 +90,13 @@ func TestEffective(t *testing.T) {
 	want.Stake.SecondPrice = 5
 	if got != want {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+	platform.Profile = ProfileClassic // not for this pool
+	if got, err = Effective(platform, Override{}); err != nil || got != Balanced() {
+		t.Errorf("an override for classic reaches balanced: %v\n%+v", err, got)
+	}
+	if got, err = Effective(platform, Override{Profile: ProfileClassic}); err != nil || got.Switch.Backoff.Step != s1 || got.Switch.Max != Classic().Switch.Max {
+		t.Errorf("an override for classic does not reach it: %v\n%+v", err, got)
 	}
 	if _, err := Effective(Override{}, Override{Profile: "x"}); err == nil {
 		t.Error("an unknown profile passes")

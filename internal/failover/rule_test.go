@@ -124,6 +124,7 @@ func TestAfterFailure(t *testing.T) {
 		{"classic: ignores a stated reset", classic, fresh, failing(Unknown, retryable, stating(time.Hour)), want{RetrySame, 1, 500 * ms, ReasonSameAccount, 1, 3}},
 		{"classic: an excluded account is pinned all the same", classic, after(classic, fresh, failing(Unknown)), failing(Unknown, retryable), want{RetrySame, 1, 500 * ms, ReasonSameAccount, 1, 3}},
 		{"balanced: an excluded account is never pinned", balanced, after(balanced, fresh, failing(RateLimited)), failing(Transient), want{Switch, 0, 0, ReasonSwitch, 2, 3}},
+		{"balanced: nor with attempts left", limited(Override{AttemptsPerAccount: n(5)}), after(balanced, fresh, failing(RateLimited)), failing(Transient), want{Switch, 0, 0, ReasonSwitch, 2, 3}},
 
 		// grace, stay or move
 		{"balanced: bound and warm, stated", balanced, bound, failing(RateLimited, warm, stating(8*s1)), want{RetrySame, 1, 8 * s1, ReasonStayCheaper, 1, 1}},
@@ -216,6 +217,10 @@ func TestAfterNoCandidate(t *testing.T) {
 			Decision{Action: Round, Wait: 2 * s1, Reason: ReasonRound, N: 1, Max: 1, After: forget}},
 		{"balanced: one round", balanced, second(AfterNoCandidate(balanced, fresh, s1, true)), s1, true, Decision{Reason: ReasonRoundsUsed, N: 1, Max: 1}},
 		{"balanced: a round brings back nobody who is spent", balanced, after(balanced, fresh, failing(Transient), failing(Capacity)), 0, false, Decision{Reason: ReasonNoAccount}},
+		{"balanced: a round may bring back others of a spent account's organisation", balanced, after(balanced, fresh, failing(Transient), failing(Capacity, func(o *Outcome) { o.Scope, o.Organization = ScopeOrganization, "acme" })), 0, false,
+			Decision{Action: Round, Wait: 2 * s1, Reason: ReasonRound, N: 1, Max: 1, After: forget}},
+		{"balanced: capacity, the budget of waiting", balanced.With(Override{Waiting: new(s1)}), after(balanced, fresh, failing(Capacity)), 0, false, Decision{Reason: ReasonWaitingUsed}},
+		{"balanced: capacity, the total", balanced.With(Override{Total: new(10 * s1)}), after(balanced, fresh, failing(Capacity, spent(9*s1))), 0, false, Decision{Reason: ReasonWaitingUsed}},
 		{"balanced: attempts used", balanced.With(Override{Attempts: new(1)}), after(balanced, fresh, failing(Capacity)), s1, true, Decision{Reason: ReasonAttemptsUsed, N: 1, Max: 1}},
 		{"classic: 503", classic, after(classic, fresh, failing(Unknown, status(503))), 0, false,
 			Decision{Action: Round, Wait: 2 * s1, Reason: ReasonRound, N: 1, After: []Effect{{Kind: EffectForget}, {Kind: EffectSingleAccount}}}},

@@ -15,6 +15,7 @@ import (
 func platforms(name string) failover.Override {
 	if name == "antigravity" {
 		return failover.Override{
+			Profile:       failover.ProfileClassic,
 			SwitchBackoff: &failover.Backoff{Step: time.Second},
 			Single: &failover.Rule{
 				Max: 3, On: failover.AllClasses, NeedStated: true,
