@@ -107,7 +107,14 @@ func short(d time.Duration) string {
 	case d < time.Minute:
 		return d.Round(10 * time.Millisecond).String()
 	}
-	return d.Round(time.Second).String()
+	s := d.Round(time.Second).String()
+	if rest, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = rest + "m" // 2m0s
+		if strings.HasSuffix(rest, "h0") {
+			s = strings.TrimSuffix(rest, "0") // 1h0m0s
+		}
+	}
+	return s
 }
 
 // summaryJSON is a record for scripts: names that stay, times in milliseconds.

@@ -81,6 +81,30 @@ var reasons = map[string]string{
 	"beside_used": "another had been started before", "no_alternative": "no other account was free", "wait_cheaper": "moving would cost more than waiting on",
 }
 
+// classes says in words what a failure was.
+var classes = map[string]string{
+	"transient": "a momentary fault", "capacity": "the provider is out of capacity", "rate_limited": "its rate limit is reached",
+	"quota_exhausted": "its quota is used up", "credential": "its key is refused", "permission": "its key may not do this",
+	"model_gone": "it does not serve the model", "context_too_long": "the prompt is too long", "content_refused": "the provider refuses the content",
+	"caller_fault": "the request is wrong", "network_unsent": "no connection", "network_unknown": "the connection broke before an answer",
+	"first_token_late": "no answer in time", "stream_cut": "the answer broke off", "stream_stalled": "the answer fell silent",
+	"empty_answer": "an empty answer", "unknown": "a failure that nothing recognises",
+}
+
+// signals says in words what named a session.
+var signals = map[string]string{
+	"claude-code-session": "Claude Code's session header", "metadata.user_id": "metadata.user_id", "session-header": "a session header",
+	"affinity-header": "an affinity header", "prompt_cache_key": "prompt_cache_key", "previous_response_id": "previous_response_id",
+	"derived": "its opening words",
+}
+
+func accountName(id int64, name func(domain.AccountID) string) string {
+	if n := name(domain.AccountID(id)); n != "" {
+		return n
+	}
+	return fmt.Sprintf("account %d", id)
+}
+
 func inWords(table map[string]string, s string) string {
 	if w, ok := table[s]; ok {
 		return w
@@ -89,25 +113,20 @@ func inWords(table map[string]string, s string) string {
 }
 
 func (t *trace) write(b *strings.Builder, name func(domain.AccountID) string) {
-	account := func(id int64) string {
-		if n := name(domain.AccountID(id)); n != "" {
-			return n
-		}
-		return fmt.Sprintf("account %d", id)
-	}
+	account := func(id int64) string { return accountName(id, name) }
 	if t.Refused != "" {
 		fmt.Fprintf(b, "\n  Turnout refused it before any attempt: %s.\n", strings.ReplaceAll(t.Refused, "_", " "))
 		return
 	}
 	switch {
 	case t.Bound != 0:
-		fmt.Fprintf(b, "  session by %s, bound to %s", t.Signal, account(t.Bound))
+		fmt.Fprintf(b, "  session known by %s, bound to %s", inWords(signals, t.Signal), account(t.Bound))
 		if t.Moved {
 			b.WriteString(", moved in this request")
 		}
 		b.WriteString("\n")
 	case t.Signal != "none":
-		fmt.Fprintf(b, "  session by %s, not bound before\n", t.Signal)
+		fmt.Fprintf(b, "  session known by %s, not bound before\n", inWords(signals, t.Signal))
 	}
 	if t.Former {
 		b.WriteString("  the caller's own retry: it went on where the last one ended\n")
@@ -164,7 +183,7 @@ func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) stri
 		fmt.Fprintf(b, "failed after %s", ms(a.Took))
 	}
 	if a.Class != "" {
-		fmt.Fprintf(b, ": %s", strings.ReplaceAll(a.Class, "_", " "))
+		fmt.Fprintf(b, ": %s", inWords(classes, a.Class))
 		var how []string
 		if a.Status > 0 {
 			how = append(how, fmt.Sprintf("status %d", a.Status))
