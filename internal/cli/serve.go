@@ -45,6 +45,7 @@ func (c serveCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	tuneMemory(s.Getenv, cfg)
 	a, err := app.New(s.ctx, app.Options{Load: func() (*config.Config, []config.Warning, error) { return c.load(s) }, Log: log})
 	if err != nil {
 		return err

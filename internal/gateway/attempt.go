@@ -96,16 +96,15 @@ func (at *attempt) learntTime() time.Duration {
 
 func (at *attempt) exchange() result {
 	x := at.x
-	offer, _ := at.plat.Offer(x.d.ID())
-	path := offer.Path
-	if x.path != "" {
-		path = offer.Others[x.path]
-	}
-	u, err := at.plat.URL(at.cand.Account.BaseURL, path)
+	u, err := x.snap.url(at.cand.Account, at.plat, x.d.ID(), x.path)
 	if err != nil {
 		return at.failClass(failover.NetworkUnsent, "url", err.Error())
 	}
-	u.RawQuery = x.query
+	if x.query != "" {
+		withQuery := *u
+		withQuery.RawQuery = x.query
+		u = &withQuery
+	}
 	payload := x.payload(at.cand.Sent)
 	resp, err := x.g.deps.Upstream.Send(at.ctx, &upstream.Call{
 		Account: at.cand.Account, Platform: at.plat, URL: u, Method: http.MethodPost, Header: x.header,

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -169,9 +170,16 @@ type edited struct {
 	parts  [2*maxEdits + 1]dialect.Edit // With nil: At is a span of the body
 	n      int
 	length int64
+	flat   []byte // a small body as one piece
 }
 
-const maxEdits = 2
+const (
+	maxEdits = 2
+	// maxFlat is up to which length a body is copied into one piece. The transport sends
+	// a plain bytes.Reader together with the header, in one packet; a reader of ours it
+	// expects to block and gives a packet of its own.
+	maxFlat = 4 << 10
+)
 
 // edit prepares the body with edits, which must not overlap; absent ones are skipped.
 func (b *body) edit(edits ...dialect.Edit) *edited {
@@ -197,7 +205,18 @@ func (b *body) edit(edits ...dialect.Edit) *edited {
 		e.length += int64(len(ed.With))
 		at = ed.At.End
 	}
-	keep(len(b.bytes()))
+	src := b.bytes()
+	keep(len(src))
+	if e.length <= maxFlat {
+		e.flat = make([]byte, 0, e.length)
+		for i := range e.n {
+			if part := &e.parts[i]; part.With != nil {
+				e.flat = append(e.flat, part.With...)
+			} else {
+				e.flat = append(e.flat, src[part.At.Start:part.At.End]...)
+			}
+		}
+	}
 	return e
 }
 
@@ -207,6 +226,9 @@ func (e *edited) open() (io.ReadCloser, error) {
 	defer e.b.mu.Unlock()
 	if e.b.released {
 		return nil, errBodyReleased
+	}
+	if e.flat != nil {
+		return io.NopCloser(bytes.NewReader(e.flat)), nil
 	}
 	e.b.readers++
 	return &bodyReader{e: e}, nil

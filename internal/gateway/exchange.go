@@ -42,9 +42,9 @@ type exchange struct {
 	running  []*attempt
 	side     *sideAttempt
 	waited   time.Duration
-	payloads map[string]*edited // by the model's name upstream
-	notes    []note             // what was decided outside of attempts
-	stays    bool               // the request was served elsewhere, but the session stays bound where it is
+	payloads []payload
+	notes    []note // what was decided outside of attempts
+	stays    bool   // the request was served elsewhere, but the session stays bound where it is
 	rebound  bool
 	binding  domain.Binding // the zero binding: unbound
 }
@@ -82,6 +82,9 @@ func (x *exchange) run() ending {
 	for {
 		if x.ctx.Err() != nil {
 			return ending{left: true}
+		}
+		if x.left() <= 0 {
+			return ending{err: domain.Errorf(domain.KindUpstreamTimeout, "serve the request", "the request took longer than %s", x.snap.Settings.Total)}
 		}
 		picked := x.pick(pin)
 		if picked.err != nil {
@@ -205,6 +208,7 @@ func (x *exchange) newAttempt(c *sched.Candidate, choice sched.Decision, retry b
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	at.learn = learnKeyOf(plat.Name, c.Sent, &x.req)
 	at.limits = limitsFor(&x.req, x.warmAt(c.ID), x.g.learned, at.learn)
+	at.limits.total = min(at.limits.total, x.left()) // above every policy the request has a limit of its own
 	x.mu.Lock()
 	at.n = len(x.attempts) + 1
 	x.attempts = append(x.attempts, at)
@@ -229,6 +233,9 @@ func (x *exchange) finished(at *attempt) {
 	}
 }
 
+// left is how much of the request's whole time is left.
+func (x *exchange) left() time.Duration { return x.snap.Settings.Total - time.Since(x.began) }
+
 // tried is how many attempts were begun.
 func (x *exchange) tried() int {
 	x.mu.Lock()
@@ -250,17 +257,22 @@ func (x *exchange) warmAt(id domain.AccountID) int64 {
 func (x *exchange) payload(sent string) *edited {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if p := x.payloads[sent]; p != nil {
-		return p
+	for i := range x.payloads {
+		if x.payloads[i].sent == sent {
+			return x.payloads[i].body
+		}
 	}
 	var rename dialect.Edit
 	if sent != x.req.Model {
 		rename = dialect.Edit{At: x.req.ModelAt, With: dialect.AppendString(nil, sent)}
 	}
 	p := x.body.edit(rename, x.req.AskUsage)
-	if x.payloads == nil {
-		x.payloads = make(map[string]*edited, 1)
-	}
-	x.payloads[sent] = p
+	x.payloads = append(x.payloads, payload{sent, p})
 	return p
+}
+
+// payload is the request's body under one name of the model.
+type payload struct {
+	sent string
+	body *edited
 }

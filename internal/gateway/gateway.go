@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,14 @@ import (
 	"turnout/internal/sched"
 	"turnout/internal/upstream"
 )
+
+// Upstream makes one attempt on the wire; *upstream.Client is the real one.
+type Upstream interface {
+	// Send returns as soon as the answer's header is there. An error is an *upstream.Fault.
+	Send(ctx context.Context, call *upstream.Call) (*http.Response, error)
+	// Keep closes idle connections of accounts that are not in keep.
+	Keep(keep []*domain.Account)
+}
 
 // Bindings keeps sessions on their accounts. Implementations answer from memory:
 // both methods stand on the request's path.
@@ -74,7 +83,7 @@ type Observer interface {
 
 // Deps are what a Gateway is built from. All but Log are required.
 type Deps struct {
-	Upstream *upstream.Client
+	Upstream Upstream
 	Bindings Bindings
 	Recorder Recorder
 	Ledger   Ledger

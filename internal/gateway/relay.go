@@ -13,13 +13,17 @@ import (
 
 // Bounds of what a relay holds.
 const (
-	relayBuffer = 4 << 10  // to begin with; grows to the longest event
+	relayBuffer = 4 << 10  // while a stream is slow; grows to the longest event
+	relayBurst  = 32 << 10 // while more arrives than that at a time
 	maxEvent    = 16 << 20 // bytes of one event
 	maxHeld     = 256 << 10
 	maxHeldN    = 64 // events held back before the commit
 )
 
-var relayPool = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
+var (
+	relayPool = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
+	burstPool = sync.Pool{New: func() any { b := make([]byte, relayBurst); return &b }}
+)
 
 // relayer passes a stream on, event by event, and reads it as it passes. Until
 // the first content its events are held back; a hold that reaches its bound
@@ -29,9 +33,11 @@ type relayer struct {
 	resp   *http.Response
 	reader dialect.Reader
 	buf    []byte
-	n      int // bytes in buf
-	done   int // bytes of buf that were read as events
-	sent   int // bytes of buf that were written or dropped
+	small  []byte  // the buffer that the stream keeps
+	burst  *[]byte // the larger one, while it is in use
+	n      int     // bytes in buf
+	done   int     // bytes of buf that were read as events
+	sent   int     // bytes of buf that were written or dropped
 
 	held  []byte
 	heldN int
@@ -43,13 +49,11 @@ type relayer struct {
 
 func (at *attempt) relay(resp *http.Response) result {
 	p := relayPool.Get().(*[]byte)
-	r := &relayer{at: at, resp: resp, reader: at.x.d.NewReader(&at.x.req), buf: *p, last: time.Now()}
+	r := &relayer{at: at, resp: resp, reader: at.x.d.NewReader(&at.x.req), buf: *p, small: *p, last: time.Now()}
 	res := r.run()
 	at.usage = r.reader.Usage()
-	if len(r.buf) == relayBuffer {
-		*p = r.buf
-		relayPool.Put(p)
-	}
+	r.calm()
+	relayPool.Put(p)
 	return res
 }
 
@@ -63,14 +67,49 @@ func (r *relayer) run() result {
 		n, err := r.resp.Body.Read(r.buf[r.n:])
 		r.n += n
 		if n > 0 {
+			full := r.n == len(r.buf)
 			if res, stop := r.events(); stop {
 				return res
+			}
+			switch {
+			case full && len(r.buf) == relayBuffer:
+				r.hurry()
+			case !full && r.n-r.sent <= relayBuffer/2:
+				r.calm()
 			}
 		}
 		if err != nil {
 			return r.over(err)
 		}
 	}
+}
+
+// hurry changes to a larger buffer: a stream that filled the small one has more to
+// say, and fewer, larger writes cost less. The small one is kept for the silences, which are
+// most of a stream's life.
+func (r *relayer) hurry() {
+	r.burst = burstPool.Get().(*[]byte)
+	r.move(*r.burst)
+}
+
+// calm changes back to the small buffer.
+func (r *relayer) calm() {
+	if len(r.buf) == relayBuffer {
+		return
+	}
+	if r.n-r.sent <= relayBuffer {
+		r.move(r.small)
+	}
+	if r.burst != nil && len(r.buf) != relayBurst {
+		burstPool.Put(r.burst)
+		r.burst = nil
+	}
+}
+
+// move takes what is not yet sent over to another buffer.
+func (r *relayer) move(to []byte) {
+	copy(to, r.buf[r.sent:r.n])
+	r.buf, r.n, r.done, r.sent = to, r.n-r.sent, r.done-r.sent, 0
 }
 
 // room makes place in the buffer: what was sent goes, then the buffer grows.
@@ -83,9 +122,7 @@ func (r *relayer) room() bool {
 	if len(r.buf) >= maxEvent {
 		return false
 	}
-	bigger := make([]byte, 2*len(r.buf))
-	copy(bigger, r.buf[:r.n])
-	r.buf = bigger
+	r.move(make([]byte, 2*len(r.buf)))
 	return true
 }
 

@@ -54,11 +54,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialec
 		return
 	}
 	defer x.body.release()
-	ctx, cancel := context.WithTimeout(r.Context(), x.snap.Settings.Total)
-	defer cancel()
-	x.ctx = ctx
+	x.ctx = r.Context()
 	x.ans = newAnswer(w)
-	if err := g.deps.Ledger.Hold(ctx, Hold{
+	if err := g.deps.Ledger.Hold(x.ctx, Hold{
 		Request: id, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model, InputTokens: x.req.InputTokens(), MaxTokens: x.req.MaxTokens,
 	}); err != nil {
 		g.recordRefusal(x, err, Refuse(w, d, err, id))
@@ -67,11 +65,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialec
 	if x.req.Stream {
 		x.ans.startKeepAlives(d.KeepAlive(), x.pools[0].keepAlive)
 	}
-	end := x.run()
-	if end.left && r.Context().Err() == nil && ctx.Err() != nil {
-		end = ending{err: &domain.Error{Kind: domain.KindUpstreamTimeout, Op: "serve the request", Message: fmt.Sprintf("the request took longer than %s", x.snap.Settings.Total)}}
-	}
-	x.finish(end)
+	x.finish(x.run())
 }
 
 // finish answers, settles, remembers and records.

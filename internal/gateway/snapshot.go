@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"sort"
 	"strings"
@@ -78,6 +79,13 @@ type Snapshot struct {
 
 	mu    sync.RWMutex
 	views map[viewKey]*sched.View
+	urls  map[urlKey]*url.URL
+}
+
+type urlKey struct {
+	account domain.AccountID
+	dialect domain.Dialect
+	path    string
 }
 
 type viewKey struct {
@@ -91,7 +99,7 @@ type viewKey struct {
 func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, accounts []*domain.Account, cells *sched.Cells) (*Snapshot, error) {
 	snap := &Snapshot{
 		Version: version, Settings: s, Accounts: accounts, keys: keys, cells: cells,
-		pools: map[string]*pool{}, platforms: map[domain.AccountID]*platform.Platform{}, views: map[viewKey]*sched.View{},
+		pools: map[string]*pool{}, platforms: map[domain.AccountID]*platform.Platform{}, views: map[viewKey]*sched.View{}, urls: map[urlKey]*url.URL{},
 	}
 	for _, a := range accounts {
 		p, ok := platform.Lookup(a.Platform)
@@ -163,6 +171,31 @@ func (s *Snapshot) view(p *pool, model string, d domain.Dialect, key *domain.Key
 	s.views[k] = v
 	s.mu.Unlock()
 	return v
+}
+
+// url is where an account takes a dialect's requests; path is a further path of the
+// dialect. The result is shared: copy it before changing it.
+func (s *Snapshot) url(a *domain.Account, p *platform.Platform, d domain.Dialect, path string) (*url.URL, error) {
+	k := urlKey{a.ID, d, path}
+	s.mu.RLock()
+	u := s.urls[k]
+	s.mu.RUnlock()
+	if u != nil {
+		return u, nil
+	}
+	offer, _ := p.Offer(d)
+	to := offer.Path
+	if path != "" {
+		to = offer.Others[path]
+	}
+	u, err := p.URL(a.BaseURL, to)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.urls[k] = u
+	s.mu.Unlock()
+	return u, nil
 }
 
 // canonical is a label set as a text that is equal for equal sets.

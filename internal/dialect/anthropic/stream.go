@@ -16,6 +16,7 @@ type reader struct {
 	finished bool
 	open     dialect.Open
 	ended    bool
+	pattern  dialect.Pattern
 }
 
 func (r *reader) Usage() domain.Usage { return r.usage }
@@ -24,6 +25,10 @@ func (r *reader) Open() dialect.Open  { return r.open }
 
 // Event implements dialect.Reader.
 func (r *reader) Event(raw []byte) dialect.Event {
+	if ev, open, ok := r.pattern.Match(raw); ok {
+		r.open = open
+		return ev
+	}
 	name, data := dialect.Fields(raw)
 	if data == nil {
 		return dialect.Event{Kind: dialect.EventPing} // a comment
@@ -57,8 +62,11 @@ func (r *reader) Event(raw []byte) dialect.Event {
 	kind := dialect.EventNote
 	switch string(typ[1 : len(typ)-1]) {
 	case "content_block_delta":
-		if deltaHasContent(delta) {
+		if text, ok := deltaContent(delta); ok {
 			kind = dialect.EventContent
+			if text != nil {
+				r.pattern.Learn(raw, text, dialect.Span{}, r.open)
+			}
 		}
 	case "ping":
 		kind = dialect.EventPing
@@ -115,19 +123,20 @@ func (r *reader) begin(block []byte) dialect.EventKind {
 	return dialect.EventContent
 }
 
-// deltaHasContent: text_delta, input_json_delta (the first is often ""),
-// thinking_delta, signature_delta and citations_delta each hold one member beside
-// their type.
-func deltaHasContent(delta []byte) bool {
-	content := false
+// deltaContent says whether a delta is not empty. text_delta, input_json_delta (the
+// first is often ""), thinking_delta, signature_delta and citations_delta each hold
+// one member beside their type; text is that member if it is a string.
+func deltaContent(delta []byte) (text []byte, content bool) {
 	_ = dialect.Object(delta, func(key []byte, v, _ dialect.Span) bool {
 		if string(key) != "type" && v.End-v.Start > 2 && !dialect.IsNull(v.Of(delta)) {
-			content = true
+			if content = true; delta[v.Start] == '"' {
+				text = v.Of(delta)
+			}
 			return false
 		}
 		return true
 	})
-	return content
+	return text, content
 }
 
 // addUsage takes stated figures over. The prompt total is input_tokens +

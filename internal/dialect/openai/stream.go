@@ -17,6 +17,9 @@ type reader struct {
 	hide  bool
 	ended bool
 
+	pattern dialect.Pattern
+	text    []byte // the delta's content of the event being read, if it has nothing else
+
 	// begun and done hold a bit for each choice, so that an answer with several
 	// choices is whole only when all of them are. Choices past the 63rd share a bit.
 	begun, done uint64
@@ -28,6 +31,10 @@ func (r *reader) Open() dialect.Open  { return r.open }
 
 // Event implements dialect.Reader.
 func (r *reader) Event(raw []byte) dialect.Event {
+	if ev, open, ok := r.pattern.Match(raw); ok {
+		r.open = open
+		return ev
+	}
 	name, data := dialect.Fields(raw)
 	if data == nil {
 		return dialect.Event{Kind: dialect.EventPing}
@@ -57,6 +64,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 	}
 	ev := dialect.Event{Kind: dialect.EventNote, Data: data}
 	anyChoice := false
+	r.text = nil
 	if choices.Present() {
 		list := choices.Of(data)
 		_ = dialect.Array(list, func(e dialect.Span) bool {
@@ -72,6 +80,9 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		}
 	} else if usage.Present() && r.hide {
 		ev.Cut = cutMember(raw, data, usageMember)
+	}
+	if ev.Kind == dialect.EventContent && r.text != nil {
+		r.pattern.Learn(raw, r.text, ev.Cut, r.open)
 	}
 	return ev
 }
@@ -95,9 +106,16 @@ func (r *reader) choice(c []byte) dialect.EventKind {
 	})
 	r.begun |= bit
 	kind := dialect.EventNote
+	r.text = nil
+	members := 0
 	if delta != nil && delta[0] == '{' {
 		_ = dialect.Object(delta, func(key []byte, v, _ dialect.Span) bool {
 			val := v.Of(delta)
+			if members++; members == 1 && val[0] == '"' {
+				r.text = val
+			} else {
+				r.text = nil
+			}
 			if string(key) == "role" || len(val) <= 2 || dialect.IsNull(val) {
 				return true
 			}
@@ -116,6 +134,7 @@ func (r *reader) choice(c []byte) dialect.EventKind {
 	if finish {
 		r.done |= bit
 		r.open = dialect.OpenNone
+		r.text = nil
 		kind = dialect.EventFinish
 	}
 	return kind
@@ -124,7 +143,7 @@ func (r *reader) choice(c []byte) dialect.EventKind {
 // cutMember gives the range of the raw event that holds a member of its data, with
 // the comma that parts it from its neighbour. Only a single data line can be cut.
 func cutMember(raw, data []byte, member dialect.Span) dialect.Span {
-	base := offset(raw, data)
+	base := dialect.Offset(raw, data)
 	if base < 0 {
 		return dialect.Span{}
 	}
@@ -146,15 +165,6 @@ func cutMember(raw, data []byte, member dialect.Span) dialect.Span {
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
-
-// offset is where part begins inside whole, or -1 if it is not a part of it.
-func offset(whole, part []byte) int {
-	o := cap(whole) - cap(part)
-	if o < 0 || o+len(part) > len(whole) || len(part) == 0 || &whole[o] != &part[0] {
-		return -1
-	}
-	return o
-}
 
 func readUsage(usage []byte, u *domain.Usage) {
 	if dialect.IsNull(usage) || usage[0] != '{' {
