@@ -5,14 +5,13 @@ import (
 	"strings"
 	"time"
 
-	"turnout/internal/dialect"
 	"turnout/internal/failover"
 )
 
 // Answer is a failed answer as it is classified: a status that is no success, or
 // an error inside a success.
 type Answer struct {
-	Status int         // the HTTP status; 200 for an error inside a stream
+	Status int         // the HTTP status; 2xx for an error inside a success
 	Header http.Header // of the answer; may be nil. Not modified
 	Body   []byte      // the body, or the event's data; cut to MaxBody. Not kept
 	Now    time.Time   // stated resets that are points in time are measured from here
@@ -27,127 +26,182 @@ type Verdict struct {
 	Scope failover.Scope
 	Row   string // the row that decided, for traces
 
-	// Reset is how long until the stated reset. Meaningful only if Stated.
+	// Reset is how long until the stated reset, more than zero and at most 32 days.
+	// Meaningful only if Stated.
 	Reset  time.Duration
 	Stated bool
 
-	// RetrySame: the upstream itself says that the same account may be asked again (classic's flag).
+	// RetrySame: the upstream itself says that the same account may be asked again
+	// (classic's flag): the row's, unless the answer carries x-should-retry.
 	RetrySame bool
 
-	Type, Code string // the upstream's own, for people and metrics
-	Message    string // the upstream's own text, at most maxMessage bytes; may name accounts: redact before showing it
+	Type, Code string // the upstream's own, for people and metrics; at most maxName bytes each, valid UTF-8
+	Message    string // the upstream's own text, at most maxMessage bytes, valid UTF-8; may name accounts: redact before showing it
 }
 
-// Row is one line of the table: if everything it names matches, it decides. An empty
-// field matches anything.
+// Row is one line of the table: if everything that it names matches, it decides. An
+// empty field matches anything. Words are written in lower case and compared
+// without regard to case.
+//
+// A caller can make an upstream repeat words of its request inside an error
+// message. So a row that blames an account, or anybody else who serves other callers
+// too, must not look for words in the middle of a message that a caller may have
+// provoked: it goes by the message's beginning (Prefix, Whole) or by the names that
+// are the upstream's own (Names, Types, Quota, Header).
 type Row struct {
-	ID     string
-	Status []int    // any of these; nil: any
-	Types  []string // error.type (or error.status), any of these
-	Codes  []string // error.code, any of these
-	Text   []string // lower-case fragments of the message, any of these
-	Header string   // "name: value", lower case: the header is there with that value
+	ID    string
+	Where Where
+
+	// Status is any of these ranges. An error inside a success has the status that its
+	// body states or implies.
+	Status []Range
+	Types  []string // error.type (or Google's error.status) is any of these
+	Names  []string // any name that the upstream uses is any of these: type, status, code, or a detail's reason
+	Whole  []string // the message is any of these
+	Prefix []string // the message begins with any of these
+	Text   []string // the message contains any of these
+	Quota  []string // all of these are in the name of one violated quota (google.rpc.QuotaFailure)
+	Header string   // "name: value": the header is there with that value; a * at the end stands for anything
+	HTML   bool     // the body is a web page
+	Empty  bool     // there is no body
 	InBand bool     // only inside a success
 
 	Class     failover.Class
 	Scope     failover.Scope
 	RetrySame bool
 	Evidence  string // where the fact comes from
+
+	headerName, headerValue string // of Header, by compile
 }
 
-func (r *Row) matches(a *Answer, f *fields) bool {
-	if r.InBand && a.Status >= 300 {
-		return false
-	}
-	if r.Status != nil && !contains(r.Status, a.Status) {
-		return false
-	}
-	if r.Types != nil && !contains(r.Types, f.typ) {
-		return false
-	}
-	if r.Codes != nil && !contains(r.Codes, f.code) {
-		return false
-	}
-	if r.Header != "" {
-		name, value, _ := strings.Cut(r.Header, ": ")
-		if !strings.EqualFold(a.Header.Get(name), value) {
-			return false
-		}
-	}
-	if r.Text != nil {
-		for _, t := range r.Text {
-			if strings.Contains(f.lower, t) {
-				return true
-			}
-		}
-		return false
-	}
-	return true
+// Range is a range of statuses, both ends included.
+type Range struct{ From, To int }
+
+// Where is a set of platforms.
+type Where uint8
+
+// The platforms that rows are told apart by.
+const (
+	AtAnthropic  Where = 1 << iota // api.anthropic.com
+	AtOpenAI                       // api.openai.com
+	AtCompatible                   // anything else that speaks one of the two protocols
+	Everywhere   = AtAnthropic | AtOpenAI | AtCompatible
+)
+
+// failing is an answer as the rows look at it.
+type failing struct {
+	fields
+	status int // the answer's, or what an error inside a success states or implies
+	inBand bool
+	header http.Header
 }
 
-func contains[T comparable](list []T, v T) bool {
-	for _, x := range list {
-		if x == v {
+func (r *Row) matches(a *failing) bool {
+	if r.InBand && !a.inBand || r.HTML && !a.html || r.Empty && !a.empty {
+		return false
+	}
+	if r.Status != nil && !within(r.Status, a.status) {
+		return false
+	}
+	if r.Types != nil && !contains(r.Types, a.lowerType) {
+		return false
+	}
+	if r.Names != nil && !a.named(r.Names) {
+		return false
+	}
+	if r.Whole != nil && !contains(r.Whole, a.lower) {
+		return false
+	}
+	if r.Prefix != nil && !anyOf(r.Prefix, a.lower, strings.HasPrefix) {
+		return false
+	}
+	if r.Text != nil && !anyOf(r.Text, a.lower, strings.Contains) {
+		return false
+	}
+	if r.Quota != nil && !a.violates(r.Quota) {
+		return false
+	}
+	return r.headerName == "" || headerIs(get(a.header, r.headerName), r.headerValue)
+}
+
+func within(ranges []Range, status int) bool {
+	for _, r := range ranges {
+		if status >= r.From && status <= r.To {
 			return true
 		}
 	}
 	return false
 }
 
-// maxMessage bounds the text that is kept of an upstream's error.
-const maxMessage = 500
-
-// fields are what the rows look at.
-type fields struct{ typ, code, message, lower string }
-
-func readFields(body []byte) fields {
-	var f fields
-	e := dialect.Member(body, "error")
-	switch {
-	case len(e) > 0 && e[0] == '{':
-		f.typ, _ = dialect.Unquote(dialect.Member(e, "type"))
-		if f.typ == "" {
-			f.typ, _ = dialect.Unquote(dialect.Member(e, "status"))
-		}
-		code := dialect.Member(e, "code")
-		var ok bool
-		if f.code, ok = dialect.Unquote(code); !ok && !dialect.IsNull(code) {
-			f.code = string(code)
-		}
-		f.message, _ = dialect.Unquote(dialect.Member(e, "message"))
-	case len(e) > 0 && e[0] == '"':
-		f.message, _ = dialect.Unquote(e)
-	default:
-		for _, name := range []string{"message", "detail"} {
-			if f.message, _ = dialect.Unquote(dialect.Member(body, name)); f.message != "" {
-				break
-			}
-		}
-		if f.message == "" {
-			f.message = string(body[:min(len(body), maxMessage)])
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
 		}
 	}
-	f.lower = strings.ToLower(f.message)
-	if len(f.message) > maxMessage {
-		f.message = strings.ToValidUTF8(f.message[:maxMessage], "")
-	}
-	return f
+	return false
 }
 
-// Classify says what a failed answer means. It always has an answer.
+func anyOf(list []string, s string, is func(s, x string) bool) bool {
+	for _, x := range list {
+		if is(s, x) {
+			return true
+		}
+	}
+	return false
+}
+
+// compile splits what is asked of a header, once.
+func (r *Row) compile() {
+	name, value, _ := strings.Cut(r.Header, ": ")
+	r.headerName, r.headerValue = http.CanonicalHeaderKey(name), value
+}
+
+func headerIs(have, want string) bool {
+	if have = strings.TrimSpace(have); have == "" {
+		return false
+	}
+	if stem, open := strings.CutSuffix(want, "*"); open {
+		return len(have) >= len(stem) && strings.EqualFold(have[:len(stem)], stem)
+	}
+	return strings.EqualFold(have, want)
+}
+
+// fallback is the verdict on what no row knows.
+var fallback = Row{
+	ID: "unrecognised", Class: failover.Unknown, Scope: failover.ScopeAccount,
+	Evidence: "no row matches",
+}
+
+// Classify says what a failed answer means. It always has an answer, keeps nothing
+// of a, and is safe for concurrent use.
 func (p *Platform) Classify(a Answer) Verdict {
-	f := readFields(a.Body)
-	v := Verdict{Type: f.typ, Code: f.code, Message: f.message}
+	if len(a.Body) > MaxBody {
+		a.Body = a.Body[:MaxBody]
+	}
+	f := failing{fields: readFields(a.Body), status: a.Status, header: a.Header, inBand: a.Status >= 200 && a.Status <= 299}
+	if f.inBand {
+		f.status = f.impliedStatus(a.Status)
+	}
 	row := &fallback
 	for i := range p.Rows {
-		if p.Rows[i].matches(&a, &f) {
+		if p.Rows[i].matches(&f) {
 			row = &p.Rows[i]
 			break
 		}
 	}
-	v.Class, v.Scope, v.Row, v.RetrySame = row.Class, row.Scope, row.ID, row.RetrySame
-	v.Reset, v.Stated = statedReset(a, v.Class)
+	v := Verdict{
+		Class: row.Class, Scope: row.Scope, Row: row.ID, RetrySame: row.RetrySame,
+		Type: cut(f.typ, maxName), Code: cut(f.code, maxName), Message: cut(f.message, maxMessage),
+	}
+	switch get(a.Header, "X-Should-Retry") {
+	// Both providers' SDKs obey it in both directions (client packages' sources, read
+	// 2026-11). "true" comes with limits too, where another account is the better answer.
+	case "false":
+		v.RetrySame = false
+	case "true":
+		v.RetrySame = v.RetrySame || v.Class == failover.Transient || v.Class == failover.Unknown
+	}
+	v.Reset, v.Stated = statedReset(&a, &f.fields, v.Class)
 	return v
 }
-
-var fallback = Row{ID: "unrecognised", Class: failover.Unknown, Scope: failover.ScopeAccount}

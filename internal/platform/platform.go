@@ -21,9 +21,10 @@ type Platform struct {
 	Offers  []Offer
 	// KeyOptional: an account may have no API key (local models).
 	KeyOptional bool
-	// Sign puts the account's credential on a request.
+	// Sign puts the account's credential on a request. It replaces entries of h and
+	// leaves their former slices as they were. Without a key it does nothing.
 	Sign func(h http.Header, key domain.Secret)
-	// Rows say what failures mean; the first that matches decides.
+	// Rows say what failures mean; the first that matches decides. Shared and immutable.
 	Rows []Row
 	// Policy are the values by which failover differs here from its profile.
 	Policy failover.Override
@@ -54,10 +55,10 @@ var (
 
 // all lists the platforms, by name.
 var all = []*Platform{
-	{Name: "anthropic", BaseURL: "https://api.anthropic.com", Offers: []Offer{messages}, Sign: signAnthropic, Rows: anthropicRows, Pings: true},
-	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{chat}, Sign: signBearer, Rows: openaiRows},
-	{Name: "anthropic-compatible", Offers: []Offer{messages}, KeyOptional: true, Sign: signAnthropic, Rows: anthropicRows},
-	{Name: "openai-compatible", Offers: []Offer{chat}, KeyOptional: true, Sign: signBearer, Rows: openaiRows},
+	{Name: "anthropic", BaseURL: "https://api.anthropic.com", Offers: []Offer{messages}, Sign: signAnthropic, Rows: rowsAt(AtAnthropic), Pings: true},
+	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{chat}, Sign: signBearer, Rows: rowsAt(AtOpenAI)},
+	{Name: "anthropic-compatible", Offers: []Offer{messages}, KeyOptional: true, Sign: signAnthropic, Rows: rowsAt(AtCompatible)},
+	{Name: "openai-compatible", Offers: []Offer{chat}, KeyOptional: true, Sign: signBearer, Rows: rowsAt(AtCompatible)},
 }
 
 // Lookup finds a platform.
@@ -88,6 +89,8 @@ func (p *Platform) Offer(d domain.Dialect) (Offer, bool) {
 }
 
 // URL joins an account's base URL (or the platform's) with one of the platform's paths.
+// Slashes at the end of the base do not matter. A base with a query is refused,
+// because the caller's own query takes its place.
 func (p *Platform) URL(base, path string) (*url.URL, error) {
 	if base == "" {
 		base = p.BaseURL
@@ -95,7 +98,10 @@ func (p *Platform) URL(base, path string) (*url.URL, error) {
 	if base == "" {
 		return nil, fmt.Errorf("an account of platform %s needs a base_url", p.Name)
 	}
-	u, err := url.Parse(strings.TrimSuffix(base, "/") + path)
+	if strings.ContainsAny(base, "?#") {
+		return nil, fmt.Errorf("base_url of platform %s: want it without a query or a fragment", p.Name)
+	}
+	u, err := url.Parse(strings.TrimRight(base, "/") + path)
 	if err != nil {
 		return nil, fmt.Errorf("base_url of platform %s: %w", p.Name, err)
 	}
@@ -120,14 +126,18 @@ func signAnthropic(h http.Header, key domain.Secret) {
 		return
 	}
 	h["Authorization"] = []string{"Bearer " + k}
-	beta := strings.Join(h["Anthropic-Beta"], ",")
-	switch {
-	case beta == "":
-		beta = oauthBeta
-	case !strings.Contains(beta, oauthBeta):
-		beta += "," + oauthBeta
+	// The list may stand in several headers, and its slice may be shared with the
+	// caller's request and with other attempts: it is replaced, never changed.
+	list := strings.Join(h["Anthropic-Beta"], ",")
+	if !slices.ContainsFunc(strings.Split(list, ","), func(b string) bool { return strings.TrimSpace(b) == oauthBeta }) {
+		if strings.TrimSpace(list) != "" {
+			list += ","
+		} else {
+			list = ""
+		}
+		list += oauthBeta
 	}
-	h["Anthropic-Beta"] = []string{beta}
+	h["Anthropic-Beta"] = []string{list}
 }
 
 func signBearer(h http.Header, key domain.Secret) {
