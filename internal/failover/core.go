@@ -210,7 +210,7 @@ func (c *call) leave(a *AccountState, why Reason, detail string) Decision {
 	elsewhere := c.o.Provider != "" && c.o.AlternativeProvider != "" && c.o.Provider != c.o.AlternativeProvider
 	rotates := c.o.Class == Capacity && !elsewhere
 	switch {
-	case c.braked() && !elsewhere:
+	case c.braked() && !elsewhere && !c.o.AlternativeWell:
 		return giveUp(ReasonRetriesUsed, 0, 0)
 	case !r.covers(c.o):
 		return giveUp(ReasonNotSwitched, 0, 0)

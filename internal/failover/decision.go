@@ -57,6 +57,10 @@ type Outcome struct {
 	Alternative             domain.AccountID
 	AlternativeOrganization string
 	AlternativeProvider     string
+	// AlternativeWell: Alternative's own last answer was no failure. So the fault is
+	// not the whole provider's, and asking there is allowed without a retry budget: in a
+	// brownout no account stays well for long.
+	AlternativeWell bool
 	// PriceOfMoving is what reading the stake anew at Alternative costs more than
 	// reading it from the cache here; 0 while prices are unknown.
 	PriceOfMoving domain.NanoUSD

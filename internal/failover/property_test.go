@@ -93,8 +93,8 @@ func anyOutcome(t *rapid.T, account domain.AccountID) Outcome {
 		RetrySame: rapid.Bool().Draw(t, "retry same"), CacheLost: rapid.Bool().Draw(t, "cache lost"),
 		Stated: rapid.Bool().Draw(t, "stated"), Reset: time.Duration(rapid.Int64Range(-int64(s1), int64(40*s1)).Draw(t, "reset")),
 		Opened: rapid.Bool().Draw(t, "opened"), Committed: rapid.IntRange(0, 9).Draw(t, "committed") == 0,
-		NoRetries: rapid.IntRange(0, 9).Draw(t, "no retries") == 0,
-		Spent:     span(t, time.Minute, "spent"), Streak: rapid.IntRange(1, 9).Draw(t, "streak"),
+		NoRetries: rapid.IntRange(0, 9).Draw(t, "no retries") == 0, AlternativeWell: rapid.Bool().Draw(t, "alternative well"),
+		Spent: span(t, time.Minute, "spent"), Streak: rapid.IntRange(1, 9).Draw(t, "streak"),
 		Stake: Stake{
 			Tokens:  rapid.Int64Range(0, 200_000).Draw(t, "tokens"),
 			Expires: span(t, 5*time.Minute, "expires"),

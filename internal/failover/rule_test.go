@@ -174,6 +174,7 @@ func TestAfterFailure(t *testing.T) {
 		// the retry budget across requests
 		{"balanced: a provider that browns out", balanced, fresh, failing(Transient, func(o *Outcome) { o.NoRetries = true }), want{reason: ReasonRetriesUsed}},
 		{"balanced: another provider may be asked", balanced, fresh, failing(Transient, func(o *Outcome) { o.NoRetries, o.Provider, o.AlternativeProvider = true, "p", "q" }), want{Switch, 0, 0, ReasonSwitch, 1, 3}},
+		{"balanced: one account's fault is no brownout", balanced, fresh, failing(Transient, func(o *Outcome) { o.NoRetries, o.AlternativeWell = true, true }), want{Switch, 0, 0, ReasonSwitch, 1, 3}},
 		{"balanced: a limit is not a brownout", balanced, fresh, failing(RateLimited, func(o *Outcome) { o.NoRetries = true }), want{Switch, 0, 0, ReasonSwitch, 1, 3}},
 		{"balanced: no grace either", balanced, bound, failing(Capacity, warm, func(o *Outcome) { o.NoRetries = true }), want{reason: ReasonRetriesUsed}},
 

@@ -217,6 +217,16 @@ func (c *Candidate) blocked(nowMs int64) int64 {
 	return until
 }
 
+// Well reports whether the candidate's last answer was no failure, in any scope.
+func (c *Candidate) Well() bool {
+	for _, cell := range c.Rests {
+		if cell.Streak() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Resting reports whether any of the candidate's rests keeps requests out at now.
 func (c *Candidate) Resting(now time.Time) bool { return c.blocked(now.UnixMilli()) > 0 }
 
