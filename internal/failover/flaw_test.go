@@ -208,10 +208,10 @@ func TestFlawStatusStandsForMeaning(t *testing.T) {
 
 func TestFlawOnlyOneFailureRests(t *testing.T) {
 	rests := func(p Policy, class Class) bool {
-		_, d := AfterFailure(p, NewState(Session{}, 1), failing(class, by(2)))
+		_, d := AfterFailure(p, NewState(Session{}, 1), failing(class, by(2), func(o *Outcome) { o.Streak = 3 }))
 		return len(d.Before) == 1 && d.Before[0].Kind == EffectRest
 	}
-	for _, class := range []Class{RateLimited, QuotaExhausted, Credential, Capacity, Permission, ModelGone} {
+	for _, class := range []Class{RateLimited, QuotaExhausted, Credential, Capacity, Permission, ModelGone, StreamStalled} {
 		if !rests(Balanced(), class) {
 			t.Errorf("balanced: %s does not rest", class)
 		}

@@ -100,7 +100,9 @@ func Balanced() Policy {
 	}
 	// FirstTokenLate has no rest: slowness lowers a score; it opens no circuit.
 	p.Rests[RateLimited] = Rest{From: 1, First: 10 * time.Second, Most: 5 * time.Minute, AsStated: true}
-	p.Rests[Capacity] = Rest{From: 1, First: 2 * time.Second, Most: 30 * time.Second, Scope: ScopeProvider}
+	// Not at the first: a provider that refuses one request in a hundred would stand
+	// still for most of the time.
+	p.Rests[Capacity] = Rest{From: 3, First: 2 * time.Second, Most: 30 * time.Second, Scope: ScopeProvider}
 	// Where no reset is stated somebody may pay at any time, and a try costs little.
 	p.Rests[QuotaExhausted] = Rest{From: 1, First: 5 * time.Minute, Most: time.Hour, AsStated: true}
 	p.Rests[Credential] = Rest{UntilChanged: true}

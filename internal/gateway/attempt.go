@@ -37,6 +37,7 @@ type attempt struct {
 	choice sched.Decision
 	retry  bool // asks the same provider again because of a fault of its own
 	beside bool
+	alone  bool // a lack of capacity that only this account has reported so far
 
 	onStart func() // once the watch runs
 	ctx     context.Context

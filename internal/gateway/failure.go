@@ -19,9 +19,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	o.Opened, o.Committed = opened, committed && at.committed()
 	o.Class, o.Status, o.Scope = at.verdict.Class, at.status, at.verdict.Scope
 	o.RetrySame, o.Reset, o.Stated = at.verdict.RetrySame, at.verdict.Reset, at.verdict.Stated
-	if cell := restCell(c, o.Scope); cell != nil {
-		o.Streak = cell.Fail()
-	}
+	x.count(at, &o)
 	c.EndProbe()
 	o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
 	o.NoRetries = !x.g.retries.left(x.provider(c))
@@ -38,13 +36,33 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	at.decision = d
 	x.mu.Unlock()
 
-	x.effects(d.Before, c)
+	x.effects(d.Before, at)
 	x.g.deps.Observer.Attempt(at.plat.Name, o.Class.String(), d.Action.String(), at.took)
 	x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "attempt failed",
 		slog.String("request", x.id.String()), slog.Int("attempt", at.n), slog.String("account", c.Account.Name),
 		slog.String("class", o.Class.String()), slog.Int("status", at.status), slog.String("row", at.verdict.Row),
 		slog.String("action", d.Action.String()), slog.String("reason", string(d.Reason)), slog.Duration("wait", d.Wait))
 	return d
+}
+
+// count enters a failure into the streak of whom it concerns.
+//
+// "Overloaded" is said by a provider, but sometimes of one account or one place
+// only. So it concerns the provider once several of its accounts have said so
+// without a success between (or there is only one), and until then the account alone: an account that
+// is always overloaded must not close the others.
+func (x *exchange) count(at *attempt, o *failover.Outcome) {
+	c := at.cand
+	cell := restCell(c, o.Scope)
+	if cell == nil {
+		return
+	}
+	now := time.Now()
+	var several bool
+	if o.Streak, several = cell.Fail(c.ID, now); o.Scope == failover.ScopeProvider && !several {
+		o.Streak, _ = c.Rests[sched.RestAccountModel].Fail(c.ID, now)
+		at.alone = true
+	}
 }
 
 // outcome is what every question to the core needs to know of an attempt.
@@ -56,6 +74,7 @@ func (x *exchange) outcome(at *attempt) failover.Outcome {
 	}
 	if alt := x.alternative(c.ID); alt != nil {
 		o.Alternative, o.AlternativeOrganization, o.AlternativeProvider = alt.ID, alt.Organization, x.provider(alt)
+		o.AlternativeWell = alt.Well()
 	}
 	return o
 }
@@ -172,11 +191,16 @@ func restKey(c *sched.Candidate, s failover.Scope) sched.RestKey {
 }
 
 // effects carries out what a decision means for other requests.
-func (x *exchange) effects(effects []failover.Effect, c *sched.Candidate) {
-	for _, e := range effects {
-		if e.Kind != failover.EffectRest {
+func (x *exchange) effects(effects []failover.Effect, at *attempt) {
+	c := at.cand
+	for i := range effects {
+		if effects[i].Kind != failover.EffectRest {
 			continue
 		}
+		if effects[i].Scope == failover.ScopeProvider && at.alone {
+			effects[i].Scope = failover.ScopeAccountModel // see count; the trace shows what was really done
+		}
+		e := effects[i]
 		cell := restCell(c, e.Scope)
 		if cell == nil {
 			continue

@@ -4,6 +4,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"turnout/internal/domain"
 )
 
 // Live is the moving part of one account, shared by every View that lists it. The
@@ -50,6 +52,10 @@ type Rest struct {
 	until  atomic.Int64 // Unix milliseconds; 0: not resting
 	class  atomic.Uint32
 	streak atomic.Int32
+	// by is the account of the latest failure, several whether others failed as well
+	// since the last success.
+	by      atomic.Int64
+	several atomic.Bool
 	// probe: when the rest ends, requests return one at a time until one succeeds.
 	probe atomic.Bool
 	// probing is when the running probe's lease ends, in Unix milliseconds.
@@ -88,13 +94,35 @@ func (r *Rest) Forever(class uint8) {
 // Clear ends the rest and the streak: something succeeded, or an operator said so.
 func (r *Rest) Clear() {
 	r.until.Store(0)
-	r.streak.Store(0)
+	r.forgive()
 	r.probe.Store(false)
 	r.probing.Store(0)
 }
 
-// Fail counts one more failure in a row and says how many that makes.
-func (r *Rest) Fail() int { return int(r.streak.Add(1)) }
+// forgive ends the streak.
+func (r *Rest) forgive() {
+	if r.streak.Load() != 0 {
+		r.streak.Store(0)
+		r.by.Store(0)
+		r.several.Store(false)
+	}
+}
+
+// Fail counts one more failure in a row, of an account, and says how many that
+// makes and whether several accounts have failed since the last success. While the
+// rest lasts nobody is let in: what fails then had begun before it, and is one
+// failure with the one that caused it, however many requests were under way.
+func (r *Rest) Fail(account domain.AccountID, now time.Time) (streak int, several bool) {
+	if old := r.by.Swap(int64(account)); old != 0 && old != int64(account) {
+		r.several.Store(true)
+	}
+	if r.until.Load() > now.UnixMilli() {
+		if n := r.streak.Load(); n > 0 {
+			return int(n), r.several.Load()
+		}
+	}
+	return int(r.streak.Add(1)), r.several.Load()
+}
 
 // Streak is the number of failures in a row.
 func (r *Rest) Streak() int { return int(r.streak.Load()) }
@@ -160,7 +188,7 @@ func (r *Rest) EndProbe() { r.probing.Store(0) }
 // Succeed ends a probing phase and the streak. It leaves a rest that has yet to end
 // alone: an answer that began before the limit struck says nothing about it.
 func (r *Rest) Succeed(now time.Time) (ended bool) {
-	r.streak.Store(0)
+	r.forgive()
 	until := r.until.Load()
 	if until == 0 || until > now.UnixMilli() {
 		return false

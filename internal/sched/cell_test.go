@@ -1,0 +1,73 @@
+package sched
+
+import (
+	"testing"
+	"time"
+
+	"turnout/internal/domain"
+)
+
+// A burst of requests that meet the same wall at once is one failure: the rest must
+// not double with each of them.
+func TestRestCountsABurstOnce(t *testing.T) {
+	var r Rest
+	now := time.Unix(1_000_000, 0)
+	if n, _ := r.Fail(1, now); n != 1 {
+		t.Fatalf("the first failure makes %d in a row", n)
+	}
+	r.Extend(now.Add(10*time.Second), 3, true)
+	for range 31 {
+		if n, _ := r.Fail(1, now.Add(time.Millisecond)); n != 1 {
+			t.Fatalf("a failure of the same burst makes %d in a row", n)
+		}
+	}
+	if n, _ := r.Fail(1, now.Add(10*time.Second)); n != 2 {
+		t.Errorf("a failure after the rest makes %d in a row", n)
+	}
+	if r.Succeed(now.Add(11 * time.Second)); r.Streak() != 0 {
+		t.Errorf("a success leaves a streak of %d", r.Streak())
+	}
+}
+
+// Failures before any rest count one by one: some rests begin with the third.
+func TestRestCountsFailuresBeforeIt(t *testing.T) {
+	var r Rest
+	now := time.Unix(1_000_000, 0)
+	for want := 1; want <= 3; want++ {
+		if n, _ := r.Fail(1, now); n != want {
+			t.Errorf("%d in a row, want %d", n, want)
+		}
+	}
+}
+
+func TestCandidateWell(t *testing.T) {
+	for i := range numRests {
+		c := Candidate{Rests: [numRests]*Rest{{}, {}, {}, {}}}
+		if !c.Well() {
+			t.Fatal("nothing has failed")
+		}
+		c.Rests[i].Fail(1, time.Unix(1_000_000, 0))
+		if c.Well() {
+			t.Errorf("a failure in scope %d is not seen", i)
+		}
+	}
+}
+
+// Whether several accounts have failed tells a provider's fault from one account's.
+func TestRestKnowsWhetherSeveralFailed(t *testing.T) {
+	var r Rest
+	now := time.Unix(1_000_000, 0)
+	for _, step := range []struct {
+		account domain.AccountID
+		ok      bool
+		want    bool
+	}{{account: 1}, {account: 1}, {account: 2, want: true}, {account: 1, want: true}, {ok: true}, {account: 2}, {account: 2}, {account: 3, want: true}} {
+		if step.ok {
+			r.Succeed(now)
+			continue
+		}
+		if _, several := r.Fail(step.account, now); several != step.want {
+			t.Errorf("after account %d failed: several = %v", step.account, several)
+		}
+	}
+}
