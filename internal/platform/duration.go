@@ -51,6 +51,9 @@ func duration(s string) (sum time.Duration, rest string) {
 		for n < len(t) && (t[n] == '.' || t[n] >= '0' && t[n] <= '9') {
 			n++
 		}
+		if n == 0 {
+			return sum, rest
+		}
 		value, err := strconv.ParseFloat(t[:n], 64)
 		if err != nil {
 			return sum, rest

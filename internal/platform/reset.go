@@ -154,7 +154,7 @@ func unifiedWindow(h http.Header, now time.Time) time.Duration {
 		case strings.HasPrefix(window, "7d"):
 			longest = 8 * 24 * time.Hour
 		}
-		if status := get(h, unifiedPrefix + window + "-Status"); status != "" {
+		if status := get(h, unifiedPrefix+window+"-Status"); status != "" {
 			if !strings.EqualFold(status, "rejected") {
 				continue
 			}
@@ -172,13 +172,20 @@ func unifiedWindow(h http.Header, now time.Time) time.Duration {
 // codexWindow is the latest reset of a ChatGPT subscription's used-up windows.
 func codexWindow(h http.Header, now time.Time) time.Duration {
 	var latest time.Duration
-	for _, window := range [...]string{"X-Codex-Primary", "X-Codex-Secondary"} {
-		if used, err := strconv.ParseFloat(get(h, window+"-Used-Percent"), 64); err != nil || !(used >= 100) {
+	for _, window := range [...][3]string{
+		{"X-Codex-Primary-Used-Percent", "X-Codex-Primary-Reset-After-Seconds", "X-Codex-Primary-Reset-At"},
+		{"X-Codex-Secondary-Used-Percent", "X-Codex-Secondary-Reset-After-Seconds", "X-Codex-Secondary-Reset-At"},
+	} {
+		percent := get(h, window[0])
+		if percent == "" {
 			continue
 		}
-		d := seconds(get(h, window+"-Reset-After-Seconds"), time.Second)
+		if used, err := strconv.ParseFloat(percent, 64); err != nil || !(used >= 100) {
+			continue
+		}
+		d := seconds(get(h, window[1]), time.Second)
 		if d == 0 {
-			d = until(get(h, window+"-Reset-At"), now, maxReset)
+			d = until(get(h, window[2]), now, maxReset)
 		}
 		latest = max(latest, d)
 	}
@@ -188,12 +195,14 @@ func codexWindow(h http.Header, now time.Time) time.Duration {
 // anthropicBuckets is the latest reset of an API key's empty buckets.
 func anthropicBuckets(h http.Header, now time.Time) time.Duration {
 	var latest time.Duration
-	for _, bucket := range [...]string{
-		"Anthropic-Ratelimit-Requests", "Anthropic-Ratelimit-Tokens",
-		"Anthropic-Ratelimit-Input-Tokens", "Anthropic-Ratelimit-Output-Tokens",
+	for _, bucket := range [...][2]string{
+		{"Anthropic-Ratelimit-Requests-Remaining", "Anthropic-Ratelimit-Requests-Reset"},
+		{"Anthropic-Ratelimit-Tokens-Remaining", "Anthropic-Ratelimit-Tokens-Reset"},
+		{"Anthropic-Ratelimit-Input-Tokens-Remaining", "Anthropic-Ratelimit-Input-Tokens-Reset"},
+		{"Anthropic-Ratelimit-Output-Tokens-Remaining", "Anthropic-Ratelimit-Output-Tokens-Reset"},
 	} {
-		if isZero(get(h, bucket + "-Remaining")) {
-			latest = max(latest, until(get(h, bucket+"-Reset"), now, maxReset))
+		if isZero(get(h, bucket[0])) {
+			latest = max(latest, until(get(h, bucket[1]), now, maxReset))
 		}
 	}
 	return latest
@@ -227,6 +236,9 @@ func openaiBuckets(h http.Header, now time.Time) time.Duration {
 }
 
 func isZero(remaining string) bool {
+	if remaining == "" {
+		return false
+	}
 	n, err := strconv.ParseFloat(strings.TrimSpace(remaining), 64)
 	return err == nil && n <= 0
 }
