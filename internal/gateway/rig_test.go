@@ -466,3 +466,20 @@ type (
 )
 
 func restKeyOf(id domain.AccountID) sched.RestKey { return sched.AccountKey(id) }
+
+// snapshotAgain compiles the rig's accounts anew, as a reload does. The accounts are
+// copied, because a snapshot's are never modified.
+func (r *rig) snapshotAgain() *Snapshot {
+	r.t.Helper()
+	old := r.g.Snapshot()
+	copies := make([]*domain.Account, len(r.accounts))
+	for i, a := range r.accounts {
+		c := *a
+		copies[i] = &c
+	}
+	snap, err := NewSnapshot(old.Version+1, old.Settings, old.keys, []PoolConfig{{Pool: old.pools["default"].Pool}}, copies, r.cells)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return snap
+}
