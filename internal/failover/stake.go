@@ -138,7 +138,8 @@ func (c *call) stayOrMove() Decision {
 // request, within the attempts, and not while reading the stake anew costs more
 // than waiting on. How long the silence will last nobody knows; the best guess for
 // a thing that has lasted this long is that it lasts as long again. So an Await for
-// that reason says in Wait when to ask again.
+// that reason says in Wait when to ask again, and so does one for a reason that may
+// pass (nobody else is free, the retry budget is used up).
 func AtSoftLimit(p Policy, s State, o Outcome) (State, Decision) {
 	o.Class = FirstTokenLate
 	c := call{p: &p, s: &s, o: &o}
@@ -149,6 +150,13 @@ func AtSoftLimit(p Policy, s State, o Outcome) (State, Decision) {
 func (c *call) atSoftLimit() Decision {
 	s, o := c.s, c.o
 	await := func(why Reason) Decision { return Decision{Action: Await, Reason: why} }
+	silent := o.Silent
+	if silent <= 0 {
+		silent = o.Spent
+	}
+	awaitAndAsk := func(why Reason) Decision {
+		return Decision{Action: Await, Reason: why, Wait: max(silent, time.Second)}
+	}
 	running := 1 + max(o.Running, 0)
 	switch {
 	case o.Committed:
@@ -161,18 +169,14 @@ func (c *call) atSoftLimit() Decision {
 		return await(ReasonTotalUsed)
 	}
 	if !c.alternative() {
-		return await(ReasonNoAlternative)
+		return awaitAndAsk(ReasonNoAlternative)
 	}
 	elsewhere := o.Provider != "" && o.AlternativeProvider != "" && o.Provider != o.AlternativeProvider
 	if c.braked() && !elsewhere {
-		return await(ReasonRetriesUsed)
+		return awaitAndAsk(ReasonRetriesUsed)
 	}
 	detail := ""
 	if o.Stake.Warm() && !c.sharesCache() {
-		silent := o.Silent
-		if silent <= 0 {
-			silent = o.Spent
-		}
 		waiting, moving := c.p.Stake.ofTime(silent), c.priceOfMoving()
 		detail = describe(silent, waiting, o.Stake.Tokens, moving)
 		if waiting <= moving {

@@ -96,10 +96,10 @@ func TestAtSoftLimit(t *testing.T) {
 	}{
 		{"nothing at stake", p, fresh, slow(), Beside, ReasonSlow, 0},
 		{"once in a request", p, first(AtSoftLimit(p, fresh, slow())), slow(), Await, ReasonBesideUsed, 0},
-		{"nobody else", p, fresh, slow(func(o *Outcome) { o.Alternative = 1 }), Await, ReasonNoAlternative, 0},
-		{"the alternative has failed", p, after(p, fresh, failing(Credential, by(2))), slow(), Await, ReasonNoAlternative, 0},
+		{"nobody else", p, fresh, slow(func(o *Outcome) { o.Alternative = 1 }), Await, ReasonNoAlternative, 8 * s1},
+		{"the alternative has failed", p, after(p, fresh, failing(Credential, by(2))), slow(), Await, ReasonNoAlternative, 8 * s1},
 		{"its organisation has failed", p, after(p, fresh, failing(RateLimited, by(3), func(o *Outcome) { o.Scope, o.Organization = ScopeOrganization, "acme" })),
-			slow(func(o *Outcome) { o.AlternativeOrganization = "acme" }), Await, ReasonNoAlternative, 0},
+			slow(func(o *Outcome) { o.AlternativeOrganization = "acme" }), Await, ReasonNoAlternative, 8 * s1},
 		{"two attempts: the slow one and another", p.With(Override{Attempts: &two}), fresh, slow(), Beside, ReasonSlow, 0},
 		{"one attempt", p.With(Override{Attempts: &one}), fresh, slow(), Await, ReasonAttemptsUsed, 0},
 		{"attempts under way count", p.With(Override{Attempts: &two}), fresh, slow(func(o *Outcome) { o.Running = 1 }), Await, ReasonAttemptsUsed, 0},
@@ -109,7 +109,7 @@ func TestAtSoftLimit(t *testing.T) {
 		{"and a moment later", p, bound, slow(warm, silent(34*s1+501*ms)), Beside, ReasonSlow, 0},
 		{"a long silence", p, bound, slow(warm, silent(time.Minute)), Beside, ReasonSlow, 0},
 		{"the same organisation's cache", p, bound, slow(warm, func(o *Outcome) { o.Organization, o.AlternativeOrganization = "acme", "acme" }), Beside, ReasonSlow, 0},
-		{"a provider that browns out", p, fresh, slow(func(o *Outcome) { o.NoRetries = true }), Await, ReasonRetriesUsed, 0},
+		{"a provider that browns out", p, fresh, slow(func(o *Outcome) { o.NoRetries = true }), Await, ReasonRetriesUsed, 8 * s1},
 		{"the total", p.With(Override{Total: new(8 * s1)}), fresh, slow(), Await, ReasonTotalUsed, 0},
 		{"classic starts nobody beside", Classic(), fresh, slow(), Await, ReasonBesideUsed, 0},
 	}

@@ -28,7 +28,7 @@ func (x *exchange) slow(at *attempt) {
 	}
 	o := x.outcome(at)
 	o.Silent = at.watch.Elapsed()
-	o.NoRetries = !x.g.retries.left(x.provider(at.cand))
+	o.NoRetries = !x.g.retries.left(x.provider(at.cand), time.Now())
 	pol := x.pools[0].policyOf(at.plat.Name)
 
 	x.mu.Lock()
@@ -52,6 +52,7 @@ func (x *exchange) slow(at *attempt) {
 		x.mu.Lock()
 		x.state = before // nothing was started
 		x.mu.Unlock()
+		at.watch.Soft(2*at.watch.Elapsed(), func() { x.slow(at) }) // somebody may be free by then
 		return
 	}
 	side := &sideAttempt{done: make(chan struct{})}

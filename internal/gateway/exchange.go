@@ -214,7 +214,7 @@ func (x *exchange) newAttempt(c *sched.Candidate, choice sched.Decision, retry b
 	x.attempts = append(x.attempts, at)
 	x.running = append(x.running, at)
 	x.mu.Unlock()
-	x.g.retries.began(x.provider(c), x.pools[0].policyOf(plat.Name).Retries, retry)
+	x.g.retries.began(x.provider(c), x.pools[0].policyOf(plat.Name).Retries, retry, time.Now())
 	return at
 }
 

@@ -22,7 +22,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	x.count(at, &o)
 	c.EndProbe()
 	o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
-	o.NoRetries = !x.g.retries.left(x.provider(c))
+	o.NoRetries = !x.g.retries.left(x.provider(c), time.Now())
 
 	x.mu.Lock()
 	o.Running = len(x.running)

@@ -169,42 +169,70 @@ func (g *Gateway) end() {
 }
 
 // retryBudgets keeps one purse for each provider (platform and address) across
-// requests, so that a provider that browns out is not hammered.
+// requests, so that a provider that browns out is not hammered. Beside what requests earn
+// a purse gains one retry a second, or else little traffic would find it empty for
+// long after a bad moment.
 type retryBudgets struct {
 	mu     sync.Mutex
-	purses map[string]failover.RetryBudget
+	purses map[string]purse
+}
+
+type purse struct {
+	failover.RetryBudget
+	share failover.RetryShare
+	at    time.Time // until when seconds have been counted
 }
 
 // maxPurses bounds the map; addresses come from the configuration.
 const maxPurses = 4096
 
 func newRetryBudgets() *retryBudgets {
-	return &retryBudgets{purses: map[string]failover.RetryBudget{}}
+	return &retryBudgets{purses: map[string]purse{}}
+}
+
+// refill adds what the time since the last count has earned.
+func (p *purse) refill(now time.Time) {
+	seconds := int64(now.Sub(p.at) / time.Second)
+	if seconds <= 0 {
+		return
+	}
+	p.at = p.at.Add(time.Duration(seconds) * time.Second)
+	whole := failover.RetryShare{Percent: 100, Burst: p.share.Burst}
+	for range min(seconds, int64(p.share.Burst)) {
+		p.RetryBudget = whole.Earn(p.RetryBudget)
+	}
 }
 
 // began notes an attempt at a provider and whether it was a retry there.
-func (b *retryBudgets) began(provider string, share failover.RetryShare, retry bool) {
+func (b *retryBudgets) began(provider string, share failover.RetryShare, retry bool, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	purse, ok := b.purses[provider]
+	p, ok := b.purses[provider]
 	if !ok {
 		if len(b.purses) >= maxPurses {
 			clear(b.purses)
 		}
-		purse = share.Full()
+		p = purse{RetryBudget: share.Full(), at: now}
 	}
+	p.share = share
+	p.refill(now)
 	if retry {
-		purse = purse.Spend()
+		p.RetryBudget = p.Spend()
 	} else {
-		purse = share.Earn(purse)
+		p.RetryBudget = share.Earn(p.RetryBudget)
 	}
-	b.purses[provider] = purse
+	b.purses[provider] = p
 }
 
 // left reports whether the provider may be asked again because of its own fault.
-func (b *retryBudgets) left(provider string) bool {
+func (b *retryBudgets) left(provider string, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	purse, ok := b.purses[provider]
-	return !ok || purse.Left()
+	p, ok := b.purses[provider]
+	if !ok {
+		return true
+	}
+	p.refill(now)
+	b.purses[provider] = p
+	return p.Left()
 }

@@ -147,8 +147,9 @@ func (r *relayer) events() (res result, stop bool) {
 			_ = r.flush()
 			return at.failBody(r.resp.Header, ev.Data), true
 		case dialect.EventMalformed:
-			if r.reader.Open() != dialect.OpenNone {
-				// A lost delta inside a block would corrupt it, a tool call above all.
+			if !r.owns || r.reader.Open() != dialect.OpenNone {
+				// A lost delta inside a block would corrupt it, a tool call above all; and as
+				// long as nothing has gone out another account can do better.
 				_ = r.flush()
 				return at.failClass(failover.StreamCut, "stream.malformed", "an event cannot be read"), true
 			}
