@@ -13,20 +13,14 @@ import (
 // requestIDHeader names the request on every answer.
 const requestIDHeader = "X-Turnout-Request-Id"
 
-// How long a caller may take to read what was written before it counts as gone, and
-// how often that deadline is moved.
-const (
-	writeTimeout = 60 * time.Second
-	writeRefresh = 10 * time.Second
-)
-
 // answer is what goes to the caller. It keeps two points apart: opened (status and
 // headers have gone) and committed (content has gone, and one attempt owns the answer from
 // then on). Several attempts may race for the commit; one wins. Safe for
 // concurrent use.
 type answer struct {
-	w  http.ResponseWriter
-	rc *http.ResponseController
+	w    http.ResponseWriter
+	rc   *http.ResponseController
+	wait time.Duration // how long the caller may take to read what was written before it counts as gone
 
 	mu        sync.Mutex
 	opened    bool
@@ -44,8 +38,8 @@ type answer struct {
 	timer          *time.Timer
 }
 
-func newAnswer(w http.ResponseWriter) *answer {
-	return &answer{w: w, rc: http.NewResponseController(w)}
+func newAnswer(w http.ResponseWriter, wait time.Duration) *answer {
+	return &answer{w: w, rc: http.NewResponseController(w), wait: wait}
 }
 
 // startKeepAlives opens the answer as an event stream once it has been silent for
@@ -132,8 +126,8 @@ func (a *answer) put(p []byte) {
 		return
 	}
 	now := time.Now()
-	if a.deadline.Sub(now) < writeTimeout-writeRefresh {
-		a.deadline = now.Add(writeTimeout)
+	if a.deadline.Sub(now) < a.wait-a.wait/8 { // moved now and then, not with every write
+		a.deadline = now.Add(a.wait)
 		_ = a.rc.SetWriteDeadline(a.deadline) // a writer without deadlines blocks as long as it likes
 	}
 	n, err := a.w.Write(p)

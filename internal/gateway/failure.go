@@ -40,7 +40,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	x.g.deps.Observer.Attempt(at.plat.Name, o.Class.String(), d.Action.String(), at.took)
 	x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "attempt failed",
 		slog.String("request", x.id.String()), slog.Int("attempt", at.n), slog.String("account", c.Account.Name),
-		slog.String("class", o.Class.String()), slog.Int("status", at.status), slog.String("row", at.verdict.Row),
+		slog.String("class", o.Class.String()), slog.Int("status", at.status), slog.String("row", at.verdict.Row), slog.String("error", at.fault),
 		slog.String("action", d.Action.String()), slog.String("reason", string(d.Reason)), slog.Duration("wait", d.Wait))
 	return d
 }

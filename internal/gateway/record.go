@@ -106,19 +106,23 @@ func (x *exchange) record(end ending, status int) *Record {
 // trace encodes what was decided, compactly: a JSON object with short names that package
 // trace's reader in the command line turns into a story. Times are milliseconds.
 //
-//	v   version of this format           s  session signal
-//	b   bound account                    x  the session moved to another account
+//	v   version of this format           c  version of the configuration, and so of the views
+//	s   session signal                   b  bound account
+//	x   the session moved                p  the client's own retry of a failed request
 //	n   decisions without an attempt: [at, action, reason, wait, soonest]
 //	a   attempts:
-//	    a account  m model upstream  r rule  f in flight before  u runners-up [id, in flight]
-//	    c verdict counts {name: n}   t began  h header  o first content  d duration
-//	    e result  k class  st status  w row  y upstream's error type  z fault
+//	    a account  m model upstream  r rule  bs started beside a slow one  f in flight before
+//	    u runners-up [id, in flight]  c verdict counts {name: n} of what was looked at
+//	    t began  h header  o first content  d duration
+//	    e result  k class  st status  w row  y upstream's error type  rs stated reset
 //	    i upstream's request id      g usage [input, read, 5m, 1h, output, reasoning]
-//	    q decision [action, reason, wait, n, max, detail]  z effects [scope, class, for]
+//	    q decision [action, reason, wait, n, max, detail]  z rests [scope, for; -1 until changed]
+//
+// The seed of the scheduler and of jitter is the last eight bytes of the request's id.
 func (x *exchange) trace() []byte {
 	b := make([]byte, 0, 384)
-	b = append(b, `{"v":1,"s":`...)
-	b = dialect.AppendString(b, x.session.signal.String())
+	b = appendInt(append(b, `{"v":1,"c":`...), int64(x.snap.Version))
+	b = dialect.AppendString(append(b, `,"s":`...), x.session.signal.String())
 	if x.boundAtStart != 0 {
 		b = appendInt(append(b, `,"b":`...), int64(x.boundAtStart))
 	}

@@ -55,7 +55,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialec
 	}
 	defer x.body.release()
 	x.ctx = r.Context()
-	x.ans = newAnswer(w)
+	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
 	if err := g.deps.Ledger.Hold(x.ctx, Hold{
 		Request: id, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model, InputTokens: x.req.InputTokens(), MaxTokens: x.req.MaxTokens,
 	}); err != nil {
@@ -117,18 +117,12 @@ func (x *exchange) admit(r *http.Request) error {
 	return nil
 }
 
-// How slowly a caller may send: a body that makes no progress for readPatience, or is not there
-// after readTotal, is given up.
-const (
-	readPatience = 30 * time.Second
-	readTotal    = 5 * time.Minute
-)
-
 // read takes the body in and reads its facts.
 func (x *exchange) read(w http.ResponseWriter, r *http.Request) error {
 	limit := x.snap.Settings.MaxBody
 	rc := http.NewResponseController(w)
-	src := io.Reader(&patientReader{r: r.Body, rc: rc, end: x.began.Add(readTotal)})
+	s := &x.snap.Settings
+	src := io.Reader(&patientReader{r: r.Body, rc: rc, wait: s.ReadWait, end: x.began.Add(s.ReadTotal)})
 	coding := r.Header.Get("Content-Encoding")
 	expect := r.ContentLength
 	if coding != "" && !strings.EqualFold(coding, "identity") {
@@ -177,16 +171,17 @@ func readError(err error, limit int64, coding string) error {
 
 // patientReader gives every read its deadline.
 type patientReader struct {
-	r   io.Reader
-	rc  *http.ResponseController
-	end time.Time
-	set time.Time
+	r    io.Reader
+	rc   *http.ResponseController
+	wait time.Duration
+	end  time.Time
+	set  time.Time
 }
 
 func (p *patientReader) Read(b []byte) (int, error) {
 	now := time.Now()
-	if now.Sub(p.set) > time.Second {
-		deadline := now.Add(readPatience)
+	if now.Sub(p.set) > p.wait/16 {
+		deadline := now.Add(p.wait)
 		if deadline.After(p.end) {
 			deadline = p.end
 		}
@@ -223,7 +218,9 @@ func (x *exchange) route(r *http.Request) error {
 		return x.nobody(out)
 	}
 	x.header = upstream.RequestHeader(r.Header)
-	x.header["Content-Type"] = []string{"application/json"}
+	if _, stated := x.header["Content-Type"]; !stated {
+		x.header["Content-Type"] = []string{"application/json"}
+	}
 	if x.req.Stream {
 		if _, stated := x.header["Accept"]; !stated {
 			x.header["Accept"] = []string{"text/event-stream"}

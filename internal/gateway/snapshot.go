@@ -30,6 +30,10 @@ type Settings struct {
 	SessionTTL  time.Duration // how long a binding lasts without use
 	ModelsTTL   time.Duration // how long a model list is kept
 	Total       time.Duration // the whole of one request
+
+	// How slow a caller may be: a request body that makes no progress for ReadWait, or
+	// is not there after ReadTotal, is given up; so is an answer of which nothing is read for WriteWait.
+	ReadWait, ReadTotal, WriteWait time.Duration
 }
 
 // DefaultSettings are the values to begin with; MaxBody, QueuePlaces, QueueWait and
@@ -38,6 +42,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		MaxBody: 32 << 20, MaxAnswer: 64 << 20, QueuePlaces: 100, QueueWait: 10 * time.Second, StickyWait: 3 * time.Second,
 		SessionTTL: time.Hour, ModelsTTL: 10 * time.Minute, Total: 60 * time.Minute,
+		ReadWait: 30 * time.Second, ReadTotal: 5 * time.Minute, WriteWait: 60 * time.Second,
 	}
 }
 
