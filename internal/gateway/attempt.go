@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/platform"
@@ -57,8 +58,7 @@ type attempt struct {
 	result     result
 	verdict    platform.Verdict // of a failure
 	fault      string           // a connection's failure, for logs
-	errorBody  []byte           // of a failure that may be passed on as it came
-	errorType  string
+	errorBody  []byte           // a JSON object that may be passed on as it came
 	decision   failover.Decision
 }
 
@@ -197,7 +197,9 @@ func (at *attempt) failStatus(resp *http.Response) result {
 	at.failBody(resp.Header, body)
 	switch at.verdict.Class {
 	case failover.CallerFault, failover.ContextTooLong, failover.ContentRefused, failover.ModelGone:
-		at.errorBody, at.errorType = body, resp.Header.Get("Content-Type")
+		if dialect.Object(body, func([]byte, dialect.Span, dialect.Span) bool { return true }) == nil {
+			at.errorBody = body
+		}
 	}
 	return resultFailed
 }

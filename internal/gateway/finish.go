@@ -223,8 +223,10 @@ func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool)
 }
 
 // private matches what an upstream's error text may hold of an account: keys, also
-// masked ones as OpenAI quotes them, and ids of organisations and projects.
-var private = regexp.MustCompile(`\b(sk|pk|rk|sess|key)-[A-Za-z0-9_*\-]{6,}|\b(org|proj|orgs|user|acct|wrkspc)[-_][A-Za-z0-9]{8,}\b`)
+// masked ones as OpenAI quotes them, and ids of organisations, projects and
+// workspaces, which are at least 16 characters long. Clients parse these texts, so nothing that could be
+// a word is touched.
+var private = regexp.MustCompile(`\b(sk|pk|rk|sess)-[A-Za-z0-9_*\-]{6,}|\b(org-|orgs-|proj_|wrkspc_|acct_)[A-Za-z0-9]{16,}\b`)
 
 // redact takes an account's private parts out of an upstream's text.
 func redact(body []byte, a *domain.Account) []byte {

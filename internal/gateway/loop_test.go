@@ -627,14 +627,14 @@ func TestRefusals(t *testing.T) {
 func TestVerbatim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, two[:1])
-		body := `{"type":"error","error":{"type":"invalid_request_error","message":"safeguards: Extra inputs are not permitted (org-abcdefgh12345, key sk-a)"},"request_id":"req_x"}`
+		body := `{"type":"error","error":{"type":"invalid_request_error","message":"safeguards: Extra inputs are not permitted (org-AbCdEfGh12345678IjKlMnOp, key sk-a)"},"request_id":"req_x"}`
 		r.on("a", status(400, body))
 		g := r.send(askJSON)
 		if g.Code != 400 || len(r.attempts) != 1 {
 			t.Errorf("status %d after asking %s", g.Code, r.asked())
 		}
 		mustContain(t, "the answer", g.text(), "safeguards: Extra inputs are not permitted", "[redacted]")
-		mustLack(t, "the answer", g.text(), "org-abcdefgh12345", "sk-a)")
+		mustLack(t, "the answer", g.text(), "org-AbCdEfGh12345678IjKlMnOp", "sk-a)")
 		if g.Header().Get("Request-Id") != "req_up" {
 			t.Error("the provider's request id is lost")
 		}
