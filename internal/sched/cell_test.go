@@ -41,15 +41,25 @@ func TestRestCountsFailuresBeforeIt(t *testing.T) {
 }
 
 func TestCandidateWell(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
 	for i := range numRests {
-		c := Candidate{Rests: [numRests]*Rest{{}, {}, {}, {}}}
+		c := Candidate{ID: 1, Rests: [numRests]*Rest{{}, {}, {}, {}}}
 		if !c.Well() {
 			t.Fatal("nothing has failed")
 		}
-		c.Rests[i].Fail(1, time.Unix(1_000_000, 0))
+		c.Rests[i].Fail(1, now)
 		if c.Well() {
 			t.Errorf("a failure in scope %d is not seen", i)
 		}
+	}
+	c := Candidate{ID: 1, Rests: [numRests]*Rest{{}, {}, {}, {}}}
+	c.Rests[RestProvider].Fail(2, now)
+	if !c.Well() {
+		t.Error("one other account's word about the provider makes this one unwell")
+	}
+	c.Rests[RestProvider].Fail(3, now)
+	if c.Well() {
+		t.Error("two other accounts' word about the provider does not")
 	}
 }
 

@@ -113,8 +113,8 @@ func (c *Cells) Each(f func(RestKey, *Rest)) {
 	}
 }
 
-// Keys of a candidate's rest cells, so that whoever rests something and whoever builds a View
-// agree.
+// AccountKey is the cell of one account. It and its like make the keys of a candidate's
+// rest cells, so that whoever rests something and whoever builds a View agree.
 func AccountKey(id domain.AccountID) RestKey { return RestKey{Scope: RestAccount, Account: id} }
 
 // AccountModelKey is the cell of one account for one model, by its name upstream.
@@ -217,10 +217,11 @@ func (c *Candidate) blocked(nowMs int64) int64 {
 	return until
 }
 
-// Well reports whether the candidate's last answer was no failure, in any scope.
+// Well reports whether the candidate's last answer was no failure, in any scope. What
+// another account alone says of the provider they share does not count.
 func (c *Candidate) Well() bool {
-	for _, cell := range c.Rests {
-		if cell.Streak() > 0 {
+	for scope, cell := range c.Rests {
+		if cell.Streak() > 0 && (scope != RestProvider || cell.several.Load() || cell.by.Load() == int64(c.ID)) {
 			return false
 		}
 	}
