@@ -4,62 +4,54 @@ import "bytes"
 
 // EndOfEvent finds the end of the first whole event in b: the index after the blank
 // line that closes it. 0 means that b holds no whole event yet. Lines may end in LF, CRLF or CR, as
-// the WHATWG HTML standard, section 9.2.5, says.
+// the WHATWG HTML standard, section 9.2.5, says; a CR that ends b waits for what follows it,
+// because it may be half of a CRLF.
 func EndOfEvent(b []byte) int {
-	i := 0
+	i := 0 // the line begins here
 	for {
-		j := bytes.IndexByte(b[i:], '\n')
-		if j < 0 {
-			if i == 0 {
-				return crEventEnd(b)
-			}
+		line := b[i:]
+		end := bytes.IndexByte(line, '\n') // of the line, without what ends it
+		next := i + end + 1
+		if end >= 0 {
+			line = line[:end]
+		}
+		switch cr := bytes.IndexByte(line, '\r'); {
+		case cr >= 0 && cr+1 < len(line): // a CR alone
+			end, next = cr, i+cr+1
+		case end < 0:
 			return 0
+		case cr >= 0: // CRLF
+			end = cr
 		}
-		k := i + j + 1 // the next line begins here
-		if k == 1 {
-			return 1 // an empty first line
+		if end == 0 {
+			return next
 		}
-		if k >= len(b) {
-			return 0
+		if i = next; i < len(b) && b[i] == '\n' {
+			return i + 1
 		}
-		switch b[k] {
-		case '\n':
-			return k + 1
-		case '\r':
-			if k+1 >= len(b) {
-				return 0 // a '\n' may follow
-			}
-			if b[k+1] == '\n' {
-				return k + 2
-			}
-			return k + 1
-		}
-		i = k
 	}
 }
 
-// crEventEnd is EndOfEvent for a stream whose lines end in CR alone.
-func crEventEnd(b []byte) int {
-	if j := bytes.Index(b, []byte("\r\r")); j >= 0 && j+2 < len(b) {
-		return j + 2
-	}
-	return 0
-}
+// byteOrderMark may stand before the first event.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // Fields gives an event's name and data. Several data lines are joined with a
 // line feed, as the standard says; a single one is not copied. An event that is only comments
-// has neither.
+// has neither; data that is there and empty is not nil.
 func Fields(raw []byte) (name, data []byte) {
 	seen, joined := false, false
+	if len(raw) > 0 && raw[0] == byteOrderMark[0] {
+		raw = bytes.TrimPrefix(raw, byteOrderMark)
+	}
 	for len(raw) > 0 {
 		var line []byte
 		line, raw = nextLine(raw)
-		if len(line) < 5 || line[0] == ':' {
+		if len(line) < 4 || line[0] == ':' {
 			continue
 		}
 		switch {
-		case line[0] == 'd' && bytes.HasPrefix(line, []byte("data:")):
-			v := value(line[5:])
+		case line[0] == 'd' && (bytes.HasPrefix(line, []byte("data:")) || string(line) == "data"):
+			v := value(line[min(5, len(line)):])
 			switch {
 			case !seen:
 				data, seen = v, true
@@ -70,6 +62,8 @@ func Fields(raw []byte) (name, data []byte) {
 			}
 		case line[0] == 'e' && bytes.HasPrefix(line, []byte("event:")):
 			name = value(line[6:])
+		case string(line) == "event":
+			name = nil
 		}
 	}
 	return name, data
