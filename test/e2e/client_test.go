@@ -243,3 +243,23 @@ func (s *stream) rest() reply {
 	}{io.MultiReader(&s.read, s.resp.Body), s.resp.Body}
 	return readReply(&resp)
 }
+
+// begin sends a request and returns at once; the function that it gives makes the
+// caller leave.
+func (g *gateway) begin(a ask) (leave func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	c := newClient(g.t)
+	go func() {
+		defer close(done)
+		if resp, err := c.Do(a.request(ctx, g.base)); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	leave = func() {
+		cancel()
+		<-done
+	}
+	g.t.Cleanup(leave)
+	return leave
+}
