@@ -28,8 +28,7 @@ func Facts(body []byte, r *Request, visit func(key []byte, value Span)) error {
 				return false
 			}
 			streamAt = v
-		case len(key) == 5 && bytes.EqualFold(key, []byte("model")),
-			len(key) == 6 && bytes.EqualFold(key, []byte("stream")):
+		case ambiguous(key):
 			// Some servers match names without regard to case and would see a
 			// second model here, past the key's allow list.
 			refuse = domain.Errorf(domain.KindInvalid, op, "the member %q is ambiguous; write it in lower case", key)
@@ -64,6 +63,19 @@ func Facts(body []byte, r *Request, visit func(key []byte, value Span)) error {
 		return &domain.Error{Kind: domain.KindInvalid, Op: op, Param: "stream", Message: `the member "stream" must be true or false`}
 	}
 	return nil
+}
+
+// ambiguous reports whether a name is model or stream but for the case of its letters,
+// however it is spelt: with escapes, or with the letters beyond ASCII that fold to theirs.
+func ambiguous(key []byte) bool {
+	if len(key) < len("model") {
+		return false
+	}
+	if bytes.IndexByte(key, '\\') >= 0 {
+		s, _ := Unquote(append(append([]byte{'"'}, key...), '"'))
+		key = []byte(s)
+	}
+	return bytes.EqualFold(key, []byte("model")) || bytes.EqualFold(key, []byte("stream"))
 }
 
 // FirstUser writes the content of the first message whose role is user.
