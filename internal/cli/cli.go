@@ -146,5 +146,5 @@ type simCommand struct {
 
 // Run serves a simulated provider until it is told to stop.
 func (c simCommand) Run(s *session) error {
-	return Sim(s.ctx, s.Stdout, SimOptions{Listen: c.Listen, TLS: c.TLS, Speed: c.Speed, Models: c.Models, Words: c.Words, Verbose: c.Verbose})
+	return Sim(s.ctx, s.Stdout, SimOptions(c))
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,11 @@ func FuzzParse(f *testing.F) {
 			if strings.Contains(err.Error(), canary) {
 				t.Errorf("shown: %v", err)
 			}
-			for _, p := range err.(Problems) {
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("an error that is no list of problems: %v", err)
+			}
+			for _, p := range problems {
 				if p.Text == "" || p.Line < 0 {
 					t.Errorf("an empty problem: %+v", p)
 				}

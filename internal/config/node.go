@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,9 +89,7 @@ func safeParse(data []byte) (f *ast.File, err error) {
 }
 
 func asYAML(err error, to *yaml.Error) bool {
-	e, ok := err.(yaml.Error)
-	*to = e
-	return ok
+	return errors.As(err, to)
 }
 
 // tooDeep finds the line on which nesting goes beyond what the library's recursion

@@ -12,9 +12,12 @@ import (
 // AccountID, PoolID and KeyID are the store's row ids. They are small integers
 // because a record of every request carries them. Zero means "none".
 type (
+	// AccountID is an account's.
 	AccountID int64
-	PoolID    int64
-	KeyID     int64
+	// PoolID is a pool's.
+	PoolID int64
+	// KeyID is a caller's key's.
+	KeyID int64
 )
 
 // RequestID names one request for ever: 48 bits of Unix milliseconds, then 80

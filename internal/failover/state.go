@@ -177,7 +177,7 @@ func (s *State) forget() {
 // completed, and the state that came with the decision stands.
 func (d Decision) Completed(s State) State {
 	for i := range d.After {
-		switch d.After[i].Kind {
+		switch d.After[i].Kind { //exhaustive:enforce
 		case EffectForget:
 			s.forget()
 		case EffectSingleAccount:

@@ -127,7 +127,7 @@ func (b *Batch[T]) write(batch []T) []T {
 	var err error
 	for try := range writeTries {
 		if try > 0 {
-			time.Sleep(writeBackoff << try)
+			time.Sleep(writeBackoff << try) //nolint:forbidigo // short, a few times, and a stop waits for the batch anyway
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 		err = b.opts.Write(ctx, batch)

@@ -16,7 +16,7 @@ type Loop struct {
 // Every starts a loop. f is called by one goroutine; last is true for the call that
 // Stop makes.
 func Every(interval time.Duration, f func(ctx context.Context, last bool)) *Loop {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // G118: Stop calls it
 	l := &Loop{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(l.done)

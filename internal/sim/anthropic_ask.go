@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -257,7 +258,7 @@ func contentBlocks(raw json.RawMessage) ([]anthropicBlock, error) {
 	}
 	var list []json.RawMessage
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, fmt.Errorf("Input should be a valid list")
+		return nil, errors.New("Input should be a valid list") //nolint:staticcheck // the provider's own words
 	}
 	out := make([]anthropicBlock, len(list))
 	for i, item := range list {

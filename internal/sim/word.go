@@ -217,7 +217,7 @@ func parseNumber(s string) (int, bool) {
 // WriteWords prints the grammar as a table for people.
 func WriteWords(out io.Writer) error {
 	tw := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	line := func(form, help string) { fmt.Fprintf(tw, "  %s\t%s\n", form, help) }
+	line := func(form, help string) { _, _ = fmt.Fprintf(tw, "  %s\t%s\n", form, help) } // Flush tells
 	line("org-<name>", "key only: the organisation, which shares a prompt cache")
 	for _, w := range words {
 		line(w.form(), w.help)

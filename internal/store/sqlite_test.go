@@ -91,6 +91,9 @@ func explainPlan(t *testing.T, s *Store, query string, args []any) string {
 		}
 		plan.WriteString(detail + "\n")
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return plan.String()
 }
 

@@ -51,8 +51,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{path: path, sealer: o.Sealer}
 	if err := s.open(ctx, o.ReadOnly); err != nil {
-		s.closePools()
-		return nil, fmt.Errorf("open the database %s: %w", path, explain(err))
+		return nil, errors.Join(fmt.Errorf("open the database %s: %w", path, explain(err)), s.closePools())
 	}
 	return s, nil
 }
