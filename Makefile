@@ -1,21 +1,49 @@
-# Everything a developer does with this tree; CI does the same through .ci/run.
-# `make help` lists the targets.
+# Everything a developer does with this tree. CI runs `make test` through .ci/run; the
+# stages themselves are in scripts/stages.
 
 .DEFAULT_GOAL := help
-SHELL := /bin/bash
+.PHONY: help test lint race arch fuzz build builds demo bench bench-quick bench-profile bench-build clean
 
 BENCH := bin/bench
 
-.PHONY: bench bench-quick bench-profile bench-build
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-bench-build:
-	@go build -o $(BENCH)/ ./bench/cmd/... ./cmd/turnout
+test: ## everything that CI runs, with a time budget for each stage
+	@scripts/test
+
+lint: ## golangci-lint with .golangci.yml, built from the module in tools/
+	@scripts/test lint
+
+race: ## all tests, shuffled, with the race detector
+	@scripts/test race
+
+arch: ## the import table and the other rules of the tree
+	@scripts/test arch
+
+fuzz: ## every fuzz target for a minute (FUZZTIME=5m for longer)
+	@FUZZTIME=$${FUZZTIME:-1m} bash -c 'set -uo pipefail; work=$$(mktemp -d); trap "rm -rf $$work" EXIT; source scripts/stages; fuzz'
+
+build: ## bin/turnout
+	@CGO_ENABLED=0 go build -trimpath -o bin/turnout ./cmd/turnout
+
+builds: ## build for every system that a release is for
+	@scripts/test builds
+
+demo: ## the gateway beside simulated providers, some of them failing
+	@go run ./cmd/turnout demo
 
 bench: bench-build ## figures beside the Go floor, about 5 minutes
 	@$(BENCH)/compare
 
-bench-quick: bench-build ## one short round of the same
+bench-quick: bench-build ## one short round of the same, about 1 minute
 	@$(BENCH)/compare -rounds 1 -d 1500ms
 
 bench-profile: bench-build ## profiles of every scenario, in bench/profiles
 	@$(BENCH)/compare -profiles bench/profiles -d 5s
+
+bench-build:
+	@go build -o $(BENCH)/ ./bench/cmd/... ./cmd/turnout
+
+clean: ## remove what the other targets made
+	@rm -rf bin bench/results bench/profiles

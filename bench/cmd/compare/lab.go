@@ -216,12 +216,18 @@ func (l *lab) close() {
 // freePorts finds addresses on loopback that nobody listens on.
 func freePorts(n int) ([]string, error) {
 	addrs := make([]string, n)
+	listeners := make([]net.Listener, 0, n)
+	defer func() { // all at the end, so that no address comes twice
+		for _, ln := range listeners {
+			_ = ln.Close()
+		}
+	}()
 	for i := range addrs {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = ln.Close() }() // all at the end, so that no address comes twice
+		listeners = append(listeners, ln)
 		addrs[i] = ln.Addr().String()
 	}
 	return addrs, nil

@@ -53,7 +53,7 @@ func fetch(url, file string) (err error) {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", url, resp.Status)
 	}
-	out, err := os.Create(file) //nolint:gosec // G304: the folder that the user named
+	out, err := os.Create(file)
 	if err != nil {
 		return err
 	}

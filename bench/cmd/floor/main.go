@@ -6,8 +6,8 @@ import (
 	"flag"
 	"log"
 	"net/http"
-	_ "net/http/pprof" // on -pprof only: nothing else serves the default mux
 	"net/http/httputil"
+	_ "net/http/pprof" //nolint:gosec // G108: on -pprof only, nothing else serves the default mux
 	"net/url"
 	"sync"
 	"time"

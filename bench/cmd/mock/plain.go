@@ -22,7 +22,9 @@ func servePlain(ln net.Listener) error {
 		s := &session{conn: conn, r: bufio.NewReaderSize(conn, 8<<10)}
 		go func() {
 			defer func() { _ = conn.Close() }()
-			for s.serve() == nil {
+			var err error
+			for err == nil {
+				err = s.serve()
 			}
 		}()
 	}

@@ -6,7 +6,7 @@ import (
 	"context"
 	"log"
 	"net/http"
-	_ "net/http/pprof" // on the default mux, which nothing else uses
+	_ "net/http/pprof" //nolint:gosec // G108: that is what this program is for
 	"os"
 	"os/signal"
 	"syscall"

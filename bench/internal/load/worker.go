@@ -36,7 +36,7 @@ func (w *worker) once(from time.Time) bool {
 	w.sent++
 	status, first, err := w.exchange()
 	end := time.Now()
-	kind, sample := "", ""
+	var kind, sample string
 	switch {
 	case err != nil:
 		w.drop()

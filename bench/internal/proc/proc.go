@@ -45,7 +45,7 @@ func Tree(root int) []int {
 // stat gives the fields of a stat file after the command's name, which may itself
 // hold blanks and brackets; nil for a process that is gone.
 func stat(path string) []string {
-	b, err := os.ReadFile(path) //nolint:gosec // G304: a path below /proc that Tree or CPU has made
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil
 	}
