@@ -91,6 +91,14 @@ func formerKeyOf(key domain.KeyID, s domain.SessionID, body []byte) formerKey {
 // any reports whether there is anything to look for.
 func (f *formerStates) any() bool { return f.count.Load() > 0 }
 
+// forget drops every state.
+func (f *formerStates) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.m)
+	f.count.Store(0)
+}
+
 // take finds and forgets a state.
 func (f *formerStates) take(k formerKey, now time.Time) (former, bool) {
 	f.mu.Lock()

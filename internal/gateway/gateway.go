@@ -127,6 +127,7 @@ func New(d Deps) *Gateway {
 func (g *Gateway) Swap(s *Snapshot) {
 	g.snapshot.Store(s)
 	g.models.forget()
+	g.former.forget() // what failed may have been repaired by the new one
 	g.deps.Upstream.Keep(s.Accounts)
 }
 
