@@ -25,9 +25,8 @@ func (r *reader) Open() dialect.Open  { return r.open }
 
 // Event implements dialect.Reader.
 func (r *reader) Event(raw []byte) dialect.Event {
-	if ev, open, ok := r.pattern.Match(raw); ok {
-		r.open = open
-		return ev
+	if ev, _, ok := r.pattern.Match(raw); ok {
+		return ev // a delta opens and closes nothing
 	}
 	name, data := dialect.Fields(raw)
 	if data == nil {
