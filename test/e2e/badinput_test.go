@@ -54,7 +54,7 @@ func TestBadInput(t *testing.T) {
 	g := startGateway(t, "accounts:\n"+account(p, "anthropic", "a", "sk-sim-a", "")+account(p, "openai", "b", "sk-sim-b", "models: {m: m}")+
 		keys+"  - {name: narrow, secret: "+narrow+", models: [other]}\n  - {name: expired, secret: "+expired+", expires: 2020-01-01}\nlimits: {body: 1MiB}\n")
 	big := `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("x", limit) + `"}]}`
-	bomb := []byte(`{"model":"m","messages":"` + strings.Repeat(" ", 64<<20) + `"}`)
+	bomb := []byte(`{"model":"m","messages":"` + strings.Repeat(" ", 8<<20) + `"}`)
 	small := func(f form) []byte { return []byte(f.body("m")) }
 	const tooLarge = "request_too_large"
 	for _, c := range []struct {
@@ -262,8 +262,8 @@ func TestCallerNeverReads(t *testing.T) {
 	var d net.Dialer
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	const body = `{"model":"m-n120000","stream":true,"messages":[{"role":"user","content":"Hi"}]}` // some 30 MB
-	for range 3 {
+	const body = `{"model":"m-n80000","stream":true,"messages":[{"role":"user","content":"Hi"}]}` // some 20 MB
+	for range 2 {
 		conn, err := d.DialContext(ctx, "tcp", strings.TrimPrefix(g.base, "http://"))
 		if err != nil {
 			t.Fatal(err)
@@ -290,7 +290,7 @@ func TestCallerNeverReads(t *testing.T) {
 		}
 		return time.Since(still) > 300*time.Millisecond
 	})
-	if last >= 3*120_000 {
+	if last >= 2*80_000 {
 		t.Error("everything was read: nothing was held up")
 	}
 	if r := g.send(ask{form: form{openai: true, stream: true}, model: "m"}); !r.good() {

@@ -8,7 +8,7 @@ import (
 
 // TestDemo: the first thing that a new user sees works on an empty machine.
 func TestDemo(t *testing.T) {
-	t.Parallel()
+	t.Parallel() // it mostly waits
 	cmd := exec.Command(binary, "demo", "--once", "--listen", "127.0.0.1:0")
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
