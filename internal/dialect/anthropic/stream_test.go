@@ -180,7 +180,7 @@ func drawEvent(t *rapid.T, before []string) string {
 	)
 	if len(before) > 0 && rapid.IntRange(0, 3).Draw(t, "mutate") == 0 {
 		s := before[rapid.IntRange(0, len(before)-1).Draw(t, "which")]
-		at := rapid.IntRange(0, len(s)-2).Draw(t, "at")
+		at := rapid.IntRange(0, len(s)-1).Draw(t, "at")
 		with := rapid.SampledFrom([]string{"", `"`, `\`, "x", " ", "}", "\n", "1", `","text":"`}).Draw(t, "with")
 		end := min(len(s), at+rapid.IntRange(0, 3).Draw(t, "cut"))
 		s = s[:at] + with + s[end:]

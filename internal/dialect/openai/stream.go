@@ -81,7 +81,8 @@ func (r *reader) Event(raw []byte) dialect.Event {
 	} else if usage.Present() && r.hide {
 		ev.Cut = cutMember(raw, data, usageMember)
 	}
-	if ev.Kind == dialect.EventContent && r.text != nil {
+	if ev.Kind == dialect.EventContent && r.text != nil && dialect.IsNull(usage.Of(data)) {
+		// An event with figures is always read: they replace those of the events between.
 		r.pattern.Learn(raw, r.text, ev.Cut, r.open)
 	}
 	return ev
