@@ -26,7 +26,14 @@ func (c demoCommand) Run(s *session) (err error) {
 	if err != nil {
 		return fmt.Errorf("make a directory for the demo: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	out := newDemoPrinter(s.Stdout, s.Getenv)
+	defer func() {
+		err = errors.Join(err, os.RemoveAll(dir))
+		if s.ctx.Err() != nil && err == nil {
+			out.bye()
+			err = out.err
+		}
+	}()
 	w, err := newDemoWorld(dir, c.Listen)
 	if err != nil {
 		return err
@@ -43,7 +50,6 @@ func (c demoCommand) Run(s *session) (err error) {
 		}
 	}()
 
-	out := newDemoPrinter(s.Stdout, s.Getenv)
 	out.intro(w, a.Addr())
 	t := &tour{world: w, out: out, base: "http://" + a.Addr()}
 	if t.records, err = app.OpenRecords(s.ctx, w.dataDir()); err != nil {
@@ -68,9 +74,7 @@ func (c demoCommand) Run(s *session) (err error) {
 		return out.err
 	}
 	stopped = true
-	err = serveUntilDone(s, a, log)
-	out.bye()
-	return err
+	return serveUntilDone(s, a, log)
 }
 
 // start runs the gateway on the demo's configuration. Only what an operator has to
