@@ -62,13 +62,36 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// A demo that is stopped in the middle ends well and leaves nothing.
+// A demo that is stopped in the middle of its tour ends well and leaves nothing.
 func TestDemoStopped(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
 	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	if code, out, errs := runDemo(ctx, t, "--listen", "127.0.0.1:0"); code == ExitOK && !strings.Contains(out, "gateway") {
-		t.Errorf("exit code %d\n%s\n%s", code, out, errs)
+	defer stop()
+	out := &stopAt{text: "\n2. ", stop: stop}
+	var errs bytes.Buffer
+	code := Main(ctx, Env{Args: []string{"demo", "--listen", "127.0.0.1:0"}, Stdout: out, Stderr: &errs, Getenv: os.LookupEnv})
+	if code != ExitOK || errs.Len() > 0 || !strings.HasSuffix(out.String(), "Stopped; nothing is left behind.\n") || strings.Contains(out.String(), "What it came to") {
+		t.Errorf("exit code %d, stderr %q:\n%s", code, &errs, out)
 	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// stopAt keeps what is written and calls stop once it holds the text.
+type stopAt struct {
+	bytes.Buffer
+	text string
+	stop func()
+}
+
+func (s *stopAt) Write(p []byte) (int, error) {
+	n, err := s.Buffer.Write(p)
+	if strings.Contains(s.String(), s.text) {
+		s.stop()
+	}
+	return n, err
 }
 
 func TestDemoPortInUse(t *testing.T) {
