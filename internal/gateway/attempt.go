@@ -265,6 +265,8 @@ func (at *attempt) whole(resp *http.Response) result {
 		return at.failBody(resp.Header, buf)
 	case !a.Content && !a.Finished:
 		return at.failClass(failover.EmptyAnswer, "answer.no-content", "a success without content and without a finish reason")
+	case !a.Finished:
+		return at.failClass(failover.StreamCut, "answer.no-finish", "a success without a finish reason: nobody knows whether it is whole")
 	}
 	if !at.commit(resp, int64(len(buf))) {
 		return resultLost

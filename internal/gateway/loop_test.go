@@ -35,6 +35,9 @@ func TestBeforeCommit(t *testing.T) {
 		"error inside a 200": func(ctx context.Context, _ *call) (*response, error) {
 			return answer200("application/json", errorJSON("api_error")), nil
 		},
+		"no finish reason": func(context.Context, *call) (*response, error) {
+			return answer200("application/json", strings.Replace(messageJSON("x"), `"end_turn"`, "null", 1)), nil
+		},
 		"half a body": func(ctx context.Context, _ *call) (*response, error) {
 			return answer200("application/json", messageJSON("x")[:60]), nil
 		},
