@@ -78,9 +78,11 @@ type Decision struct {
 	Rule      Rule
 	InFlight  int // of the chosen account, before this request
 	RunnersUp [maxRunnersUp]RunnerUp
-	Counts    [NumVerdicts]uint16 // every account of the pool, by verdict
-	Version   uint64
-	Seed      uint64
+	// Counts are the accounts of the pool by verdict: all of them where none was
+	// chosen, and else those that were looked at before nothing better could follow.
+	Counts  [NumVerdicts]uint16
+	Version uint64
+	Seed    uint64
 
 	// Bound says what became of the session's account: Eligible if it was chosen or
 	// there is none.
