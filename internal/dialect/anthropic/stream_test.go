@@ -191,7 +191,7 @@ func drawEvent(t *rapid.T, before []string) string {
 	}
 	index := rapid.IntRange(0, 1).Draw(t, "index")
 	kind := rapid.SampledFrom([]string{"text", "text", "text", "thinking", "partial_json", "start", "stop", "ping", "delta", "end", "error", "other"}).Draw(t, "kind")
-	data := ""
+	var data string
 	switch kind {
 	case "start":
 		typ := rapid.SampledFrom([]string{"text", "thinking", "tool_use", "redacted_thinking", "server_tool_use"}).Draw(t, "block")
