@@ -31,47 +31,59 @@ func (x *exchange) slow(at *attempt) {
 	o.NoRetries = !x.g.retries.left(x.provider(at.cand), time.Now())
 	pol := x.pools[0].policyOf(at.plat.Name)
 
+	// From here on until side.done is closed the main attempt's goroutine waits for
+	// this one, should it come to its end. What is decided under the lock holds: the main
+	// attempt is running, and sees the one beside it.
+	side := &sideAttempt{done: make(chan struct{})}
 	x.mu.Lock()
 	if x.side != nil || !x.isRunning(at) {
 		x.mu.Unlock()
 		return
 	}
-	before := x.state
 	var d failover.Decision
 	x.state, d = failover.AtSoftLimit(pol, x.state, o)
 	x.notes = append(x.notes, note{at: time.Since(x.began), decision: d})
-	x.mu.Unlock()
 	if d.Action != failover.Beside {
+		x.mu.Unlock()
 		if d.Wait > 0 {
 			at.watch.Soft(at.watch.Elapsed()+d.Wait, func() { x.slow(at) })
 		}
 		return
 	}
-	c, choice := x.choose(0, false, at.cand.ID)
-	if c == nil {
-		x.mu.Lock()
-		x.state = before // nothing was started
-		x.mu.Unlock()
-		at.watch.Soft(2*at.watch.Elapsed(), func() { x.slow(at) }) // somebody may be free by then
-		return
-	}
-	side := &sideAttempt{done: make(chan struct{})}
-	side.at = x.newAttempt(c, choice, x.provider(c) == x.provider(at.cand))
-	side.at.beside = true
-	x.mu.Lock()
-	if !x.isRunning(at) {
-		x.drop(side.at)
-		x.mu.Unlock()
-		x.g.queue.release(c.ID, c.Live, time.Now())
-		return
-	}
 	x.side = side
 	x.mu.Unlock()
 	defer close(side.done)
-	res := side.at.run()
-	x.finished(side.at)
-	if res == resultFailed {
-		side.decision = x.afterFailure(side.at)
+
+	c, choice := x.choose(0, false, at.cand.ID)
+	var beside *attempt
+	if c != nil {
+		beside = x.newAttempt(c, choice, x.provider(c) == x.provider(at.cand))
+		beside.beside = true
+	}
+	x.mu.Lock()
+	started := beside != nil && x.isRunning(at)
+	if started {
+		x.register(beside)
+		side.at = beside
+	} else {
+		x.state.Besides-- // nothing was started
+		if x.side == side {
+			x.side = nil
+		}
+	}
+	x.mu.Unlock()
+	switch {
+	case started:
+		res := beside.run()
+		x.finished(beside)
+		if res == resultFailed {
+			side.decision = x.afterFailure(beside)
+		}
+	case beside != nil:
+		beside.cancel(nil)
+		x.g.queue.release(c.ID, c.Live, time.Now())
+	default:
+		at.watch.Soft(2*at.watch.Elapsed(), func() { x.slow(at) }) // somebody may be free by then
 	}
 }
 
@@ -83,21 +95,4 @@ func (x *exchange) isRunning(at *attempt) bool {
 		}
 	}
 	return false
-}
-
-// drop forgets an attempt that was never made; the lock is held.
-func (x *exchange) drop(at *attempt) {
-	at.cancel(nil)
-	for i, r := range x.attempts {
-		if r == at {
-			x.attempts = append(x.attempts[:i], x.attempts[i+1:]...)
-			break
-		}
-	}
-	for i, r := range x.running {
-		if r == at {
-			x.running = append(x.running[:i], x.running[i+1:]...)
-			break
-		}
-	}
 }

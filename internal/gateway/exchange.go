@@ -58,9 +58,9 @@ type note struct {
 
 // sideAttempt is the one attempt that was started beside a slow one.
 type sideAttempt struct {
-	at       *attempt
+	at       *attempt // nil: in the end none was started
 	decision failover.Decision
-	done     chan struct{}
+	done     chan struct{} // closed when it has ended, or was not started
 }
 
 // ending is how the request as a whole ended.
@@ -105,6 +105,9 @@ func (x *exchange) run() ending {
 			continue
 		}
 		at := x.newAttempt(picked.cand, picked.choice, retryOf == x.provider(picked.cand))
+		x.mu.Lock()
+		x.register(at)
+		x.mu.Unlock()
 		x.softLimit(at)
 		res := at.run()
 		d, end, done := x.settle(at, res)
@@ -136,6 +139,8 @@ func (x *exchange) settle(at *attempt, res result) (d failover.Decision, end end
 	side := x.takeSide(res)
 	if side != nil {
 		<-side.done
+	}
+	if side != nil && side.at != nil {
 		// The later failure of the two decides: the earlier one was told to await it.
 		if res == resultLost || res == resultFailed && (side.at.result != resultFailed || side.decision.Action != failover.Await) {
 			at, res, d = side.at, side.at.result, side.decision
@@ -159,7 +164,7 @@ func (x *exchange) takeSide(main result) *sideAttempt {
 	defer x.mu.Unlock()
 	side := x.side
 	x.side = nil
-	if side != nil && main != resultFailed && main != resultLost {
+	if side != nil && side.at != nil && main != resultFailed && main != resultLost {
 		side.at.stop()
 	}
 	return side
@@ -209,13 +214,15 @@ func (x *exchange) newAttempt(c *sched.Candidate, choice sched.Decision, retry b
 	at.learn = learnKeyOf(plat.Name, c.Sent, &x.req)
 	at.limits = limitsFor(&x.req, x.warmAt(c.ID), x.g.learned, at.learn)
 	at.limits.total = min(at.limits.total, x.left()) // above every policy the request has a limit of its own
-	x.mu.Lock()
+	x.g.retries.began(x.provider(c), x.pools[0].policyOf(plat.Name).Retries, retry, time.Now())
+	return at
+}
+
+// register enters an attempt that is about to be made; the lock is held.
+func (x *exchange) register(at *attempt) {
 	at.n = len(x.attempts) + 1
 	x.attempts = append(x.attempts, at)
 	x.running = append(x.running, at)
-	x.mu.Unlock()
-	x.g.retries.began(x.provider(c), x.pools[0].policyOf(plat.Name).Retries, retry, time.Now())
-	return at
 }
 
 // stop cancels an attempt that another one has made needless.

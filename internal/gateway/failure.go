@@ -21,7 +21,9 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	o.RetrySame, o.Reset, o.Stated = at.verdict.RetrySame, at.verdict.Reset, at.verdict.Stated
 	x.count(at, &o)
 	c.EndProbe()
-	o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
+	if at.result == resultFailed {
+		o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
+	}
 	o.NoRetries = !x.g.retries.left(x.provider(c), time.Now())
 
 	x.mu.Lock()

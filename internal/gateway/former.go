@@ -52,16 +52,12 @@ func (x *exchange) goOn() bool {
 		return true
 	}
 	x.state = f.state
-	ok, why := failover.MayBegin(x.policy(), f.state)
-	if ok {
-		for _, v := range x.views {
-			for i := range v.Candidates {
-				if c := &v.Candidates[i]; !f.state.Excludes(c.ID, c.Organization) {
-					return true
-				}
-			}
-		}
-		why = failover.ReasonNoAccount
+	if x.anyLeft(&f.state) {
+		return true
+	}
+	why := failover.ReasonNoAccount
+	if ok, used := failover.MayBegin(x.policy(), f.state); !ok {
+		why = used
 	}
 	if x.began.Before(f.next) {
 		x.notes = append(x.notes, note{decision: failover.Decision{Action: failover.GiveUp, Reason: why}, soonest: f.next.Sub(x.began)})
@@ -113,6 +109,21 @@ func (f *formerStates) take(k formerKey, now time.Time) (former, bool) {
 		return former{}, false
 	}
 	return old, true
+}
+
+// anyLeft reports whether a request with that state may ask anybody.
+func (x *exchange) anyLeft(s *failover.State) bool {
+	if ok, _ := failover.MayBegin(x.policy(), *s); !ok {
+		return false
+	}
+	for _, v := range x.views {
+		for i := range v.Candidates {
+			if c := &v.Candidates[i]; !s.Excludes(c.ID, c.Organization) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // put remembers a state.

@@ -48,6 +48,7 @@ func (l *modelLists) of(id domain.AccountID) *modelList {
 // How long a question for models may take, and how large its answer may be.
 const (
 	modelsTimeout = 10 * time.Second
+	modelsRetry   = 15 * time.Second // after a question that was not answered
 	maxModelsBody = 4 << 20
 )
 
@@ -124,10 +125,15 @@ func (g *Gateway) accountModels(ctx context.Context, s *Snapshot, a *domain.Acco
 	l.once.Lock()
 	defer l.once.Unlock()
 	if time.Since(l.fetched) > s.Settings.ModelsTTL {
-		if models, ok := g.fetchModels(ctx, s, a); ok {
+		// Not under the caller's context: whoever asks next gets this answer too.
+		models, ok := g.fetchModels(context.WithoutCancel(ctx), s, a)
+		l.fetched = time.Now()
+		if ok {
 			l.models = models
+		} else {
+			// An account that is down is not asked by every caller, but soon again.
+			l.fetched = l.fetched.Add(modelsRetry - s.Settings.ModelsTTL)
 		}
-		l.fetched = time.Now() // also after a failure: an account that is down is not asked by every caller
 	}
 	for _, m := range l.models {
 		if _, ok := a.Models.Resolve(m.ID); ok {

@@ -119,11 +119,15 @@ func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.Acco
 	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
 	x.mu.Unlock()
 	var none sched.Decision
-	for i, v := range x.views {
+	for i, v := range x.inOrder(req.Bound) {
 		d := sched.Choose(v, req)
 		// A session's own account that is only busy, or rests for a while, is worth a thought first.
 		waitForBound := sticky && fresh && (d.Bound == sched.Full || d.Bound == sched.Resting && warm)
-		for tries := 0; d.Candidate != nil && !waitForBound; tries++ {
+		if waitForBound {
+			d.Candidate = nil
+			return nil, d
+		}
+		for tries := 0; d.Candidate != nil; tries++ {
 			if take(d.Candidate, req.Now) {
 				return d.Candidate, d
 			}
@@ -141,6 +145,21 @@ func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.Acco
 		}
 	}
 	return nil, none
+}
+
+// inOrder gives the views in the order of the key's pools, but the one where the
+// session's account is first: a session that had to leave the first pool stays where its cache is.
+func (x *exchange) inOrder(bound domain.AccountID) []*sched.View {
+	if bound == 0 || len(x.views) == 1 || x.views[0].Find(bound) != nil {
+		return x.views
+	}
+	for i, v := range x.views {
+		if v.Find(bound) != nil {
+			out := append([]*sched.View{v}, x.views[:i]...)
+			return append(out, x.views[i+1:]...)
+		}
+	}
+	return x.views
 }
 
 // take takes a candidate's slot and, where its rest has just ended, its probe.

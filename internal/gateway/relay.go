@@ -39,12 +39,13 @@ type relayer struct {
 	done   int     // bytes of buf that were read as events
 	sent   int     // bytes of buf that were written or dropped
 
-	held  []byte
-	heldN int
-	owns  bool
-	gaps  gaps
-	last  time.Time
-	ended bool
+	held      []byte
+	heldN     int
+	owns      bool
+	unflushed bool // something was written and not yet flushed
+	gaps      gaps
+	last      time.Time
+	ended     bool
 }
 
 func (at *attempt) relay(resp *http.Response) result {
@@ -158,6 +159,17 @@ func (r *relayer) events() (res result, stop bool) {
 		case dialect.EventHidden:
 			r.drop(size)
 			continue
+		case dialect.EventPing:
+			if !r.owns {
+				r.drop(size) // held back it would be worth nothing, and keep-alives of our own go out meanwhile
+				continue
+			}
+		case dialect.EventEnd:
+			if !r.reader.Finished() {
+				// Whole means that the finish reason was seen: this end is not passed on.
+				_ = r.flush()
+				return r.over(io.EOF), true
+			}
 		}
 		if ev.Cut.Present() {
 			r.pass(r.done + ev.Cut.Start)
@@ -165,10 +177,7 @@ func (r *relayer) events() (res result, stop bool) {
 		}
 		r.done += size
 		if !r.owns {
-			progress := ev.Kind == dialect.EventContent || ev.Kind == dialect.EventFinish || ev.Kind == dialect.EventEnd && r.reader.Finished()
-			if ev.Kind == dialect.EventEnd && !r.reader.Finished() {
-				return r.over(io.EOF), true
-			}
+			progress := ev.Kind == dialect.EventContent || ev.Kind == dialect.EventFinish || ev.Kind == dialect.EventEnd
 			r.heldN++
 			if progress || r.heldN > maxHeldN || len(r.held)+r.done-r.sent > maxHeld {
 				if !at.commit(r.resp, -1) {
@@ -210,14 +219,16 @@ func (r *relayer) pass(end int) error {
 	}
 	held := r.held
 	r.held = nil
+	r.unflushed = true
 	return r.at.x.ans.write(false, false, held, part)
 }
 
 // flush passes everything that was read on, and out.
 func (r *relayer) flush() error {
-	if r.sent == r.done {
+	if r.sent == r.done && !r.unflushed {
 		return nil
 	}
+	r.unflushed = false
 	part := r.buf[r.sent:r.done]
 	r.sent = r.done
 	if r.sent == r.n {

@@ -75,15 +75,19 @@ func (x *exchange) finish(end ending) {
 		x.remember(end)
 	}
 	status := x.deliver(end)
-	final := end.served
-	if final == nil {
-		final = end.broken
-	}
+	// What the caller got content of is what is settled, whether it is whole, broke, or
+	// the caller left; what every other attempt cost is the operator's.
 	var usage domain.Usage
 	var account domain.AccountID
+	final := x.ans.owner()
 	if final != nil {
 		usage, account = final.usage, final.cand.ID
 		x.warm(final)
+	}
+	for _, at := range x.attempts {
+		if at != final && at.result != resultFailed {
+			g.deps.Ledger.AttemptCost(x.id, at.cand.ID, at.usage)
+		}
 	}
 	g.deps.Ledger.Settle(x.id, account, usage)
 	if end.served != nil {
@@ -324,6 +328,9 @@ func (x *exchange) remember(end ending) {
 		f.next = now.Add(f.patience)
 	}
 	f.state = x.state
+	if end.err.RetryAfter == 0 && !x.anyLeft(&f.state) {
+		end.err.RetryAfter = f.next.Sub(now) // until then the same request is refused at once
+	}
 	x.g.former.put(formerKeyOf(x.key.ID, x.session.id, body), f, now)
 }
 

@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"turnout/internal/domain"
@@ -69,10 +71,15 @@ func (c *Client) Send(ctx context.Context, call *Call) (*http.Response, error) {
 	req := (&http.Request{
 		Method: call.Method, URL: call.URL, Host: call.URL.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
+	})
+	var began progress
+	req = req.WithContext(began.watch(ctx))
 	if call.Body != nil {
 		body, err := call.Body()
 		if err != nil {
+			if ctx.Err() != nil { // it was let go because this attempt has been overtaken
+				return nil, faultOf(ctx, err)
+			}
 			return nil, &Fault{Kind: FaultUnsent, Err: err}
 		}
 		// GetBody lets the transport repeat what is safe to repeat by itself: a
@@ -86,13 +93,29 @@ func (c *Client) Send(ctx context.Context, call *Call) (*http.Response, error) {
 	}
 	resp, err := t.RoundTrip(req)
 	if err != nil {
-		return nil, faultOf(ctx, err)
+		f := faultOf(ctx, err)
+		if f.Kind == FaultUnknown && !began.connected.Load() {
+			f.Kind = FaultUnsent
+		}
+		return nil, f
 	}
 	if err := decode(resp); err != nil {
 		_ = resp.Body.Close()
-		return nil, &Fault{Kind: FaultUnknown, Err: err}
+		return nil, faultOf(ctx, err)
 	}
 	return resp, nil
+}
+
+// progress is how far an attempt came. Before it has a connection (looked up, dialled, through
+// the proxy, past the TLS handshake) nothing of it can have been sent, whatever the error says.
+type progress struct {
+	trace     httptrace.ClientTrace
+	connected atomic.Bool
+}
+
+func (p *progress) watch(ctx context.Context) context.Context {
+	p.trace.GotConn = func(httptrace.GotConnInfo) { p.connected.Store(true) }
+	return httptrace.WithClientTrace(ctx, &p.trace)
 }
 
 func (c *Client) transport(a *domain.Account) (*http.Transport, error) {
@@ -128,6 +151,12 @@ func (c *Client) transport(a *domain.Account) (*http.Transport, error) {
 			return nil, errors.New("the account's proxy is not a URL")
 		}
 		t.Proxy = http.ProxyURL(u)
+		t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+			if answer.StatusCode != http.StatusOK {
+				return fmt.Errorf("the proxy refused the tunnel: %s", answer.Status)
+			}
+			return nil
+		}
 	}
 	c.transports[key] = t
 	return t, nil
@@ -206,16 +235,7 @@ func faultOf(ctx context.Context, err error) *Fault {
 		}
 		return &Fault{Kind: FaultCaller, Err: err}
 	}
-	var op *net.OpError
-	var dns *net.DNSError
-	var cert *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	switch {
-	case errors.As(err, &dns), errors.As(err, &cert), errors.As(err, &record), errors.As(err, &alert),
-		errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect"),
-		err.Error() == "net/http: TLS handshake timeout",
-		err.Error() == "http: server closed idle connection":
+	if err.Error() == "http: server closed idle connection" { // net/http says so only where nothing was written
 		return &Fault{Kind: FaultUnsent, Err: err}
 	}
 	return &Fault{Kind: FaultUnknown, Err: err}

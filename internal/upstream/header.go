@@ -12,14 +12,17 @@ var notForwarded = map[string]bool{
 	"Connection": true, "Proxy-Connection": true, "Keep-Alive": true, "Te": true, "Trailer": true, "Transfer-Encoding": true,
 	"Upgrade": true, "Proxy-Authenticate": true, "Proxy-Authorization": true, "Expect": true,
 	"Authorization": true, "X-Api-Key": true, "X-Goog-Api-Key": true, "Api-Key": true, "Cookie": true,
-	"Forwarded": true, "Via": true, "X-Real-Ip": true, "True-Client-Ip": true, "Client-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true,
-	"Fastly-Client-Ip": true, "X-Original-Forwarded-For": true, "X-Envoy-External-Address": true, "X-Appengine-User-Ip": true,
+	"Via": true, "X-Envoy-External-Address": true,
 	"Host": true, "Content-Length": true, "Content-Encoding": true, "Accept-Encoding": true,
 	"Openai-Organization": true, "Openai-Project": true,
 }
 
 // notForwardedPrefixes end here whatever follows.
-var notForwardedPrefixes = []string{"X-Forwarded-", "Cf-", "X-Turnout-", "Proxy-"}
+var notForwardedPrefixes = []string{"Cf-", "X-Turnout-", "Proxy-", "X-Azure-", "X-Arr-", "X-Vercel-", "X-Amz-Cf-", "X-Appengine-", "Fly-", "Fastly-"}
+
+// notForwardedWords end here wherever they stand in a name: every proxy has a name of its
+// own for the caller's address.
+var notForwardedWords = []string{"Forwarded", "Client-Ip", "Clientip", "Client-Cert", "Real-Ip", "Remote-Addr", "Remote-Ip", "Connecting-Ip", "Connection-Ip", "User-Ip"}
 
 // RequestHeader copies what of a caller's header goes upstream: all that may matter
 // to a provider, as it came. Values are shared with h.
@@ -40,6 +43,11 @@ next:
 		}
 		for _, p := range notForwardedPrefixes {
 			if strings.HasPrefix(k, p) {
+				continue next
+			}
+		}
+		for _, w := range notForwardedWords {
+			if strings.Contains(k, w) {
 				continue next
 			}
 		}
