@@ -20,6 +20,7 @@ import (
 	"turnout/internal/credential"
 	"turnout/internal/dialect/anthropic"
 	"turnout/internal/dialect/openai"
+	"turnout/internal/failover"
 	"turnout/internal/gateway"
 	"turnout/internal/jobs"
 	"turnout/internal/obs"
@@ -102,7 +103,8 @@ func New(ctx context.Context, opts Options) (a *App, err error) {
 			a.close()
 		}
 	}()
-	if err = a.provision(ctx, c); err != nil {
+	changes, err := a.provision(ctx, c)
+	if err != nil {
 		return nil, err
 	}
 	if err = a.restore(ctx); err != nil {
@@ -126,6 +128,7 @@ func New(ctx context.Context, opts Options) (a *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.renewed(snap, changes)
 	a.gateway.Swap(snap)
 	a.gauges(bodies)
 	adm, err := admin.New(c.DataDir, a)
@@ -257,32 +260,36 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 	return text, nil
 }
 
-// renewed ends the rests that only a new credential could end, for the accounts
-// that were edited.
+// renewed ends the rests that a new credential ends, for the accounts that were
+// edited or came back. Other rests, such as a stated reset, are not the credential's and stay.
 func (a *App) renewed(snap *gateway.Snapshot, changes store.Changes) {
 	for _, acc := range snap.Accounts {
-		if !slices.Contains(changes.Edited, "account "+acc.Name) {
+		name := "account " + acc.Name
+		if !slices.Contains(changes.Edited, name) && !slices.Contains(changes.Enabled, name) {
 			continue
 		}
 		key := sched.AccountKey(acc.ID)
-		a.cells.Rest(key).Clear()
-		a.rests.end(key)
+		switch cell := a.cells.Rest(key); failover.Class(cell.Class()) {
+		case failover.Credential, failover.Permission:
+			cell.Clear()
+			a.rests.end(key)
+		}
 	}
 }
 
-func (a *App) provision(ctx context.Context, c *config.Config) error {
+func (a *App) provision(ctx context.Context, c *config.Config) (store.Changes, error) {
 	want, err := desired(c)
 	if err != nil {
-		return err
+		return store.Changes{}, err
 	}
 	changes, err := a.store.Provision(ctx, want)
 	if err != nil {
-		return err
+		return store.Changes{}, err
 	}
 	if !changes.Empty() {
 		a.log.Info("provisioned from the configuration file", "changes", changes.String())
 	}
-	return nil
+	return changes, nil
 }
 
 // Stop refuses new requests, lets streams in flight go on to their end for at most

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"turnout/internal/config"
+	"turnout/internal/domain"
 	"turnout/internal/platform"
 )
 
@@ -85,6 +86,10 @@ func Main(ctx context.Context, env Env) int {
 	case errors.Is(err, errFailed):
 		return ExitFailed
 	default:
+		var e *domain.Error
+		if errors.As(err, &e) && e.Message != "" {
+			err = errors.New(e.Message)
+		}
 		_, _ = fmt.Fprintln(env.Stderr, "turnout:", err)
 		var problems config.Problems
 		if errors.As(err, &problems) {

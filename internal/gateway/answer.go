@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,12 +86,16 @@ func (a *answer) end() {
 }
 
 // commit makes at the owner of the answer, unless another attempt has become that.
-// On the first commit the headers go out if they have not yet.
-func (a *answer) commit(at *attempt, header http.Header, status int, contentType string, length int64) bool {
+// On the first commit the headers go out if they have not yet. A keep-alive may have opened
+// the answer as an event stream: then nothing else can be sent any more, and opened is true.
+func (a *answer) commit(at *attempt, header http.Header, status int, contentType string, length int64) (owns, opened bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.committed != nil || a.ended {
-		return a.committed == at && !a.ended
+		return a.committed == at && !a.ended, false
+	}
+	if a.opened && !isEventStream(contentType) {
+		return false, true
 	}
 	a.committed = at
 	if !a.opened {
@@ -99,7 +104,11 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 		}
 		a.open(header, status, contentType)
 	}
-	return true
+	return true, false
+}
+
+func isEventStream(contentType string) bool {
+	return strings.HasPrefix(contentType, "text/event-stream")
 }
 
 // open sends status and headers; the lock is held.
@@ -112,7 +121,7 @@ func (a *answer) open(upstreamHeader http.Header, status int, contentType string
 	if contentType != "" {
 		h["Content-Type"] = []string{contentType}
 	}
-	if len(contentType) >= 17 && contentType[:17] == "text/event-stream" {
+	if isEventStream(contentType) {
 		// Proxies in between must neither keep nor gather the events.
 		h["Cache-Control"] = []string{"no-cache"}
 		h["X-Accel-Buffering"] = []string{"no"}

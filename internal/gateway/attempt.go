@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"turnout/internal/dialect"
@@ -121,7 +120,7 @@ func (at *attempt) exchange() result {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return at.failStatus(resp)
 	}
-	if x.req.Stream && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+	if x.req.Stream && isEventStream(resp.Header.Get("Content-Type")) {
 		return at.relay(resp)
 	}
 	return at.whole(resp)
@@ -130,15 +129,20 @@ func (at *attempt) exchange() result {
 // committed reports whether this attempt owns the answer.
 func (at *attempt) committed() bool { return at.x.ans.owner() == at }
 
-// commit makes this attempt the answer; false: another one is.
-func (at *attempt) commit(resp *http.Response, length int64) bool {
-	if !at.x.ans.commit(at, resp.Header, resp.StatusCode, resp.Header.Get("Content-Type"), length) {
-		return false
+// commit makes this attempt the answer. Where that cannot be, ok is false and res is
+// how the attempt ends: another one is the answer, or this one is of the wrong kind.
+func (at *attempt) commit(resp *http.Response, length int64) (res result, ok bool) {
+	owns, opened := at.x.ans.commit(at, resp.Header, resp.StatusCode, resp.Header.Get("Content-Type"), length)
+	if opened {
+		return at.failClass(failover.StreamCut, "answer.no-stream", "the caller is reading an event stream, and the answer is none"), false
+	}
+	if !owns {
+		return resultLost, false
 	}
 	at.firstToken = time.Since(at.began)
 	at.watch.NoSoft()
 	at.x.committed(at)
-	return true
+	return 0, true
 }
 
 // failFault turns a failure of the connection into a result.
@@ -238,8 +242,10 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 		if held && int64(len(buf)) > x.snap.Settings.MaxAnswer || !held && len(buf) > 0 {
 			// Too large to hold: from here on it is passed through, and cannot fail over.
-			if held && !at.commit(resp, -1) {
-				return resultLost
+			if held {
+				if res, ok := at.commit(resp, -1); !ok {
+					return res
+				}
 			}
 			held = false
 			if x.ans.write(true, true, buf) != nil {
@@ -268,8 +274,8 @@ func (at *attempt) whole(resp *http.Response) result {
 	case !a.Finished:
 		return at.failClass(failover.StreamCut, "answer.no-finish", "a success without a finish reason: nobody knows whether it is whole")
 	}
-	if !at.commit(resp, int64(len(buf))) {
-		return resultLost
+	if res, ok := at.commit(resp, int64(len(buf))); !ok {
+		return res
 	}
 	if x.ans.write(true, false, buf) != nil {
 		return resultLeft

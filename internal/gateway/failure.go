@@ -164,6 +164,12 @@ func (x *exchange) stayOrMove(choice sched.Decision) failover.Decision {
 	return d
 }
 
+// credentialProbe is how long a refused credential is left alone after the n-th
+// refusal in a row, unless it is changed before: 10 minutes, doubling to 5 hours.
+func credentialProbe(n int) time.Duration {
+	return 10 * time.Minute << min(max(n-1, 0), 5)
+}
+
 // restCell is the cell of a candidate that a scope means, or nil.
 func restCell(c *sched.Candidate, s failover.Scope) *sched.Rest {
 	switch s {
@@ -209,7 +215,8 @@ func (x *exchange) effects(effects []failover.Effect, at *attempt) {
 		}
 		changed := true
 		if e.UntilChanged {
-			cell.Forever(uint8(e.Class))
+			// A refusal may have been the provider's mistake: one request asks again now and then.
+			changed = cell.Extend(time.Now().Add(credentialProbe(cell.Streak())), uint8(e.Class), true)
 		} else {
 			// What the upstream stated is known; anything else is a guess, and is probed
 			// before full traffic returns.

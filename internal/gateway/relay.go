@@ -180,8 +180,8 @@ func (r *relayer) events() (res result, stop bool) {
 			progress := ev.Kind == dialect.EventContent || ev.Kind == dialect.EventFinish || ev.Kind == dialect.EventEnd
 			r.heldN++
 			if progress || r.heldN > maxHeldN || len(r.held)+r.done-r.sent > maxHeld {
-				if !at.commit(r.resp, -1) {
-					return resultLost, true
+				if res, ok := at.commit(r.resp, -1); !ok {
+					return res, true
 				}
 				r.owns = true
 			}
@@ -265,8 +265,10 @@ func (r *relayer) over(err error) result {
 	}
 	if r.reader.Finished() {
 		// The finish reason was seen: the answer is whole, only its end is missing.
-		if !r.owns && !at.commit(r.resp, -1) {
-			return resultLost
+		if !r.owns {
+			if res, ok := at.commit(r.resp, -1); !ok {
+				return res
+			}
 		}
 		r.owns = true
 		held := r.held

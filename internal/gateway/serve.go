@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -273,16 +274,22 @@ func seed(id domain.RequestID) uint64 {
 
 // query is what of the caller's query goes upstream: all but a key.
 func query(r *http.Request) string {
-	if r.URL.RawQuery == "" {
-		return ""
+	raw := r.URL.RawQuery
+	if !strings.Contains(raw, "key") && !strings.Contains(raw, "%") {
+		return raw
 	}
-	q := r.URL.Query()
-	if !q.Has("key") && !q.Has("api_key") {
-		return r.URL.RawQuery
+	// By hand, because net/url drops what it cannot read, and the upstream may read it.
+	var keep []string
+	for pair := range strings.FieldsFuncSeq(raw, func(c rune) bool { return c == '&' || c == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		if !strings.EqualFold(name, "key") && !strings.EqualFold(name, "api_key") {
+			keep = append(keep, pair)
+		}
 	}
-	q.Del("key")
-	q.Del("api_key")
-	return q.Encode()
+	return strings.Join(keep, "&")
 }
 
 // nobody says why no account can ever serve the request.

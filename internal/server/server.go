@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
+	bodyWait          = 30 * time.Second
 	parserHeaderBytes = 1 << 20 // what net/http reads at all; Options.MaxHeader answers before that
 )
 
@@ -31,7 +33,9 @@ type Options struct {
 	Metrics   http.Handler
 	Admin     http.Handler // under /admin/
 	MaxHeader int          // bytes of a request's headers
-	Log       *slog.Logger
+	// BodyWait is how long the body of a request that is refused is waited for; 0: 30 s.
+	BodyWait time.Duration
+	Log      *slog.Logger
 }
 
 // Server listens and serves.
@@ -44,6 +48,9 @@ type Server struct {
 
 // New makes a server. Nothing listens yet.
 func New(opts Options) *Server {
+	if opts.BodyWait == 0 {
+		opts.BodyWait = bodyWait
+	}
 	s := &Server{opts: opts, done: make(chan error, 1)}
 	s.http = &http.Server{
 		Handler:           s.handler(),
@@ -169,6 +176,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				panic(http.ErrAbortHandler)
 			}
 		}()
+		// Whatever happens to the request, its body is not waited for longer than this: an
+		// unread one is read off by net/http before its refusal goes out. Who reads it sets deadlines of its own.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.BodyWait))
+		if strings.Contains(r.URL.Path, "//") { // a base URL that ends in a slash
+			r.URL.Path = path.Clean(r.URL.Path)
+		}
 		if n := headerBytes(r.Header); n > s.opts.MaxHeader {
 			w.Header().Set("Connection", "close")
 			s.refuse(s.shape(r), domain.KindTooLarge, fmt.Sprintf("the request's headers take %d bytes; the limit is %d", n, s.opts.MaxHeader), "").ServeHTTP(w, r)

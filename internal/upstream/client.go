@@ -68,12 +68,11 @@ func (c *Client) Send(ctx context.Context, call *Call) (*http.Response, error) {
 		header[k] = v
 	}
 	call.Platform.Sign(header, call.Account.APIKey)
+	var began progress
 	req := (&http.Request{
 		Method: call.Method, URL: call.URL, Host: call.URL.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	})
-	var began progress
-	req = req.WithContext(began.watch(ctx))
+	}).WithContext(began.watch(ctx))
 	if call.Body != nil {
 		body, err := call.Body()
 		if err != nil {

@@ -18,11 +18,11 @@ var notForwarded = map[string]bool{
 }
 
 // notForwardedPrefixes end here whatever follows.
-var notForwardedPrefixes = []string{"Cf-", "X-Turnout-", "Proxy-", "X-Azure-", "X-Arr-", "X-Vercel-", "X-Amz-Cf-", "X-Appengine-", "Fly-", "Fastly-"}
+var notForwardedPrefixes = []string{"Cf-", "X-Turnout-", "Proxy-", "X-Arr-", "X-Vercel-", "X-Amz-Cf-", "X-Appengine-", "Fly-", "Fastly-"}
 
 // notForwardedWords end here wherever they stand in a name: every proxy has a name of its
 // own for the caller's address.
-var notForwardedWords = []string{"Forwarded", "Client-Ip", "Clientip", "Client-Cert", "Real-Ip", "Remote-Addr", "Remote-Ip", "Connecting-Ip", "Connection-Ip", "User-Ip"}
+var notForwardedWords = []string{"Forwarded", "Client-Ip", "Clientip", "Client-Cert", "Real-Ip", "Remote-Addr", "Remote-Ip", "Connecting-Ip", "Connection-Ip", "User-Ip", "Socketip"}
 
 // RequestHeader copies what of a caller's header goes upstream: all that may matter
 // to a provider, as it came. Values are shared with h.
