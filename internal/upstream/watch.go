@@ -112,11 +112,19 @@ func (w *Watch) rearm() {
 	if w.stopped {
 		return
 	}
-	next := min(w.deadline.Load(), int64(w.total))
-	if w.soft > 0 {
-		next = min(next, int64(w.soft))
+	var next int64
+	for {
+		next = min(w.deadline.Load(), int64(w.total))
+		if w.soft > 0 {
+			next = min(next, int64(w.soft))
+		}
+		w.armed.Store(next)
+		// Progress looks at armed without the lock. Where it moved the deadline nearer
+		// after that was read here and looked before the store, it leaves the timer to us.
+		if w.deadline.Load() >= next {
+			break
+		}
 	}
-	w.armed.Store(next)
 	w.timer.Reset(max(time.Duration(next)-time.Since(w.began), 0))
 }
 
