@@ -98,9 +98,9 @@ var pureExceptions = map[string]string{
 	"domain log/slog": "Secret hides itself from the logger",
 }
 
-// platformNames may stand in string literals only where platforms are described. The
-// dialects' names are left out: anthropic and openai are also wire protocols.
-var platformNames = []string{"antigravity", "windsurf", "bedrock", "openrouter", "vertex", "azure"}
+// platformNames may stand in string literals only where platforms are described. Names
+// that mean something else too are left out: anthropic and openai are also wire protocols.
+var platformNames = []string{"antigravity", "windsurf", "bedrock", "openrouter"}
 
 // platformHomes are the packages in which a platform's name may stand.
 var platformHomes = []string{"platform", "sim", "credential"}
