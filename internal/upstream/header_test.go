@@ -33,7 +33,7 @@ func TestRequestHeader(t *testing.T) {
 		// who and where the caller is
 		"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Client-Cert", "Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip",
 		"Fastly-Client-Ip", "X-Original-Forwarded-For", "X-Envoy-External-Address", "X-Appengine-User-Ip", "Cf-Connecting-Ip", "Cf-Ipcountry", "Cf-Ray",
-		"X-Azure-Clientip", "X-Azure-Fdid", "X-Vercel-Forwarded-For", "Fly-Client-Ip", "X-Amz-Cf-Id", "X-Arr-Clientcert", "Remote-Addr", "X-Original-Remote-Addr", "X-Nf-Client-Connection-Ip",
+		"X-Azure-Clientip", "X-Azure-Socketip", "X-Vercel-Forwarded-For", "Fly-Client-Ip", "X-Amz-Cf-Id", "X-Arr-Clientcert", "Remote-Addr", "X-Original-Remote-Addr", "X-Nf-Client-Connection-Ip",
 		// written anew, or chosen by the account
 		"Host", "Content-Length", "Content-Encoding", "Accept-Encoding", "Openai-Organization", "Openai-Project", "X-Turnout-Anything",
 	} {
