@@ -2,10 +2,12 @@ package admin
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +25,20 @@ type Reloader interface {
 
 const tokenFile = "admin.token"
 
-// ReloadPath is where a reload is asked for, with POST.
-const ReloadPath = "/admin/v1/reload"
+// ReloadPath is where a reload is asked for, with POST. HelloPath proves to whoever
+// holds the token that this process holds it too, before the token is sent: another program may
+// have the port by now.
+const (
+	ReloadPath = "/admin/v1/reload"
+	HelloPath  = "/admin/v1/hello"
+)
+
+// Proof is the answer of HelloPath to a nonce.
+func Proof(token, nonce string) string {
+	mac := hmac.New(sha256.New, []byte(token))
+	mac.Write([]byte("turnout hello\x00" + nonce))
+	return hex.EncodeToString(mac.Sum(nil))
+}
 
 // Answer is what every call answers: one of the two.
 type Answer struct {
@@ -53,6 +67,10 @@ func New(dir string, r Reloader) (http.Handler, error) {
 		answer(w, http.StatusOK, Answer{Result: text})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == HelloPath {
+			answer(w, http.StatusOK, Answer{Result: Proof(token, req.URL.Query().Get("nonce"))})
+			return
+		}
 		got, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
 		sum := sha256.Sum256([]byte(got))
 		if subtle.ConstantTimeCompare(sum[:], want[:]) != 1 {

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"turnout/internal/admin"
 	"turnout/internal/config"
 	"turnout/internal/coord"
@@ -54,6 +56,7 @@ type App struct {
 	records *jobs.Batch[*gateway.Record]
 	loops   []*jobs.Loop
 	run     *runFile
+	lock    *flock.Flock
 
 	version atomic.Uint64
 	reload  sync.Mutex
@@ -91,11 +94,7 @@ func New(ctx context.Context, opts Options) (a *App, err error) {
 	for _, w := range warnings {
 		a.log.Warn("configuration", "warning", w.String())
 	}
-	sealer, err := a.sealer(c)
-	if err != nil {
-		return nil, err
-	}
-	if a.store, err = store.Open(ctx, store.Options{Dir: c.DataDir, Sealer: sealer}); err != nil {
+	if a.lock, err = lockDir(c.DataDir); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -103,6 +102,13 @@ func New(ctx context.Context, opts Options) (a *App, err error) {
 			a.close()
 		}
 	}()
+	sealer, err := a.sealer(c)
+	if err != nil {
+		return nil, err
+	}
+	if a.store, err = store.Open(ctx, store.Options{Dir: c.DataDir, Sealer: sealer}); err != nil {
+		return nil, err
+	}
 	changes, err := a.provision(ctx, c)
 	if err != nil {
 		return nil, err
@@ -323,5 +329,8 @@ func (a *App) close() {
 		if err := a.store.Close(); err != nil {
 			a.log.Error("close the store", "error", err.Error())
 		}
+	}
+	if a.lock != nil {
+		_ = a.lock.Unlock() // the process's end would do it as well
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/gofrs/flock"
 )
 
 // runFile tells other commands on this machine where the running process listens.
@@ -30,6 +32,27 @@ func writeRunFile(dir, addr string) (*runFile, error) {
 		return nil, fmt.Errorf("write the run file: %w", err)
 	}
 	return f, nil
+}
+
+// lockDir keeps a second process off a data directory: two would undo each other's
+// provisioning and each other's run file. The lock ends with the process, however that ends.
+func lockDir(dir string) (*flock.Flock, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory (data_dir): %w", err)
+	}
+	l := flock.New(filepath.Join(dir, "turnout.lock"), flock.SetPermissions(0o600))
+	ok, err := l.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock the data directory %s: %w", dir, err)
+	}
+	if !ok {
+		who := "another Turnout"
+		if r, err := FindRunning(dir); err == nil {
+			who = fmt.Sprintf("another Turnout (process %d, at %s)", r.PID, r.Address)
+		}
+		return nil, fmt.Errorf("%s is using the data directory %s: stop it, or give this one a data_dir of its own", who, dir)
+	}
+	return l, nil
 }
 
 func (f *runFile) remove() { _ = os.Remove(f.path) }

@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -101,29 +103,45 @@ func (c reloadCommand) Run(s *session) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+run.Address+admin.ReloadPath, nil)
-	if err != nil {
-		return err
+	base := "http://" + run.Address
+	nonce := rand.Text()
+	hello, err := askAdmin(ctx, http.MethodGet, base+admin.HelloPath+"?nonce="+nonce, "")
+	if err != nil || !hmac.Equal([]byte(hello.Result), []byte(admin.Proof(token, nonce))) {
+		return fmt.Errorf("what listens at %s is not the gateway of the data directory %s, which was process %d there: it has ended without taking its leave, or is just starting", run.Address, cfg.DataDir, run.PID)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
+	answer, err := askAdmin(ctx, http.MethodPost, base+admin.ReloadPath, token)
 	if err != nil {
 		return fmt.Errorf("ask the gateway at %s (process %d) to reload: %w", run.Address, run.PID, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	var answer admin.Answer
-	if err := json.Unmarshal(bytes.TrimSpace(body), &answer); err != nil {
-		return fmt.Errorf("the gateway at %s answered %s", run.Address, resp.Status)
 	}
 	if answer.Error != "" {
 		return errors.New(answer.Error + "\nnothing was changed")
 	}
 	_, err = fmt.Fprintln(s.Stdout, answer.Result)
 	return err
+}
+
+// askAdmin makes one call of the admin API; without a token it sends none.
+func askAdmin(ctx context.Context, method, url, token string) (a admin.Answer, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	if err != nil {
+		return a, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return a, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(bytes.TrimSpace(body), &a); err != nil {
+		return a, fmt.Errorf("it answered %s, which is no answer of the admin API", resp.Status)
+	}
+	return a, nil
 }
 
 type configCommand struct {

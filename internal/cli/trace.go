@@ -135,17 +135,17 @@ func (t *trace) write(b *strings.Builder, name func(domain.AccountID) string) {
 	for i := range t.Attempts {
 		a := &t.Attempts[i]
 		for len(notes) > 0 && number(notes[0], 0) < a.Began {
-			notes[0].write(b)
+			notes[0].write(b, account)
 			notes = notes[1:]
 		}
 		a.write(b, i+1, account)
 	}
 	for _, n := range notes {
-		n.write(b)
+		n.write(b, account)
 	}
 }
 
-func (n traceNote) write(b *strings.Builder) {
+func (n traceNote) write(b *strings.Builder, account func(int64) string) {
 	fmt.Fprintf(b, "\n  at %s  nothing tried: %s (%s)", ms(number(n, 0)), actionText(text(n, 1), "", 0), inWords(reasons, text(n, 2)))
 	if w := number(n, 3); w > 0 {
 		fmt.Fprintf(b, ", waiting %s", ms(w))
@@ -154,6 +154,14 @@ func (n traceNote) write(b *strings.Builder) {
 		fmt.Fprintf(b, "; the first account returns in %s", ms(w))
 	}
 	b.WriteString("\n")
+	if len(n) > 5 {
+		rests, _ := n[5].([]any)
+		for _, r := range rests {
+			if rest, ok := r.([]any); ok {
+				fmt.Fprintf(b, "     %s was resting: %s, %s left\n", account(number(rest, 0)), strings.ReplaceAll(text(rest, 1), "_", " "), ms(number(rest, 2)))
+			}
+		}
+	}
 }
 
 func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) string) {

@@ -54,7 +54,18 @@ type note struct {
 	at       time.Duration // since the request arrived
 	decision failover.Decision
 	soonest  time.Duration // until the first account returns; 0: unknown
+	rests    []noteRest    // who rested, where nobody was left
 }
+
+// noteRest is one account that rested when nobody was left.
+type noteRest struct {
+	account domain.AccountID
+	class   failover.Class
+	left    time.Duration
+}
+
+// maxNoteRests bounds how many of them a trace names.
+const maxNoteRests = 5
 
 // sideAttempt is the one attempt that was started beside a slow one.
 type sideAttempt struct {

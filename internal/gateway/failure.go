@@ -121,11 +121,28 @@ func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
 	if known {
 		n.soonest = soonest
 	}
+	n.rests = x.resting(now)
 	x.notes = append(x.notes, n)
 	x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "no account left",
 		slog.String("request", x.id.String()), slog.String("action", d.Action.String()), slog.String("reason", string(d.Reason)),
 		slog.Duration("wait", d.Wait), slog.Int("resting", int(choice.Counts[sched.Resting])), slog.Int("excluded", int(choice.Counts[sched.Excluded])))
 	return d
+}
+
+// resting names accounts that rest, and why.
+func (x *exchange) resting(now time.Time) (out []noteRest) {
+	for _, v := range x.views {
+		for i := range v.Candidates {
+			c := &v.Candidates[i]
+			for _, cell := range c.Rests {
+				if until, ok := cell.Until(); ok && until.After(now) && len(out) < maxNoteRests {
+					out = append(out, noteRest{c.ID, failover.Class(cell.Class()), until.Sub(now)})
+					break
+				}
+			}
+		}
+	}
+	return out
 }
 
 // soonest is how long it takes until the first resting account returns.

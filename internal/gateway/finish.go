@@ -131,7 +131,7 @@ func (x *exchange) giveUp() ending {
 // try of the client's, or nobody could be asked).
 func (x *exchange) failureError(at *attempt, f failover.Failure) *domain.Error {
 	now := time.Now()
-	soonest, known := x.soonest(now, func(*sched.Candidate) bool { return false })
+	soonest, known := x.soonest(now, func(c *sched.Candidate) bool { return lasting(c, now) })
 	if !known && x.former.next.After(now) {
 		soonest, known = x.former.next.Sub(now), true // when this request may try again
 	}
@@ -166,9 +166,13 @@ func (x *exchange) failureError(at *attempt, f failover.Failure) *domain.Error {
 	}
 	if f.Attempt == 0 { // nobody could be asked at all
 		e.FromProvider = false
-		e.Kind, e.Message = domain.KindUnavailable, "no upstream account can serve "+model+" now"
-		if known {
+		switch rests := x.resting(now); {
+		case known:
 			e.Kind, e.Message = domain.KindRateLimited, "every upstream account for "+model+" is resting"
+		case len(rests) > 0:
+			e.Kind, e.Message = domain.KindUnavailable, "no upstream account is authorised for "+model+" now; the operator has to renew a credential or a permission"
+		default:
+			e.Kind, e.Message = domain.KindUnavailable, "no upstream account can serve "+model+" now"
 		}
 	}
 	switch e.Kind {
@@ -183,6 +187,22 @@ func (x *exchange) failureError(at *attempt, f failover.Failure) *domain.Error {
 		}
 	}
 	return e
+}
+
+// lasting reports whether a candidate rests for a cause that time does not mend, so
+// that the end of its rest is no promise to a caller.
+func lasting(c *sched.Candidate, now time.Time) bool {
+	for _, cell := range c.Rests {
+		until, ok := cell.Until()
+		if ok && !until.After(now) {
+			continue
+		}
+		switch failover.Class(cell.Class()) {
+		case failover.Credential, failover.Permission, failover.ModelGone:
+			return true
+		}
+	}
+	return false
 }
 
 // brokenError says why an answer that had begun cannot go on.

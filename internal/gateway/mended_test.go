@@ -251,6 +251,22 @@ func TestRefusedCredentialIsProbed(t *testing.T) {
 	})
 }
 
+// Where only refused credentials are left, the caller is not told to come back.
+func TestOnlyRefusedCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, two[:1])
+		r.on("a", status(401, errorJSON("authentication_error")))
+		if g := r.send(askJSON); g.Code != 502 || g.Header().Get("X-Should-Retry") != "false" {
+			t.Errorf("status %d", g.Code)
+		}
+		g := r.send(askStream)
+		if g.Code != 503 || g.Header().Get("Retry-After") != "" || len(r.attempts) != 1 {
+			t.Errorf("status %d, Retry-After %q, asked %s", g.Code, g.Header().Get("Retry-After"), r.asked())
+		}
+		mustContain(t, "the refusal", g.text(), "renew a credential")
+	})
+}
+
 // An attempt that fails just when another one is being started beside it was told to
 // await that one, which never came.
 func TestFailureAtTheSoftLimit(t *testing.T) {
