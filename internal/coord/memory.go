@@ -81,7 +81,12 @@ func (m *Memory) Drain() []domain.Binding {
 		return nil
 	}
 	out := make([]domain.Binding, 0, len(m.dirty))
-	for _, b := range m.dirty {
+	for s, b := range m.dirty {
+		// Two that moved a session one after the other may have noted it the other way
+		// round. The note stands only where the binding had to make room.
+		if now, ok := m.bindings.GetIfPresent(s); ok {
+			b = now
+		}
 		out = append(out, b)
 	}
 	clear(m.dirty)
