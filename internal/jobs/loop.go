@@ -14,7 +14,7 @@ type Loop struct {
 }
 
 // Every starts a loop. f is called by one goroutine; last is true for the call that
-// Stop makes.
+// Stop makes. The context of a call that is under way ends with Stop, and that of the last call does not.
 func Every(interval time.Duration, f func(ctx context.Context, last bool)) *Loop {
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // G118: Stop calls it
 	l := &Loop{cancel: cancel, done: make(chan struct{})}
@@ -25,11 +25,13 @@ func Every(interval time.Duration, f func(ctx context.Context, last bool)) *Loop
 		for {
 			select {
 			case <-t.C:
-				f(ctx, false)
 			case <-ctx.Done():
+			}
+			if ctx.Err() != nil { // also where both have happened
 				f(context.Background(), true)
 				return
 			}
+			f(ctx, false)
 		}
 	}()
 	return l
