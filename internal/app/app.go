@@ -79,7 +79,7 @@ const (
 
 // New reads the configuration, opens the store and builds everything. Nothing
 // listens yet. On an error nothing is left open.
-func New(ctx context.Context, opts Options) (a *App, err error) {
+func New(ctx context.Context, opts Options) (_ *App, err error) {
 	c, warnings, err := opts.Load()
 	if err != nil {
 		return nil, err
@@ -90,18 +90,18 @@ func New(ctx context.Context, opts Options) (a *App, err error) {
 	if opts.Log == nil {
 		return nil, errors.New("app: no logger given")
 	}
-	a = &App{opts: opts, log: opts.Log, config: c, cells: sched.NewCells(), memory: coord.NewMemory(maxSessions), metrics: obs.NewMetrics()}
+	a := &App{opts: opts, log: opts.Log, config: c, cells: sched.NewCells(), memory: coord.NewMemory(maxSessions), metrics: obs.NewMetrics()}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
 	for _, w := range warnings {
 		a.log.Warn("configuration", "warning", w.String())
 	}
 	if a.lock, err = lockDir(c.DataDir); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			a.close()
-		}
-	}()
 	sealer, err := a.sealer(c)
 	if err != nil {
 		return nil, err
@@ -200,7 +200,8 @@ func (a *App) Start() error {
 		return err
 	}
 	a.loops = append(a.loops,
-		jobs.Every(flushEvery, func(ctx context.Context, _ bool) { a.flush(ctx) }),
+		// A flush that is under way when the stop comes goes on: what it took is in no other place.
+		jobs.Every(flushEvery, func(ctx context.Context, _ bool) { a.flush(context.WithoutCancel(ctx)) }),
 		jobs.Every(sweepEvery, func(ctx context.Context, last bool) {
 			if !last {
 				a.sweep(ctx)
@@ -325,6 +326,7 @@ func (a *App) close() {
 	if a.client != nil {
 		a.client.Close()
 	}
+	a.memory.Close()
 	if a.store != nil {
 		if err := a.store.Close(); err != nil {
 			a.log.Error("close the store", "error", err.Error())

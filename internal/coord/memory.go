@@ -93,5 +93,8 @@ func (m *Memory) Drain() []domain.Binding {
 	return out
 }
 
+// Close ends what runs in the background. Nothing may be asked of it afterwards.
+func (m *Memory) Close() { m.bindings.StopAllGoroutines() }
+
 // Len is about how many sessions are bound.
 func (m *Memory) Len() int { return m.bindings.EstimatedSize() }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"turnout/internal/domain"
@@ -20,8 +21,16 @@ func binding(s byte, a domain.AccountID, ttl time.Duration) domain.Binding {
 	return domain.Binding{Session: session(s), Account: a, Expires: time.Now().Add(ttl)}
 }
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func memory(t interface{ Cleanup(func()) }, sessions int) *Memory {
+	m := NewMemory(sessions)
+	t.Cleanup(m.Close)
+	return m
+}
+
 func TestBind(t *testing.T) {
-	m := NewMemory(100)
+	m := memory(t, 100)
 	for i, step := range []struct {
 		to, expected domain.AccountID
 		want         bool
@@ -43,7 +52,7 @@ func TestBind(t *testing.T) {
 
 // Of all who move a session at the same time one wins, and what it wrote stands.
 func TestBindOneWins(t *testing.T) {
-	m := NewMemory(1000)
+	m := memory(t, 1000)
 	for round := range 50 {
 		s := byte(round)
 		var from domain.AccountID
@@ -82,7 +91,7 @@ func TestBindOneWins(t *testing.T) {
 
 // The one who wins last may be the first to note it: what is written down is the binding that stands.
 func TestDrainGivesWhatStands(t *testing.T) {
-	m := NewMemory(10)
+	m := memory(t, 10)
 	m.Bind(binding(1, 1, time.Hour), 0)
 	stale := binding(1, 1, time.Hour)
 	m.Bind(binding(1, 2, time.Hour), 1)
@@ -97,7 +106,7 @@ func TestDrainGivesWhatStands(t *testing.T) {
 // Sessions do not see one another, whatever is done in whatever order: a plain map agrees.
 func TestMemoryProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := NewMemory(1000)
+		m := memory(t, 1000)
 		model := map[domain.SessionID]domain.Binding{}
 		dirty := map[domain.SessionID]bool{}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
@@ -147,7 +156,7 @@ func TestMemoryProperties(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(10)
-		defer m.bindings.StopAllGoroutines()
+		defer m.Close()
 		const ttl = 10 * time.Minute
 		m.Bind(binding(1, 1, ttl), 0)
 		time.Sleep(ttl - 1)
@@ -177,7 +186,7 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
-	m := NewMemory(100)
+	m := memory(t, 100)
 	if got := m.Drain(); got != nil {
 		t.Errorf("nothing has changed: %v", got)
 	}
@@ -203,7 +212,7 @@ func TestDrain(t *testing.T) {
 
 // The size is bounded; what is left out has been written down.
 func TestMemoryIsBounded(t *testing.T) {
-	m := NewMemory(100)
+	m := memory(t, 100)
 	const n = 5000
 	for i := range n {
 		m.Bind(domain.Binding{Session: domain.SessionID{byte(i), byte(i >> 8), 1}, Account: 1, Expires: time.Now().Add(time.Hour)}, 0)
@@ -218,7 +227,7 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func BenchmarkLookup(b *testing.B) {
-	m := NewMemory(200_000)
+	m := memory(b, 200_000)
 	m.Bind(binding(1, 1, time.Hour), 0)
 	b.ReportAllocs()
 	for b.Loop() {
