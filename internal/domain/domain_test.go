@@ -46,7 +46,7 @@ func TestSecretHidesItself(t *testing.T) {
 			var b bytes.Buffer
 			log := slog.New(h(&b))
 			log.Info("m", "v", v, slog.Group("g", "v", v))
-			log.With("v", v).WithGroup("g").Info(fmt.Sprint(v), "e", fmt.Errorf("%v", v))
+			log.With("v", v).WithGroup("g").Info("a secret", "s", fmt.Sprint(v), "e", fmt.Errorf("%v", v))
 			check(what+" in a log as "+name, b.String())
 		}
 		j, _ := json.Marshal(v)

@@ -156,7 +156,7 @@ func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d t
 }
 
 // stayOrMove asks the core whether a session waits for its resting account.
-func (x *exchange) stayOrMove(choice sched.Decision) failover.Decision {
+func (x *exchange) stayOrMove() failover.Decision {
 	c := x.candidate(x.bound())
 	if c == nil {
 		return failover.Decision{Action: failover.Switch}
@@ -230,7 +230,7 @@ func (x *exchange) effects(effects []failover.Effect, at *attempt) {
 		if cell == nil {
 			continue
 		}
-		changed := true
+		var changed bool
 		if e.UntilChanged {
 			// A refusal may have been the provider's mistake: one request asks again now and then.
 			changed = cell.Extend(time.Now().Add(credentialProbe(cell.Streak())), uint8(e.Class), true)

@@ -121,15 +121,14 @@ func (x *exchange) giveUp() ending {
 	}
 	x.mu.Unlock()
 	if at != nil && at.errorBody != nil {
-		return ending{raw: at, err: x.failureError(at, best)}
+		return ending{raw: at, err: x.failureError(best)}
 	}
-	return ending{err: x.failureError(at, best)}
+	return ending{err: x.failureError(best)}
 }
 
 // failureError says a failure to the caller: whose it was and when to come back,
-// never the upstream's own words, keys or account names. at may be nil (an earlier
-// try of the client's, or nobody could be asked).
-func (x *exchange) failureError(at *attempt, f failover.Failure) *domain.Error {
+// never the upstream's own words, keys or account names.
+func (x *exchange) failureError(f failover.Failure) *domain.Error {
 	now := time.Now()
 	soonest, known := x.soonest(now, func(c *sched.Candidate) bool { return lasting(c, now) })
 	if !known && x.former.next.After(now) {

@@ -219,12 +219,12 @@ func (l *learned) stats(k learnKey) learnedStats {
 	st := learnedStats{speed: s.speed}
 	left := s.total / 100
 	for i := buckets - 1; i >= 0; i-- {
-		if n := int(s.counts[i]); n > left {
+		n := int(s.counts[i])
+		if n > left {
 			st.p99 = time.Duration(float64(bucketBase) * math.Pow(bucketRatio, float64(i)))
 			break
-		} else {
-			left -= n
 		}
+		left -= n
 	}
 	return st
 }

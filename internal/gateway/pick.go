@@ -49,7 +49,7 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 			continue
 		}
 		if sticky && choice.Bound == sched.Resting && pin == 0 {
-			if d := x.stayOrMove(choice); d.Action == failover.RetrySame {
+			if d := x.stayOrMove(); d.Action == failover.RetrySame {
 				if !x.carryOut(d) {
 					return picked{left: true}
 				}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -172,7 +173,7 @@ func (r *relayer) events() (res result, stop bool) {
 			}
 		}
 		if ev.Cut.Present() {
-			r.pass(r.done + ev.Cut.Start)
+			_ = r.pass(r.done + ev.Cut.Start) // a caller that is gone is noticed at the flush
 			r.sent = r.done + ev.Cut.End
 		}
 		r.done += size
@@ -254,7 +255,7 @@ func (r *relayer) drop(size int) {
 func (r *relayer) over(err error) result {
 	at := r.at
 	fault := (*upstream.Fault)(nil)
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		fault = upstream.FaultOf(at.ctx, err)
 		switch fault.Kind {
 		case upstream.FaultCaller:

@@ -246,7 +246,7 @@ func (r *rig) send(body string, opts ...requestOption) (g got) {
 	began := time.Now()
 	defer func() {
 		g.took = time.Since(began)
-		if p := recover(); p != nil && p != http.ErrAbortHandler {
+		if p := recover(); p != nil && p != any(http.ErrAbortHandler) {
 			panic(p)
 		}
 	}()
