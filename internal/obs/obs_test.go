@@ -5,46 +5,55 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-
 	"turnout/internal/domain"
 )
 
-// read asks for the metrics as Prometheus does, and reads the answer.
-func read(t *testing.T, m *Metrics) map[string]*dto.MetricFamily {
+// sample is a line of the text format (Prometheus documentation, exposition formats, version
+// 0.0.4): name, labels, number.
+var sample = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)$`)
+
+// read asks for the metrics as Prometheus does, and reads every line: by name, what each set of
+// labels counts. A histogram is its sum.
+func read(t *testing.T, m *Metrics) map[string][]string {
 	t.Helper()
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
+	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain; version=0.0.4") {
 		t.Fatalf("status %d, %s", w.Code, w.Header().Get("Content-Type"))
 	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	out, err := parser.TextToMetricFamilies(w.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-// values lists a family's samples as "label=value,… number".
-func values(f *dto.MetricFamily) []string {
-	var out []string
-	for _, m := range f.GetMetric() {
-		var labels []string
-		for _, l := range m.GetLabel() {
-			labels = append(labels, l.GetName()+"="+l.GetValue())
+	out := map[string][]string{}
+	for line := range strings.Lines(w.Body.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		if help, ok := strings.CutPrefix(line, "# HELP "); ok {
+			if name, text, _ := strings.Cut(help, " "); text == "" {
+				t.Errorf("%s is not explained", name)
+			}
 		}
-		n := m.GetCounter().GetValue() + m.GetGauge().GetValue() + m.GetHistogram().GetSampleSum()
-		out = append(out, fmt.Sprint(strings.Join(labels, ","), " ", n))
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		parts := sample.FindStringSubmatch(line)
+		if parts == nil {
+			t.Fatalf("%q cannot be read", line)
+		}
+		n, err := strconv.ParseFloat(parts[3], 64)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if strings.HasSuffix(parts[1], "_bucket") || strings.HasSuffix(parts[1], "_count") {
+			continue
+		}
+		name := strings.TrimSuffix(parts[1], "_sum")
+		out[name] = append(out[name], strings.TrimSpace(fmt.Sprint(strings.ReplaceAll(parts[2], `"`, ""), " ", n)))
+		slices.Sort(out[name])
 	}
-	slices.Sort(out)
 	return out
 }
 
@@ -68,10 +77,10 @@ func TestMetrics(t *testing.T) {
 		"turnout_upstream_attempts_total":           {"action=,class=,platform=openai 1", "action=switch,class=rate_limited,platform=openai 1"},
 		"turnout_upstream_attempt_duration_seconds": {"platform=openai,result=failed 2", "platform=openai,result=served 1"},
 		"turnout_scheduler_rests_total":             {"class=rate_limited,platform=openai,scope=account 1"},
-		"turnout_record_dropped_total":              {" 7"},
-		"turnout_test_things":                       {" 42"},
+		"turnout_record_dropped_total":              {"7"},
+		"turnout_test_things":                       {"42"},
 	} {
-		if v := values(got[name]); !slices.Equal(v, want) {
+		if v := got[name]; !slices.Equal(v, want) {
 			t.Errorf("%s: %q, want %q", name, v, want)
 		}
 	}
@@ -89,22 +98,18 @@ func TestLabelsAreBounded(t *testing.T) {
 	m.Attempt("p", "c", "a", 0)
 	m.Rest("p", "s", "c")
 	families := read(t, m)
-	if n := len(families["turnout_requests_total"].GetMetric()); n != 6 {
+	if n := len(families["turnout_requests_total"]); n != 6 {
 		t.Errorf("%d status classes", n)
 	}
 	allowed := []string{"dialect", "outcome", "status", "stream", "kind", "platform", "class", "action", "result", "scope"}
-	for name, f := range families {
+	label := regexp.MustCompile(`(\w+)=`)
+	for name, samples := range families {
 		if !strings.HasPrefix(name, "turnout_") {
 			continue
 		}
-		if f.GetHelp() == "" {
-			t.Errorf("%s is not explained", name)
-		}
-		for _, s := range f.GetMetric() {
-			for _, l := range s.GetLabel() {
-				if !slices.Contains(allowed, l.GetName()) {
-					t.Errorf("%s has the label %s", name, l.GetName())
-				}
+		for _, l := range label.FindAllStringSubmatch(strings.Join(samples, ","), -1) {
+			if !slices.Contains(allowed, l[1]) {
+				t.Errorf("%s has the label %s", name, l[1])
 			}
 		}
 	}
@@ -114,7 +119,7 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestMetricsAreTheirOwn(t *testing.T) {
 	a, b := NewMetrics(), NewMetrics()
 	a.Dropped(1)
-	if v := values(read(t, b)["turnout_record_dropped_total"]); !slices.Equal(v, []string{" 0"}) {
+	if v := read(t, b)["turnout_record_dropped_total"]; !slices.Equal(v, []string{"0"}) {
 		t.Errorf("%q", v)
 	}
 }
