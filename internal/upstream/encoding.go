@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"compress/zlib"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,6 +49,9 @@ func decode(resp *http.Response) error {
 		return nil
 	}
 	r, ok, err := Decoder(coding, resp.Body)
+	if errors.Is(err, io.EOF) { // a coding is claimed for a body that is empty
+		r, ok, err = resp.Body, true, nil
+	}
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		return ev // a delta opens and closes nothing
 	}
 	name, data := dialect.Fields(raw)
-	if data == nil {
+	if len(data) == 0 { // a comment, or an event without content
 		return dialect.Event{Kind: dialect.EventPing} // a comment
 	}
 	var typ, delta, block, message, usage []byte

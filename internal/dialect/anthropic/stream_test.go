@@ -113,7 +113,7 @@ func TestEvent(t *testing.T) {
 		{event(`{"type":`), dialect.EventMalformed},
 		{event(`[DONE]`), dialect.EventMalformed},
 		{event(`null`), dialect.EventMalformed},
-		{event(``), dialect.EventMalformed},
+		{event(``), dialect.EventPing},
 		{event(`{"type":5}`), dialect.EventNote},
 		{"data: {\"type\":\ndata: \"ping\"}\n\n", dialect.EventPing},
 	} {

@@ -36,7 +36,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		return ev
 	}
 	name, data := dialect.Fields(raw)
-	if data == nil {
+	if len(data) == 0 { // a comment, or an event without content
 		return dialect.Event{Kind: dialect.EventPing}
 	}
 	if string(data) == "[DONE]" {

@@ -158,7 +158,7 @@ func TestEvent(t *testing.T) {
 		{`[DONE]`, dialect.EventEnd, dialect.OpenNone},
 		{`[DONE] `, dialect.EventMalformed, dialect.OpenNone},
 		{`{"choices":[`, dialect.EventMalformed, dialect.OpenNone},
-		{``, dialect.EventMalformed, dialect.OpenNone},
+		{``, dialect.EventPing, dialect.OpenNone},
 		{`null`, dialect.EventMalformed, dialect.OpenNone},
 	} {
 		r := Dialect{}.NewReader(&dialect.Request{})
