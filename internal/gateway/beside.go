@@ -41,7 +41,7 @@ func (x *exchange) slow(at *attempt) {
 		return
 	}
 	var d failover.Decision
-	x.state, d = failover.AtSoftLimit(pol, x.state, o)
+	x.state, d = failover.AtSoftLimit(*pol, x.state, o)
 	x.notes = append(x.notes, note{at: time.Since(x.began), decision: d})
 	if d.Action != failover.Beside {
 		x.mu.Unlock()

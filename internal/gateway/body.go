@@ -36,7 +36,12 @@ func (b *Budget) give(n int) { b.used.Add(int64(-n)) }
 
 // The sizes in which body buffers are pooled. Larger ones are left to the garbage
 // collector.
-var bodySizes = [...]int{4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}
+var bodySizes = [...]int{
+	4 << 10, 8 << 10, 16 << 10, 24 << 10, 32 << 10, 48 << 10, 64 << 10, 80 << 10, 104 << 10, 128 << 10, 160 << 10, 208 << 10, 256 << 10, 384 << 10, 512 << 10, 1 << 20,
+}
+
+// maxFirstBody is how much memory a declared length alone gets, in bytes.
+const maxFirstBody = 256 << 10
 
 var bodyPools [len(bodySizes)]sync.Pool
 
@@ -89,7 +94,7 @@ func readBody(r io.Reader, expect, limit int64, budget *Budget) (*body, error) {
 	}
 	first := int64(bodySizes[0])
 	if expect > 0 {
-		first = min(expect+1, int64(bodySizes[len(bodySizes)-2])) // one more byte to see the end without growing
+		first = min(expect+1, maxFirstBody) // one more byte to see the end without growing
 	}
 	b := &body{budget: budget, buf: getBuffer(int(first))}
 	if !budget.take(cap(b.buf)) {

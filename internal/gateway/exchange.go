@@ -88,56 +88,83 @@ func (x *exchange) run() ending {
 	if !x.goOn() {
 		return x.giveUp()
 	}
-	pin := domain.AccountID(0)
-	retryOf := "" // the provider whose fault caused the next attempt
+	var next tryNext
+	for {
+		at, end := x.nextAttempt(&next)
+		if at == nil {
+			return end
+		}
+		// What runs an attempt stays as small as it can: its frames are a stream's memory
+		// for as long as it lasts.
+		res := at.run()
+		if end, done := x.after(at, res, &next); done {
+			return end
+		}
+	}
+}
+
+// tryNext is what the last decision says of the next attempt.
+type tryNext struct {
+	pin     domain.AccountID
+	retryOf string // the provider whose fault caused it
+}
+
+// nextAttempt chooses an account, waiting where it must, and prepares the attempt;
+// nil: the request ends.
+func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 	for {
 		if x.ctx.Err() != nil {
-			return ending{left: true}
+			return nil, ending{left: true}
 		}
 		if x.left() <= 0 {
-			return ending{err: domain.Errorf(domain.KindUpstreamTimeout, "serve the request", "the request took longer than %s", x.snap.Settings.Total)}
+			return nil, ending{err: domain.Errorf(domain.KindUpstreamTimeout, "serve the request", "the request took longer than %s", x.snap.Settings.Total)}
 		}
-		picked := x.pick(pin)
+		picked := x.pick(next.pin)
 		if picked.err != nil {
-			return ending{err: picked.err}
+			return nil, ending{err: picked.err}
 		}
 		if picked.left {
-			return ending{left: true}
+			return nil, ending{left: true}
 		}
 		if picked.cand == nil {
 			d := x.afterNoCandidate(picked.choice)
 			if d.Action != failover.Round {
-				return x.giveUp()
+				return nil, x.giveUp()
 			}
 			if !x.carryOut(d) {
-				return ending{left: true}
+				return nil, ending{left: true}
 			}
-			pin, retryOf = 0, ""
+			*next = tryNext{}
 			continue
 		}
-		at := x.newAttempt(picked.cand, picked.choice, retryOf == x.provider(picked.cand))
+		at := x.newAttempt(picked.cand, picked.choice, next.retryOf == x.provider(picked.cand))
 		x.mu.Lock()
 		x.register(at)
 		x.mu.Unlock()
 		x.softLimit(at)
-		res := at.run()
-		d, end, done := x.settle(at, res)
-		if done {
-			return end
-		}
-		switch d.Action {
-		case failover.RetrySame:
-			pin = d.Account
-		case failover.Switch, failover.Round:
-			pin = 0
-		default:
-			return x.giveUp()
-		}
-		retryOf = x.provider(at.cand)
-		if !x.carryOut(d) {
-			return ending{left: true}
-		}
+		return at, ending{}
 	}
+}
+
+// after carries out what follows an attempt; done: the request ends.
+func (x *exchange) after(at *attempt, res result, next *tryNext) (end ending, done bool) {
+	d, end, done := x.settle(at, res)
+	if done {
+		return end, true
+	}
+	switch d.Action {
+	case failover.RetrySame:
+		next.pin = d.Account
+	case failover.Switch, failover.Round:
+		next.pin = 0
+	default:
+		return x.giveUp(), true
+	}
+	next.retryOf = x.provider(at.cand)
+	if !x.carryOut(d) {
+		return ending{left: true}, true
+	}
+	return end, false
 }
 
 // settle turns the result of the main attempt, and of one beside it, into a
@@ -211,7 +238,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // policy is the pool's, where no platform has a say.
-func (x *exchange) policy() failover.Policy { return x.pools[0].policy }
+func (x *exchange) policy() *failover.Policy { return &x.pools[0].policy }
 
 // provider names whose capacity a candidate draws on.
 func (x *exchange) provider(c *sched.Candidate) string {

@@ -34,7 +34,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 		}
 	}
 	var d failover.Decision
-	x.state, d = failover.AfterFailure(pol, x.state, o)
+	x.state, d = failover.AfterFailure(*pol, x.state, o)
 	at.decision = d
 	x.mu.Unlock()
 
@@ -116,7 +116,7 @@ func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
 		pol = x.pools[0].policyOf(x.attempts[n-1].plat.Name)
 	}
 	var d failover.Decision
-	x.state, d = failover.AfterNoCandidate(pol, x.state, soonest, known)
+	x.state, d = failover.AfterNoCandidate(*pol, x.state, soonest, known)
 	n := note{at: now.Sub(x.began), decision: d}
 	if known {
 		n.soonest = soonest
@@ -176,7 +176,7 @@ func (x *exchange) stayOrMove() failover.Decision {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var d failover.Decision
-	x.state, d = failover.StayOrMove(x.pools[0].policyOf(c.Account.Platform), x.state, o)
+	x.state, d = failover.StayOrMove(*x.pools[0].policyOf(c.Account.Platform), x.state, o)
 	x.notes = append(x.notes, note{at: now.Sub(x.began), decision: d, soonest: o.Reset})
 	return d
 }

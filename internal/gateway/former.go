@@ -56,7 +56,7 @@ func (x *exchange) goOn() bool {
 		return true
 	}
 	why := failover.ReasonNoAccount
-	if ok, used := failover.MayBegin(x.policy(), f.state); !ok {
+	if ok, used := failover.MayBegin(*x.policy(), f.state); !ok {
 		why = used
 	}
 	if x.began.Before(f.next) {
@@ -113,7 +113,7 @@ func (f *formerStates) take(k formerKey, now time.Time) (former, bool) {
 
 // anyLeft reports whether a request with that state may ask anybody.
 func (x *exchange) anyLeft(s *failover.State) bool {
-	if ok, _ := failover.MayBegin(x.policy(), *s); !ok {
+	if ok, _ := failover.MayBegin(*x.policy(), *s); !ok {
 		return false
 	}
 	for _, v := range x.views {

@@ -14,7 +14,7 @@ import (
 
 // Bounds of what a relay holds.
 const (
-	relayBuffer = 4 << 10  // while a stream is slow; grows to the longest event
+	relayBuffer = 2 << 10  // while a stream is slow; grows to the longest event
 	relayBurst  = 32 << 10 // while more arrives than that at a time
 	maxEvent    = 16 << 20 // bytes of one event
 	maxHeld     = 256 << 10
@@ -35,6 +35,7 @@ type relayer struct {
 	reader dialect.Reader
 	buf    []byte
 	small  []byte  // the buffer that the stream keeps
+	pooled *[]byte // what holds it in the pool
 	burst  *[]byte // the larger one, while it is in use
 	n      int     // bytes in buf
 	done   int     // bytes of buf that were read as events
@@ -50,13 +51,25 @@ type relayer struct {
 }
 
 func (at *attempt) relay(resp *http.Response) result {
-	p := relayPool.Get().(*[]byte)
-	r := &relayer{at: at, resp: resp, reader: at.x.d.NewReader(&at.x.req), buf: *p, small: *p, last: time.Now()}
+	r := newRelayer(at, resp)
 	res := r.run()
-	at.usage = r.reader.Usage()
-	r.calm()
-	relayPool.Put(p)
+	r.close()
 	return res
+}
+
+//go:noinline
+func newRelayer(at *attempt, resp *http.Response) *relayer {
+	p := relayPool.Get().(*[]byte)
+	return &relayer{at: at, resp: resp, reader: at.x.d.NewReader(&at.x.req), buf: *p, small: *p, pooled: p, last: time.Now()}
+}
+
+// close takes the usage over and gives the buffers back.
+//
+//go:noinline
+func (r *relayer) close() {
+	r.at.usage = r.reader.Usage()
+	r.calm()
+	relayPool.Put(r.pooled)
 }
 
 func (r *relayer) run() result {

@@ -31,42 +31,52 @@ func (g *Gateway) Handler(d dialect.Dialect, path string) http.Handler {
 	})
 }
 
+// serve is one request from its first byte to its record. Its frame, and those of what
+// it calls while a stream lasts, are kept small: they are most of what an open stream
+// holds (goroutine stacks double when they grow past 8 KiB).
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialect, path string) {
+	x := g.receive(w, r, d, path)
+	if x == nil {
+		return
+	}
+	defer x.body.release()
+	x.finish(x.run())
+}
+
+// receive reads and checks a request; nil: it was refused, and the caller told.
+//
+//go:noinline
+func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dialect, path string) *exchange {
 	began := time.Now()
 	id := domain.NewRequestID(began)
 	w.Header()[requestIDHeader] = []string{id.String()}
 	x := &exchange{g: g, id: id, began: began, d: d, path: path}
 	if err := x.admit(r); err != nil {
 		Refuse(w, d, err, id)
-		return
+		return nil
 	}
 	err := x.read(w, r)
 	if err == nil {
 		err = x.route(r)
 	}
+	if err == nil {
+		x.ctx = r.Context()
+		err = g.deps.Ledger.Hold(x.ctx, Hold{
+			Request: id, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model, InputTokens: x.req.InputTokens(), MaxTokens: x.req.MaxTokens,
+		})
+	}
 	if err != nil {
 		if x.body != nil {
 			x.body.release()
 		}
-		status := Refuse(w, d, err, id)
-		if x.key != nil {
-			g.recordRefusal(x, err, status)
-		}
-		return
-	}
-	defer x.body.release()
-	x.ctx = r.Context()
-	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
-	if err := g.deps.Ledger.Hold(x.ctx, Hold{
-		Request: id, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model, InputTokens: x.req.InputTokens(), MaxTokens: x.req.MaxTokens,
-	}); err != nil {
 		g.recordRefusal(x, err, Refuse(w, d, err, id))
-		return
+		return nil
 	}
+	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
 	if x.req.Stream {
 		x.ans.startKeepAlives(d.KeepAlive(), x.pools[0].keepAlive)
 	}
-	x.finish(x.run())
+	return x
 }
 
 // finish answers, settles, remembers and records.

@@ -77,6 +77,7 @@ func TestNeverReads(t *testing.T) {
 type endless struct {
 	ctx         context.Context
 	first, more string
+	rest        string
 	closed      chan struct{}
 }
 
@@ -84,11 +85,12 @@ func (e *endless) Read(p []byte) (int, error) {
 	if err := e.ctx.Err(); err != nil {
 		return 0, err
 	}
-	text := e.more
-	if e.first != "" {
-		text, e.first = e.first, ""
+	if e.rest == "" {
+		e.rest, e.first = e.first+e.more, ""
 	}
-	return copy(p, text), nil // p is always larger
+	n := copy(p, e.rest)
+	e.rest = e.rest[n:]
+	return n, nil
 }
 
 func (e *endless) Close() error {

@@ -57,17 +57,18 @@ type PoolConfig struct {
 type pool struct {
 	domain.Pool
 	accounts  []*domain.Account
-	policies  map[string]failover.Policy // by platform
-	policy    failover.Policy            // where no account has failed yet
+	policies  map[string]*failover.Policy // by platform
+	policy    failover.Policy             // where no account has failed yet
 	keepAlive time.Duration
 }
 
-// policyOf is the policy for a failure on a platform.
-func (p *pool) policyOf(platformName string) failover.Policy {
+// policyOf is the policy for a failure on a platform. It is large: a copy would be
+// most of a goroutine's stack.
+func (p *pool) policyOf(platformName string) *failover.Policy {
 	if pol, ok := p.policies[platformName]; ok {
 		return pol
 	}
-	return p.policy
+	return &p.policy
 }
 
 // Snapshot is one configuration, compiled and immutable but for its cache of views.
@@ -125,16 +126,18 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 		snap.platforms[a.ID] = p
 	}
 	for _, pc := range pools {
-		c := &pool{Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]failover.Policy{}}
+		c := &pool{Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]*failover.Policy{}}
 		var err error
 		if c.policy, err = failover.Effective(failover.Override{}, pc.Policy); err != nil {
 			return nil, fmt.Errorf("pool %s: policy: %w", pc.Pool.Name, err)
 		}
 		for _, name := range platform.Names() {
 			p, _ := platform.Lookup(name)
-			if c.policies[name], err = failover.Effective(p.Policy, pc.Policy); err != nil {
+			pol, err := failover.Effective(p.Policy, pc.Policy)
+			if err != nil {
 				return nil, fmt.Errorf("pool %s: policy on platform %s: %w", pc.Pool.Name, name, err)
 			}
+			c.policies[name] = &pol
 		}
 		for _, a := range accounts {
 			if slices.Contains(a.Pools, pc.Pool.Name) && snap.platforms[a.ID] != nil {

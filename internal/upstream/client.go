@@ -131,13 +131,14 @@ func (c *Client) transport(a *domain.Account) (*http.Transport, error) {
 		return t, nil
 	}
 	t = &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            dial,
 		TLSHandshakeTimeout:    handshakeTimeout,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConns:           maxIdlePerHost,
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		DisableCompression:     true, // answers are relayed as they come
+		WriteBufferSize:        2 << 10, // for the header and a small body; larger ones pass it by
+		DisableCompression:     true,    // answers are relayed as they come
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
@@ -159,6 +160,32 @@ func (c *Client) transport(a *domain.Account) (*http.Transport, error) {
 	}
 	c.transports[key] = t
 	return t, nil
+}
+
+var dialer = net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := dialer.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return pooledConn{c}, nil
+}
+
+// pooledConn sends bodies through pooled buffers. Without it net/http allocates 32 KiB
+// for every body that it copies to a connection.
+type pooledConn struct{ net.Conn }
+
+var copyPool = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+// onlyWriter hides the connection's own ReadFrom, which would allocate.
+type onlyWriter struct{ io.Writer }
+
+// ReadFrom implements io.ReaderFrom, which net/http looks for.
+func (c pooledConn) ReadFrom(r io.Reader) (int64, error) {
+	buf := copyPool.Get().(*[]byte)
+	defer copyPool.Put(buf)
+	return io.CopyBuffer(onlyWriter{c.Conn}, r, *buf)
 }
 
 // Keep closes the idle connections of every account that is not in keep, after a
