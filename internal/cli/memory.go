@@ -15,7 +15,7 @@ import (
 const (
 	gcMost    = 400
 	gcLeast   = 100
-	gcGarbage = 48 << 20
+	gcGarbage = 24 << 20
 )
 
 // memoryRoom is what the process may hold beside the request bodies before the
