@@ -89,7 +89,7 @@ func (r *relayer) run() result {
 			switch {
 			case full && len(r.buf) == relayBuffer:
 				r.hurry()
-			case !full && r.n-r.sent <= relayBuffer/2:
+			case !full && n < relayBuffer && r.n-r.sent <= relayBuffer/2:
 				r.calm()
 			}
 		}
