@@ -44,7 +44,7 @@ type Dialect interface {
 	// ModelList reads an upstream's model list.
 	ModelList(body []byte) ([]Model, error)
 
-	// Identify says which of an answer's headers carry the upstream's request id.
+	// RequestIDHeader says which of an answer's headers carry the upstream's request id.
 	RequestIDHeader() string
 }
 
