@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,9 @@ type Options struct {
 	Log  *slog.Logger
 	// Roots are the certificates trusted at upstreams; nil: the system's.
 	Roots *tls.Config
+	// Dial and Listen stand in place of the system's network; nil: the system's.
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	Listen func(address string) (net.Listener, error)
 }
 
 // App is one running Turnout. New builds it, Start listens, Stop ends it.
@@ -116,7 +120,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err = a.restore(ctx); err != nil {
 		return nil, err
 	}
-	a.client = upstream.NewClient(opts.Roots)
+	a.client = upstream.NewClient(opts.Roots, opts.Dial)
 	a.records = jobs.NewBatch(jobs.BatchOptions[*gateway.Record]{
 		Capacity: recordCapacity, Most: recordBatch, Every: recordEvery, Patience: recordPatience,
 		Write: a.writeRecords,
@@ -143,7 +147,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	}
 	a.server = server.New(server.Options{
 		Gateway: a.gateway, Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Metrics: a.metrics.Handler(), Admin: adm,
-		MaxHeader: int(c.Limits.HeaderBytes), Log: a.log,
+		MaxHeader: int(c.Limits.HeaderBytes), Listen: opts.Listen, Log: a.log,
 	})
 	return a, nil
 }

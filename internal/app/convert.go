@@ -28,14 +28,45 @@ func Platforms() []config.Platform {
 
 // poolPolicy is what the store keeps of a pool beyond its identity.
 type poolPolicy struct {
-	Policy    config.Policy `json:"policy"`
-	KeepAlive time.Duration `json:"keep_alive"`
+	Policy    config.Policy      `json:"policy"`
+	KeepAlive time.Duration      `json:"keep_alive"`
+	Commit    *domain.Commit     `json:"commit,omitempty"`
+	Fallbacks domain.Fallbacks   `json:"fallbacks,omitempty"`
+	Limits    *domain.TimeLimits `json:"limits,omitempty"`
+	Errors    []domain.ErrorRule `json:"errors,omitempty"`
+}
+
+// policyOf is what the store keeps of a pool. What stands at its default is left
+// out, so that no new setting makes an old pool look edited.
+func policyOf(p config.Pool) poolPolicy {
+	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors}
+	if p.Commit != (domain.Commit{}) {
+		out.Commit = &p.Commit
+	}
+	if p.Limits != (domain.TimeLimits{}) {
+		out.Limits = &p.Limits
+	}
+	return out
+}
+
+// compiled is the pool as the gateway takes it.
+func (p poolPolicy) compiled(pool domain.Pool) gateway.PoolConfig {
+	c := gateway.PoolConfig{
+		Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, MaxResting: p.Policy.MaxResting,
+	}
+	if p.Commit != nil {
+		c.Commit = *p.Commit
+	}
+	if p.Limits != nil {
+		c.Limits = *p.Limits
+	}
+	return c
 }
 
 func desired(c *config.Config) (store.Desired, error) {
 	d := store.Desired{Accounts: c.Accounts, Keys: c.Keys}
 	for _, p := range c.Pools {
-		raw, err := json.Marshal(poolPolicy{p.Policy, p.KeepAlive})
+		raw, err := json.Marshal(policyOf(p))
 		if err != nil {
 			return d, fmt.Errorf("encode the policy of pool %s: %w", p.Name, err)
 		}
@@ -45,7 +76,15 @@ func desired(c *config.Config) (store.Desired, error) {
 }
 
 func override(p config.Policy) failover.Override {
+	var rests map[string]failover.RestOverride
+	for class, r := range p.Rests {
+		if rests == nil {
+			rests = map[string]failover.RestOverride{}
+		}
+		rests[class] = failover.RestOverride(r)
+	}
 	return failover.Override{
+		Hold: p.Hold, Rests: rests,
 		Profile: failover.Profile(p.Profile), Switches: p.Switches, Attempts: p.Attempts, AttemptsPerAccount: p.AttemptsPerAccount,
 		Waiting: p.Waiting, Total: p.Total, SameRetries: p.SameAccountRetries, GraceRetries: p.GraceRetries,
 		GraceLongest: p.GraceWait, Rounds: p.Rounds, SecondPrice: p.SecondPrice,
@@ -74,7 +113,7 @@ func trial(c *config.Config) error {
 	for i, p := range c.Pools {
 		pool := p.Pool
 		pool.ID = domain.PoolID(i + 1)
-		pools = append(pools, gateway.PoolConfig{Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive})
+		pools = append(pools, policyOf(p).compiled(pool))
 	}
 	keys, err := caller.NewDirectory(c.Keys)
 	if err != nil {
@@ -106,7 +145,7 @@ func (a *App) compile(ctx context.Context, c *config.Config) (*gateway.Snapshot,
 				return nil, fmt.Errorf("read the stored policy of pool %s: %w", p.Name, err)
 			}
 		}
-		pools = append(pools, gateway.PoolConfig{Pool: p.Pool, Policy: override(pol.Policy), KeepAlive: pol.KeepAlive})
+		pools = append(pools, pol.compiled(p.Pool))
 	}
 	refs := make([]*domain.Account, len(accounts))
 	for i := range accounts {

@@ -18,6 +18,10 @@ type Pool struct {
 	// KeepAlive is after how much silence a stream to a caller gets a sign of life;
 	// 0: never.
 	KeepAlive time.Duration
+	Commit    domain.Commit
+	Fallbacks domain.Fallbacks
+	Limits    domain.TimeLimits
+	Errors    []domain.ErrorRule
 }
 
 // Policy is a profile with the settings that replace its values; nil leaves one
@@ -34,6 +38,16 @@ type Policy struct {
 	GraceWait          *time.Duration  `json:"grace_wait,omitempty"`
 	Rounds             *int            `json:"rounds,omitempty"`
 	SecondPrice        *domain.NanoUSD `json:"second_price_usd,omitempty"` // of one second of a caller's waiting
+	Hold               *time.Duration  `json:"hold,omitempty"`             // the longest wait for a reset while nobody else is free
+	MaxResting         *int            `json:"max_resting,omitempty"`      // percent of a pool that may rest on a guess
+	Rests              map[string]Rest `json:"rests,omitempty"`            // by class of failure
+}
+
+// Rest replaces a class's values of how long it takes an account out of scheduling.
+type Rest struct {
+	From  *int           `json:"from,omitempty"`  // the failure in a row that begins it
+	First *time.Duration `json:"first,omitempty"` // the first one; each next is twice as long
+	Most  *time.Duration `json:"most,omitempty"`
 }
 
 func newPool(name string) Pool {

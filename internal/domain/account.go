@@ -100,6 +100,10 @@ type Pool struct {
 	Enabled bool
 }
 
+// OverrideCommit is the one thing that a caller may be allowed to choose itself, by
+// the header x-turnout-commit.
+const OverrideCommit = "commit"
+
 // Key is what a caller authenticates with. Turnout knows only its SHA-256.
 type Key struct {
 	ID      KeyID
@@ -111,6 +115,9 @@ type Key struct {
 	Require Labels    // every account used for this key must carry these
 	Expires time.Time // zero: never
 	Enabled bool
+
+	Commit    *Commit  // in place of the pool's; nil: the pool's
+	Overrides []string // what its callers may choose by header: OverrideCommit
 }
 
 // Allows reports whether the key may ask for the model.

@@ -25,16 +25,25 @@ type Override struct {
 	Rounds             *int           // rounds
 
 	// Values.
-	SameBackoff  *time.Duration  // same_account_backoff: the wait before the same account is asked again
-	GraceDelay   *time.Duration  // grace_delay: the wait for the bound account where none is stated
-	GraceLongest *time.Duration  // grace_longest: the longest wait for the bound account, stated or not
-	SecondPrice  *domain.NanoUSD // second_price: the price of one second of waiting
+	SameBackoff  *time.Duration          // same_account_backoff: the wait before the same account is asked again
+	GraceDelay   *time.Duration          // grace_delay: the wait for the bound account where none is stated
+	GraceLongest *time.Duration          // grace_longest: the longest wait for the bound account, stated or not
+	SecondPrice  *domain.NanoUSD         // second_price: the price of one second of waiting
+	Hold         *time.Duration          // hold: the longest wait for a reset while nobody else can serve
+	Rests        map[string]RestOverride // rests: by the class's name
 
 	// Values that platforms have; users do not write them.
 	SwitchBackoff *Backoff // before the n-th switch
 	// Single is the platform's own same-account rule in single-account mode. Its
 	// maximum is the platform's, too; the pool's budgets are above it all the same.
 	Single *Rule
+}
+
+// RestOverride replaces values of one class's rest; nil leaves one as it is.
+type RestOverride struct {
+	From  *int
+	First *time.Duration
+	Most  *time.Duration
 }
 
 // ForPlatform is what of an override a platform may set: all but the profile and
@@ -104,6 +113,18 @@ func (p Policy) With(o Override) Policy {
 	}
 	if o.GraceLongest != nil {
 		p.Grace.Longest, p.Grace.LongestStated = *o.GraceLongest, *o.GraceLongest
+	}
+	if o.Hold != nil {
+		p.Round.LongestStated = *o.Hold
+		p.Waiting = atLeast(p.Waiting, *o.Hold)
+	}
+	for c := range p.Rests {
+		if r, ok := o.Rests[Class(c).String()]; ok {
+			set(&p.Rests[c].From, r.From)
+			set(&p.Rests[c].First, r.First)
+			set(&p.Rests[c].Most, r.Most)
+			p.Rests[c].Most = max(p.Rests[c].Most, p.Rests[c].First)
+		}
 	}
 	set(&p.Switch.Backoff, o.SwitchBackoff)
 	if o.SwitchBackoff != nil || o.Switches != nil {

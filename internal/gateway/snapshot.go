@@ -51,6 +51,12 @@ type PoolConfig struct {
 	Pool      domain.Pool
 	Policy    failover.Override
 	KeepAlive time.Duration // silence after which a stream gets a keep-alive; 0: never
+
+	Commit     domain.Commit
+	Fallbacks  domain.Fallbacks
+	Limits     domain.TimeLimits // zero values: the default's
+	Errors     []domain.ErrorRule
+	MaxResting *int // percent of its accounts that may rest on a guess; nil: half
 }
 
 // pool is a pool, compiled.

@@ -35,7 +35,9 @@ type Options struct {
 	MaxHeader int          // bytes of a request's headers
 	// BodyWait is how long the body of a request that is refused is waited for; 0: 30 s.
 	BodyWait time.Duration
-	Log      *slog.Logger
+	// Listen stands in place of the system's network; nil: the system's.
+	Listen func(address string) (net.Listener, error)
+	Log    *slog.Logger
 }
 
 // Server listens and serves.
@@ -51,20 +53,25 @@ func New(opts Options) *Server {
 	if opts.BodyWait == 0 {
 		opts.BodyWait = bodyWait
 	}
+	if opts.Listen == nil {
+		opts.Listen = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+	}
 	s := &Server{opts: opts, done: make(chan error, 1)}
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    parserHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
 	}
 	return s
 }
 
 // Start listens and begins to serve.
 func (s *Server) Start(addr string) error {
-	ln, err := net.Listen("tcp", addr)
+	ln, err := s.opts.Listen(addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (is another process using the port? set listen: or --listen to a free one)", addr, err)
 	}
@@ -179,6 +186,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		// Whatever happens to the request, its body is not waited for longer than this: an
 		// unread one is read off by net/http before its refusal goes out. Who reads it sets deadlines of its own.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.BodyWait))
+		if r.Method == http.MethodConnect || r.RequestURI == "*" { // net/http's own answers speak no dialect
+			s.refuse(s.shape(r), domain.KindMethodNotAllowed, clip(r.Method, 16)+" "+clip(r.RequestURI, 128)+" is nothing that a gateway does; Turnout serves POST /v1/messages, POST /v1/chat/completions and GET /v1/models",
+				"GET, HEAD, POST").ServeHTTP(w, r)
+			return
+		}
 		if strings.Contains(r.URL.Path, "//") { // a base URL that ends in a slash
 			r.URL.Path = path.Clean(r.URL.Path)
 		}

@@ -58,6 +58,9 @@ type (
 		Models  []string      `json:"models,omitempty"`
 		Require domain.Labels `json:"require,omitempty"`
 		Expires int64         `json:"expires,omitempty"` // Unix milliseconds
+
+		Commit    *domain.Commit `json:"commit,omitempty"`
+		Overrides []string       `json:"overrides,omitempty"`
 	}
 )
 
@@ -127,7 +130,7 @@ func (s *Store) Keys(ctx context.Context) ([]domain.Key, error) {
 			return fmt.Errorf("the hash of key %q has %d bytes instead of %d", k.Name, len(hash), len(k.Hash))
 		}
 		k.Pools, k.Models, k.Require = sp.Pools, sp.Models, sp.Require
-		k.Expires = fromMilli(sp.Expires)
+		k.Expires, k.Commit, k.Overrides = fromMilli(sp.Expires), sp.Commit, sp.Overrides
 		out = append(out, k)
 		return nil
 	}, "SELECT id, name, origin, spec, hash, enabled FROM keys ORDER BY id")

@@ -34,6 +34,7 @@ const (
 // concurrent use.
 type Client struct {
 	roots *tls.Config // nil: the system's
+	dial  Dial
 
 	mu         sync.RWMutex
 	transports map[transportKey]*http.Transport
@@ -44,9 +45,16 @@ type transportKey struct {
 	proxy   string
 }
 
-// NewClient makes a client. roots may be nil, and then the system's certificates are trusted.
-func NewClient(roots *tls.Config) *Client {
-	return &Client{roots: roots, transports: map[transportKey]*http.Transport{}}
+// Dial opens a connection, as net.Dialer.DialContext does.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// NewClient makes a client. roots may be nil, and then the system's certificates are
+// trusted; so may dial, and then the system's network is used.
+func NewClient(roots *tls.Config, dial Dial) *Client {
+	if dial == nil {
+		dial = dialer.DialContext
+	}
+	return &Client{roots: roots, dial: dial, transports: map[transportKey]*http.Transport{}}
 }
 
 // Call is one attempt. Nothing in it is modified.
@@ -131,7 +139,7 @@ func (c *Client) transport(a *domain.Account) (*http.Transport, error) {
 		return t, nil
 	}
 	t = &http.Transport{
-		DialContext:            dial,
+		DialContext:            c.connect,
 		TLSHandshakeTimeout:    handshakeTimeout,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConns:           maxIdlePerHost,
@@ -164,12 +172,12 @@ func (c *Client) transport(a *domain.Account) (*http.Transport, error) {
 
 var dialer = net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
 
-func dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	c, err := dialer.DialContext(ctx, network, addr)
+func (c *Client) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := c.dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	return pooledConn{c}, nil
+	return pooledConn{conn}, nil
 }
 
 // pooledConn sends bodies through pooled buffers. Without it net/http allocates 32 KiB

@@ -30,7 +30,7 @@ func client(t *testing.T, servers ...*httptest.Server) *Client {
 			pool.AddCert(s.Certificate())
 		}
 	}
-	c := NewClient(&tls.Config{RootCAs: pool})
+	c := NewClient(&tls.Config{RootCAs: pool}, nil)
 	t.Cleanup(c.Close)
 	return c
 }
