@@ -148,6 +148,10 @@ type Reader interface {
 	Finished() bool
 	// Open is what the stream is inside of.
 	Open() Open
+	// KeepAlive is an event without meaning inside the block that is open: an empty
+	// delta of its kind. The same slice as long as the same block is open; nil: none is
+	// open, or its kind has no such delta.
+	KeepAlive() []byte
 	// Closing is what must still be sent to end a finished stream whose terminal event
 	// never came.
 	Closing() []byte

@@ -38,7 +38,7 @@ func (c *call) afterFailure(a *AccountState) Decision {
 	case c.o.Running > 0:
 		c.exclude(a)
 		return Decision{Action: Await, Reason: ReasonStillRunning, Before: c.rest()}
-	case !under(c.s.Attempts, c.p.Attempts):
+	case !c.attemptsLeft():
 		c.exclude(a)
 		return Decision{Reason: ReasonAttemptsUsed, N: c.s.Attempts, Max: c.p.Attempts, Before: c.rest()}
 	case c.p.Total != NoBound && c.o.Spent >= c.p.Total:
@@ -63,10 +63,12 @@ func (c *call) afterFailure(a *AccountState) Decision {
 //
 // It may be asked of a fresh state: then everybody was resting when the request
 // came, and the rest may be short enough to wait for.
-func AfterNoCandidate(p Policy, s State, soonest time.Duration, known bool) (State, Decision) {
-	o := Outcome{Class: s.Last.Class, Status: s.Last.Status, Spent: s.Last.Spent}
+//
+// ahead is how many requests wait already for the same accounts.
+func AfterNoCandidate(p Policy, s State, soonest time.Duration, known bool, ahead int) (State, Decision) {
+	o := Outcome{Class: s.Last.Class, Status: s.Last.Status, Spent: s.Last.Spent, Ahead: ahead}
 	c := call{p: &p, s: &s, o: &o}
-	if s.Attempts > 0 && !under(s.Attempts, p.Attempts) {
+	if s.Attempts > 0 && !c.attemptsLeft() {
 		return s, Decision{Reason: ReasonAttemptsUsed, N: s.Attempts, Max: p.Attempts}
 	}
 	resting := known && soonest > 0 && !p.Round.IgnoreStated
@@ -75,6 +77,35 @@ func AfterNoCandidate(p Policy, s State, soonest time.Duration, known bool) (Sta
 	}
 	d := c.round(soonest, resting)
 	return s, d
+}
+
+// AfterExhausted decides whether a request that would be given up goes on with
+// another model: model is the one to go on with, left how many more are configured
+// after it. What failed for one model says nothing of another, so the failed accounts are
+// forgotten; the budgets are not renewed. What the failure was is State.Last.
+func AfterExhausted(p Policy, s State, model string, left int) (State, Decision) {
+	switch {
+	case !under(s.Attempts, p.Attempts):
+		return s, Decision{Reason: ReasonAttemptsUsed, N: s.Attempts, Max: bound(p.Attempts)}
+	case p.Total != NoBound && s.Last.Spent >= p.Total:
+		return s, Decision{Reason: ReasonTotalUsed}
+	}
+	s.Accounts, s.Organizations, s.Session = nil, nil, Session{}
+	s.Switches, s.CapacitySwitches, s.Rounds, s.Single = 0, 0, 0, false
+	s.Reserved = max(left, 0)
+	s.Fallbacks++
+	return s, Decision{Action: Fallback, Reason: ReasonFallback, Detail: model, N: s.Fallbacks}
+}
+
+// AfterOvertaken is what follows for other requests when an attempt that had not
+// even answered with a header was overtaken by one that began later: one such
+// is chance, but an account that is always silent must not delay every request. The outcome
+// describes it; its class is taken to be FirstTokenLate.
+func AfterOvertaken(p Policy, s State, o Outcome) (State, []Effect) {
+	o.Class = FirstTokenLate
+	c := call{p: &p, s: &s, o: &o}
+	effects := c.rest()
+	return s, effects
 }
 
 // AfterAbandoned is the state after an attempt that was ended without an answer and
@@ -128,6 +159,11 @@ func (c *call) record() *AccountState {
 	a := s.own(o.Account)
 	a.Tries++
 	return a
+}
+
+// attemptsLeft reports whether this model may be tried once more.
+func (c *call) attemptsLeft() bool {
+	return c.p.Attempts == NoBound || c.s.Attempts+c.s.Reserved < c.p.Attempts
 }
 
 // stated reports whether the upstream stated a reset that says something.
@@ -215,10 +251,13 @@ func (c *call) leave(a *AccountState, why Reason, detail string) Decision {
 	case !r.covers(c.o):
 		return giveUp(ReasonNotSwitched, 0, 0)
 	case rotates && !under(s.CapacitySwitches, c.p.CapacitySwitches):
-		// Another account of the same provider fares no better; a moment may.
-		if d := c.round(0, false); d.Action == Round {
-			d.Before = before
-			return d
+		// Another account of the same provider fares no better; a moment may, but another
+		// model that is free at once does not take it.
+		if !c.o.Fallback {
+			if d := c.round(0, false); d.Action == Round {
+				d.Before = before
+				return d
+			}
 		}
 		return giveUp(ReasonNoCapacity, s.CapacitySwitches, c.p.CapacitySwitches)
 	case !under(s.Switches, r.Max):
@@ -283,6 +322,7 @@ func (c *call) round(soonest time.Duration, rested bool) Decision {
 	if rested {
 		wait = max(wait, soonest) // jitter never wakes anybody before the rest is over
 	}
+	wait = plus(wait, c.pace(wait))
 	s.Waited = plus(s.Waited, wait)
 	d := Decision{
 		Action: Round, Wait: wait, Reason: ReasonRound, N: s.Rounds, Max: bound(r.Max),
@@ -309,10 +349,15 @@ func (c *call) rest() []Effect {
 	if int(c.o.Class) >= NumClasses {
 		return nil
 	}
-	if e, ok := c.p.Rests[c.o.Class].For(*c.o); ok {
-		return []Effect{e}
+	r := c.p.Rests[c.o.Class]
+	e, ok := r.For(*c.o)
+	if !ok {
+		return nil
 	}
-	return nil
+	if !e.Stated && r.Jitter > 0 {
+		e.For = Backoff{Jitter: r.Jitter}.shorten(e.For, c.s.draw())
+	}
+	return []Effect{e}
 }
 
 // wait is what a rule's n-th use would wait before jitter; ok is false if that is
@@ -331,13 +376,38 @@ func (c *call) spend(r *Rule, full time.Duration, stated bool) time.Duration {
 	if !stated && r.Backoff.Jitter > 0 && full > 0 {
 		full = r.Backoff.shorten(full, c.s.draw())
 	}
+	full = plus(full, c.pace(full))
 	c.s.Waited = plus(c.s.Waited, full)
 	return full
 }
 
+// mostPace is the longest that requests ahead make another one wait.
+const mostPace = 5 * time.Second
+
+// pace is how much longer than wait the requests that wait already make this one
+// wait, as far as the budgets allow it.
+func (c *call) pace(wait time.Duration) time.Duration {
+	if c.p.Pace <= 0 || c.o.Ahead <= 0 {
+		return 0
+	}
+	more := min(time.Duration(mulDiv(int64(c.o.Ahead), int64(c.p.Pace), 1)), mostPace)
+	if c.p.Waiting != NoBound {
+		more = min(more, c.p.Waiting-plus(c.s.Waited, wait))
+	}
+	spent := max(c.o.Spent, 0)
+	if c.p.Total != NoBound {
+		more = min(more, c.p.Total-plus(spent, wait))
+	}
+	if c.s.HoldUntil > 0 {
+		more = min(more, c.s.HoldUntil-plus(spent, wait))
+	}
+	return max(more, 0)
+}
+
 // affords reports whether a wait is within the budgets of waiting and of time.
 func (c *call) affords(wait time.Duration) bool {
-	return within(plus(c.s.Waited, wait), c.p.Waiting) && within(plus(max(c.o.Spent, 0), wait), c.p.Total)
+	end := plus(max(c.o.Spent, 0), wait)
+	return within(plus(c.s.Waited, wait), c.p.Waiting) && within(end, c.p.Total) && (c.s.HoldUntil <= 0 || end <= c.s.HoldUntil)
 }
 
 func within(wait, longest time.Duration) bool { return longest == NoBound || wait <= longest }

@@ -46,6 +46,12 @@ type Outcome struct {
 	Silent time.Duration
 	Cost   domain.NanoUSD // what the attempt cost upstream, where known
 
+	// Ahead is how many other requests wait already for what this one would wait for.
+	Ahead int
+	// Fallback: another model is configured for this class of failure, and an account is
+	// free to serve it now.
+	Fallback bool
+
 	// Streak is how many failures in a row, this one included, Scope has had
 	// across requests without a success between. At least 1.
 	Streak int
@@ -87,9 +93,10 @@ const (
 	Round            // forget the failed accounts (an effect after the wait) and begin again
 	Beside           // start another account beside the one that is slow
 	Await            // go on waiting for the attempts that are under way; start nothing
+	Fallback         // go on with another model
 )
 
-var actionNames = [...]string{"give_up", "retry_same", "switch", "round", "beside", "await"}
+var actionNames = [...]string{"give_up", "retry_same", "switch", "round", "beside", "await", "fallback"}
 
 // String is the action's name.
 func (a Action) String() string {

@@ -139,7 +139,7 @@ func TestFlawRoundsWithoutABound(t *testing.T) {
 		for n := range 50 {
 			s = after(p, s, failing(Capacity, status(503), by(domain.AccountID(n+1))))
 			var d Decision
-			if s, d = AfterNoCandidate(p, s, 0, false); d.Action != Round {
+			if s, d = AfterNoCandidate(p, s, 0, false, 0); d.Action != Round {
 				return n
 			}
 			s = d.Completed(s)
@@ -201,7 +201,7 @@ func TestFlawStatusStandsForMeaning(t *testing.T) {
 		}
 	}
 	s := after(Balanced(), NewState(Session{}, 1), failing(Credential, status(503)))
-	if _, d := AfterNoCandidate(Balanced(), s, 0, false); d.Action != GiveUp {
+	if _, d := AfterNoCandidate(Balanced(), s, 0, false, 0); d.Action != GiveUp {
 		t.Errorf("a 503 that is not about capacity makes a round: %+v", d)
 	}
 }
@@ -276,7 +276,7 @@ func TestFlawOrganisationsAreStrangers(t *testing.T) {
 	}
 	// A round gives the organisation another chance, too.
 	s, _ = AfterFailure(Balanced(), NewState(Session{}, 1), shared)
-	if s = second(AfterNoCandidate(Balanced(), s, s1, true)); s.Excludes(2, "acme") {
+	if s = second(AfterNoCandidate(Balanced(), s, s1, true, 0)); s.Excludes(2, "acme") {
 		t.Error("a round did not forget the organisation")
 	}
 }

@@ -54,6 +54,8 @@ func TestWith(t *testing.T) {
 		{"rounds", Override{Rounds: new(2)}, func(p *Policy) { p.Round.Max = 2 }},
 		{"second_price", Override{SecondPrice: new(domain.NanoUSD(7))}, func(p *Policy) { p.Stake.SecondPrice = 7 }},
 		{"switch backoff", Override{SwitchBackoff: &Backoff{Step: 4 * s1}}, func(p *Policy) { p.Switch.Backoff.Step, p.Switch.Longest = 4*s1, 8*s1 }},
+		{"hold", Override{Hold: new(50 * s1)}, func(p *Policy) { p.Round.LongestStated, p.Waiting = 50*s1, 50*s1 }},
+		{"rests", Override{Rests: map[string]RestOverride{"transient": {From: new(1), First: new(s1)}}}, func(p *Policy) { p.Rests[Transient].From, p.Rests[Transient].First = 1, s1 }},
 		{"single", Override{Single: &Rule{Max: 3}}, func(p *Policy) { p.Single.Max = 3 }},
 	}
 	for _, tt := range tests {
@@ -67,7 +69,7 @@ func TestWith(t *testing.T) {
 		}
 	}
 	// Every field of Override was tried.
-	if n := reflect.TypeFor[Override]().NumField(); n != 15 {
+	if n := reflect.TypeFor[Override]().NumField(); n != 17 {
 		t.Errorf("Override has %d fields; add a row for each", n)
 	}
 }

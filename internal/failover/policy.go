@@ -43,10 +43,15 @@ type Policy struct {
 	CapacitySwitches int
 
 	// The budgets of one request.
-	Attempts   int           // in all
+	Attempts   int           // in all, of every model
 	PerAccount int           // on one account
 	Waiting    time.Duration // of all waits together
 	Total      time.Duration // since the request arrived: beyond it nothing begins. The pool's own limit, which the loop keeps, is above it
+
+	// Pace is the distance of two requests that wait for the same account: one that
+	// finds others ahead of it waits so much longer for each, so that they do not all
+	// come back in one instant. 0: they may.
+	Pace time.Duration
 
 	Stake Stakes
 	Rests [NumClasses]Rest
@@ -115,6 +120,9 @@ type Rest struct {
 	From  int           // the first failure in a row that rests; at least 1
 	First time.Duration // that failure's rest; each next one's is twice as long
 	Most  time.Duration // the longest rest
+	// Jitter takes a random share of at most so many percent off a rest whose end is a
+	// guess, so that accounts that failed together are not probed together.
+	Jitter int
 
 	// A stated reset rests at the first failure, as it is stated if AsStated (never
 	// clamped), else at most Most. With IgnoreStated it changes nothing.

@@ -81,6 +81,7 @@ func Balanced() Policy {
 		Attempts:         5,
 		PerAccount:       2,
 		Waiting:          20 * time.Second,
+		Pace:             4 * time.Millisecond,
 		Total:            10 * time.Minute, // the longest that a single attempt may take (JSON answers, first token)
 		Stake: Stakes{
 			On:          true,
@@ -94,15 +95,17 @@ func Balanced() Policy {
 		Retries:           RetryShare{Percent: 20, Burst: 10},
 		ShareOrganization: true,
 	}
-	third := Rest{From: 3, First: 5 * time.Second, Most: time.Minute}
-	for _, c := range []Class{Unknown, Transient, NetworkUnsent, NetworkUnknown, StreamCut, StreamStalled, EmptyAnswer} {
+	// Most is what an account that has recovered waits at most before it is asked again.
+	third := Rest{From: 3, First: 5 * time.Second, Most: 25 * time.Second, Jitter: 20}
+	// FirstTokenLate is among them for an upstream that does not even answer with a header:
+	// slowness alone opens no circuit.
+	for _, c := range []Class{Unknown, Transient, NetworkUnsent, NetworkUnknown, FirstTokenLate, StreamCut, StreamStalled, EmptyAnswer} {
 		p.Rests[c] = third
 	}
-	// FirstTokenLate has no rest: slowness lowers a score; it opens no circuit.
-	p.Rests[RateLimited] = Rest{From: 1, First: 10 * time.Second, Most: 5 * time.Minute, AsStated: true}
+	p.Rests[RateLimited] = Rest{From: 1, First: 10 * time.Second, Most: 5 * time.Minute, AsStated: true, Jitter: 20}
 	// Not at the first: a provider that refuses one request in a hundred would stand
 	// still for most of the time.
-	p.Rests[Capacity] = Rest{From: 3, First: 2 * time.Second, Most: 30 * time.Second, Scope: ScopeProvider}
+	p.Rests[Capacity] = Rest{From: 3, First: 2 * time.Second, Most: 25 * time.Second, Scope: ScopeProvider, Jitter: 20}
 	// Where no reset is stated somebody may pay at any time, and a try costs little.
 	p.Rests[QuotaExhausted] = Rest{From: 1, First: 5 * time.Minute, Most: time.Hour, AsStated: true}
 	p.Rests[Credential] = Rest{UntilChanged: true}

@@ -51,6 +51,7 @@ func anyPolicy(t *rapid.T) Policy {
 		PerAccount:       rapid.IntRange(1, 4).Draw(t, "per account"),
 		Waiting:          span(t, 30*s1, "waiting"),
 		Total:            s1 + span(t, 2*time.Minute, "total"),
+		Pace:             span(t, 20*ms, "pace"),
 		Stake: Stakes{
 			On:          flag("weigh"),
 			SecondPrice: domain.NanoUSD(rapid.Int64Range(0, 1e9).Draw(t, "second")),
@@ -67,7 +68,7 @@ func anyPolicy(t *rapid.T) Policy {
 			p.Rests[c] = Rest{
 				Flagged: r == 3, UntilChanged: r == 2 && flag("until changed"), Scope: Scope(rapid.IntRange(0, 4).Draw(t, "rest scope")),
 				From: rapid.IntRange(1, 4).Draw(t, "from"), First: first, Most: first + span(t, time.Hour, "most"),
-				AsStated: flag("as stated"), IgnoreStated: flag("rest ignores stated"),
+				AsStated: flag("as stated"), IgnoreStated: flag("rest ignores stated"), Jitter: rapid.IntRange(0, 99).Draw(t, "rest jitter"),
 			}
 		}
 	}
@@ -93,6 +94,7 @@ func anyOutcome(t *rapid.T, account domain.AccountID) Outcome {
 		RetrySame: rapid.Bool().Draw(t, "retry same"), CacheLost: rapid.Bool().Draw(t, "cache lost"),
 		Stated: rapid.Bool().Draw(t, "stated"), Reset: time.Duration(rapid.Int64Range(-int64(s1), int64(40*s1)).Draw(t, "reset")),
 		Opened: rapid.Bool().Draw(t, "opened"), Committed: rapid.IntRange(0, 9).Draw(t, "committed") == 0,
+		Ahead: rapid.SampledFrom([]int{0, 0, 1, 50, 5000}).Draw(t, "ahead"), Fallback: rapid.Bool().Draw(t, "fallback"),
 		NoRetries: rapid.IntRange(0, 9).Draw(t, "no retries") == 0, AlternativeWell: rapid.Bool().Draw(t, "alternative well"),
 		Spent: span(t, time.Minute, "spent"), Streak: rapid.IntRange(1, 9).Draw(t, "streak"),
 		Stake: Stake{
@@ -269,7 +271,8 @@ func (l *life) attempts() {
 		var d Decision
 		if id == 0 {
 			soonest, known := time.Duration(rapid.Int64Range(0, int64(40*s1)).Draw(l.t, "soonest")), rapid.Bool().Draw(l.t, "known")
-			d = l.decide("AfterNoCandidate", func(p Policy, s State) (State, Decision) { return AfterNoCandidate(p, s, soonest, known) })
+			ahead := rapid.IntRange(0, 1000).Draw(l.t, "ahead")
+			d = l.decide("AfterNoCandidate", func(p Policy, s State) (State, Decision) { return AfterNoCandidate(p, s, soonest, known, ahead) })
 			if d.Action != Round && d.Action != GiveUp {
 				l.t.Fatalf("nobody to choose: %+v", d)
 			}
@@ -280,12 +283,13 @@ func (l *life) attempts() {
 				beside := l.decide("AtSoftLimit", func(p Policy, s State) (State, Decision) { return AtSoftLimit(p, s, o) })
 				switch beside.Action {
 				case Beside:
-					if o.Alternative == id || l.s.Excludes(o.Alternative, orgOf(l.p, o.Alternative)) {
+					usable := o.Alternative != 0 && o.Alternative != id && !l.s.Excludes(o.Alternative, orgOf(l.p, o.Alternative))
+					if !usable && !o.Fallback {
 						l.t.Fatalf("started beside %d: %d\n%+v", id, o.Alternative, l.s)
 					}
 					// Whether the alternative has attempts left only the scheduler's exclusion
 					// says; a first attempt there always has.
-					if l.on[o.Alternative] == 0 {
+					if usable && l.on[o.Alternative] == 0 {
 						l.begin(o.Alternative)
 						if lost := l.fail(o.Alternative, 1); lost.Action == GiveUp {
 							l.abandon(id)
@@ -336,6 +340,10 @@ func TestWhatHoldsForEveryBoundedPolicy(t *testing.T) {
 			session.Bound = domain.AccountID(rapid.IntRange(1, 5).Draw(t, "bound account"))
 		}
 		l := &life{t: t, p: p, s: NewState(session, rapid.Uint64().Draw(t, "seed")), on: map[domain.AccountID]int{}}
+		l.s.Reserved = rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "reserved")
+		if rapid.Bool().Draw(t, "JSON") {
+			l.s.HoldUntil = s1 + span(t, time.Minute, "hold until")
+		}
 		// The client tries again and again; nothing is renewed.
 		for range rapid.IntRange(1, 4).Draw(t, "clients' tries") {
 			if ok, why := MayBegin(p, l.s); !ok {

@@ -17,6 +17,7 @@ const (
 	ReasonRound         Reason = "round"          // nobody is left: wait, forget, begin again
 	ReasonStillRunning  Reason = "still_running"  // another attempt of this request is under way
 	ReasonSlow          Reason = "slow"           // the attempt is slow: another account beside it
+	ReasonFallback      Reason = "fallback"       // nobody is left for the asked model: another model
 )
 
 // Reasons to leave the bound account; they stand in place of ReasonSwitch.

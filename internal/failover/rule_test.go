@@ -216,7 +216,7 @@ func TestAfterNoCandidate(t *testing.T) {
 			Decision{Action: Round, Wait: 5 * s1, Reason: ReasonRound, N: 1, Max: 1, After: forget}},
 		{"balanced: capacity, a rest shorter than the backoff", balanced, after(balanced, fresh, failing(Capacity)), s1, true,
 			Decision{Action: Round, Wait: 2 * s1, Reason: ReasonRound, N: 1, Max: 1, After: forget}},
-		{"balanced: one round", balanced, second(AfterNoCandidate(balanced, fresh, s1, true)), s1, true, Decision{Reason: ReasonRoundsUsed, N: 1, Max: 1}},
+		{"balanced: one round", balanced, second(AfterNoCandidate(balanced, fresh, s1, true, 0)), s1, true, Decision{Reason: ReasonRoundsUsed, N: 1, Max: 1}},
 		{"balanced: a round brings back nobody who is spent", balanced, after(balanced, fresh, failing(Transient), failing(Capacity)), 0, false, Decision{Reason: ReasonNoAccount}},
 		{"balanced: a round may bring back others of a spent account's organisation", balanced, after(balanced, fresh, failing(Transient), failing(Capacity, func(o *Outcome) { o.Scope, o.Organization = ScopeOrganization, "acme" })), 0, false,
 			Decision{Action: Round, Wait: 2 * s1, Reason: ReasonRound, N: 1, Max: 1, After: forget}},
@@ -236,7 +236,7 @@ func TestAfterNoCandidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, d := AfterNoCandidate(tt.policy, tt.state, tt.soonest, tt.known)
+			_, d := AfterNoCandidate(tt.policy, tt.state, tt.soonest, tt.known, 0)
 			if !reflect.DeepEqual(d, tt.want) {
 				t.Errorf("got  %+v\nwant %+v", d, tt.want)
 			}
@@ -257,7 +257,7 @@ func TestSingleAccountMode(t *testing.T) {
 	if _, d := AfterFailure(p, s, failing(Unknown, retryable, stating(10*s1))); d.Wait != 500*ms {
 		t.Errorf("before the mode: %+v", d)
 	}
-	s = second(AfterNoCandidate(p, s, 0, false))
+	s = second(AfterNoCandidate(p, s, 0, false, 0))
 	if !s.Single || len(s.Failed()) != 0 {
 		t.Fatalf("after the round: %+v", s)
 	}

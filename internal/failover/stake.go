@@ -55,7 +55,7 @@ func (c *call) weigh(wait time.Duration) (why Reason, detail string, stay bool) 
 	case wait >= st.Expires:
 		return ReasonStakeExpires, "", false
 	}
-	if !c.alternative() {
+	if !c.alternative() && !c.o.Fallback {
 		return ReasonNowhereElse, "", true
 	}
 	if c.sharesCache() && !c.sharesLimit() {
@@ -163,12 +163,14 @@ func (c *call) atSoftLimit() Decision {
 		return await(ReasonCommitted)
 	case s.Besides >= c.p.Besides:
 		return await(ReasonBesideUsed)
+	case c.p.Attempts != NoBound && s.Attempts+s.Reserved+running >= c.p.Attempts && !o.Fallback:
+		return await(ReasonAttemptsUsed)
 	case c.p.Attempts != NoBound && s.Attempts+running >= c.p.Attempts:
 		return await(ReasonAttemptsUsed)
 	case c.p.Total != NoBound && o.Spent >= c.p.Total:
 		return await(ReasonTotalUsed)
 	}
-	if !c.alternative() {
+	if !c.alternative() && !o.Fallback {
 		return awaitAndAsk(ReasonNoAlternative)
 	}
 	elsewhere := o.Provider != "" && o.AlternativeProvider != "" && o.Provider != o.AlternativeProvider

@@ -31,12 +31,20 @@ type State struct {
 	Graces           int           // waits for the bound account
 	Rounds           int           // times that the failed accounts were to be forgotten
 	Besides          int           // accounts started beside a slow one
+	Fallbacks        int           // models gone on with after the asked one
 	SingleRetries    int           // uses of the platform's own rule in single-account mode
 	SingleWaited     time.Duration // what they waited
 	Waited           time.Duration // all waits asked for, whether or not they were completed
 
 	Single       bool // single-account mode
 	CacheBilling bool // the caller's cache was lost through no fault of the caller; never reset
+
+	// Reserved is how many of the attempts are kept for models that are still to be
+	// fallen back to, so that the asked one cannot use them all up.
+	Reserved int
+	// HoldUntil, if positive, is how long after the request's arrival the last wait must
+	// be over: a caller whose answer cannot show a sign of life gives up by itself.
+	HoldUntil time.Duration
 
 	Accounts      []AccountState // ascending by ID
 	Organizations []string       // excluded whole, because what failed is the organisation's; ascending

@@ -33,7 +33,7 @@ func TestFailedIsAscendingAndFound(t *testing.T) {
 func TestOnlyACompletedWaitForgets(t *testing.T) {
 	for _, p := range []Policy{Classic(), steady(Balanced())} {
 		s := after(p, NewState(Session{}, 1), failing(Capacity, status(503)))
-		s, d := AfterNoCandidate(p, s, 0, false)
+		s, d := AfterNoCandidate(p, s, 0, false, 0)
 		if d.Action != Round || !s.IsFailed(1) || s.Single || s.Rounds != 1 || s.Waited != 2*s1 {
 			t.Errorf("%s, before the wait is over: %+v", p.Profile, s)
 		}
@@ -51,7 +51,7 @@ func TestOnlyACompletedWaitForgets(t *testing.T) {
 func TestARoundKeepsTheSpentOut(t *testing.T) {
 	p := Balanced()
 	s := after(p, NewState(Session{}, 1), failing(Transient), failing(Transient), failing(RateLimited, by(2)))
-	s = second(AfterNoCandidate(p, s, s1, true))
+	s = second(AfterNoCandidate(p, s, s1, true, 0))
 	if !s.IsFailed(1) || !s.IsSpent(1) || s.IsFailed(2) || s.IsSpent(2) || s.IsSpent(7) {
 		t.Errorf("%+v", s)
 	}

@@ -42,6 +42,8 @@ func (p Policy) Validate() error {
 	v.span("total", p.Total, time.Second, mostTotal)
 	v.span("single_account_waiting", p.Single.Total, 0, mostWait)
 
+	v.span("pace", p.Pace, 0, time.Second)
+
 	v.rule("same_account", &p.Same)
 	v.rule("grace", &p.Grace)
 	v.rule("switch", &p.Switch)
@@ -135,6 +137,9 @@ func (v *checker) rest(name string, r Rest) {
 	}
 	v.within(name+"_first", r.First, 0, mostRest)
 	v.within(name+"_most", r.Most, max(r.First, 0), mostRest)
+	if r.Jitter < 0 || r.Jitter > 100 {
+		v.fail(name+"_jitter", strconv.Itoa(r.Jitter), "0 to 100")
+	}
 	if r.From < 1 || r.From > mostStreak {
 		v.fail(name+"_from", strconv.Itoa(r.From), "1 to "+strconv.Itoa(mostStreak))
 	}

@@ -30,29 +30,47 @@ type answer struct {
 	failed    error
 	written   int64
 	deadline  time.Time // of the next write
-	lastWrite time.Time
-	midEvent  bool // the last bytes written did not end an event
+	lastSign  time.Time // the last write that the caller takes for a sign of life
+	midEvent  bool      // the last bytes written did not end an event
 
 	// Keep-alives of a stream that has nothing to say.
-	keepAlive      []byte
-	keepAliveEvery time.Duration
-	timer          *time.Timer
+	alive  keepAlive
+	within []byte // the open block's own sign of life; nil: none is open
+	sent   int    // keep-alives that went out
+	timer  *time.Timer
 }
+
+// writeMode says what a write is.
+type writeMode uint8
+
+// The modes, which add up.
+const (
+	writeWhole writeMode = 1 << iota // it ends an event
+	writeFlush                       // it goes out at once
+	writeQuiet                       // it holds nothing but the upstream's own signs of life
+)
 
 func newAnswer(w http.ResponseWriter, wait time.Duration) *answer {
 	return &answer{w: w, rc: http.NewResponseController(w), wait: wait}
 }
 
 // startKeepAlives opens the answer as an event stream once it has been silent for
-// every, and repeats event as long as it stays silent between events.
-func (a *answer) startKeepAlives(event []byte, every time.Duration) {
-	if every <= 0 {
+// so long, and gives signs of life as long as it stays silent between events.
+func (a *answer) startKeepAlives(k keepAlive) {
+	if k.every <= 0 {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.keepAlive, a.keepAliveEvery, a.lastWrite = event, every, time.Now()
-	a.timer = time.AfterFunc(every, a.tick)
+	a.alive, a.lastSign = k, time.Now()
+	a.timer = time.AfterFunc(k.every, a.tick)
+}
+
+// inside tells what is a sign of life inside the block that is open now; nil: none is.
+func (a *answer) inside(event []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.within = event
 }
 
 func (a *answer) tick() {
@@ -61,15 +79,21 @@ func (a *answer) tick() {
 	if a.ended || a.failed != nil {
 		return
 	}
-	wait := a.keepAliveEvery - time.Since(a.lastWrite)
+	wait := a.alive.every - time.Since(a.lastSign)
 	if wait <= 0 {
-		wait = a.keepAliveEvery
+		wait = a.alive.every
 		if !a.midEvent {
 			if !a.opened {
 				a.open(nil, http.StatusOK, "text/event-stream; charset=utf-8")
 			}
-			a.put(a.keepAlive)
+			event := a.alive.between
+			if a.alive.inside && a.within != nil {
+				event = a.within
+			}
+			a.put(event)
 			a.flush()
+			a.lastSign = time.Now()
+			a.sent++
 		}
 	}
 	a.timer.Reset(wait)
@@ -141,7 +165,6 @@ func (a *answer) put(p []byte) {
 	}
 	n, err := a.w.Write(p) //nolint:gosec // G705: JSON or events of an API, never a page
 	a.written += int64(n)
-	a.lastWrite = now
 	a.failed = err
 }
 
@@ -151,16 +174,19 @@ func (a *answer) flush() {
 	}
 }
 
-// write sends bytes of the committed answer. whole says that they end an event.
-// The error means that the caller is gone.
-func (a *answer) write(whole, flush bool, parts ...[]byte) error {
+// write sends bytes of the committed answer. The error means that the caller is gone.
+func (a *answer) write(mode writeMode, parts ...[]byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range parts {
 		a.put(p)
 	}
-	a.midEvent = !whole
-	if flush {
+	a.midEvent = mode&writeWhole == 0
+	// Some clients take a ping inside a block for silence.
+	if a.timer != nil && (mode&writeQuiet == 0 || !a.alive.inside || a.within == nil) {
+		a.lastSign = time.Now()
+	}
+	if mode&writeFlush != 0 {
 		a.flush()
 	}
 	return a.failed

@@ -49,16 +49,19 @@ type attempt struct {
 	began      time.Time
 	firstByte  time.Duration // until the answer's header; 0: never
 	firstToken time.Duration // until the commit; 0: never
-	took       time.Duration
-	status     int
-	requestID  string // the upstream's own
-	usage      domain.Usage
-	events     int
-	result     result
-	verdict    platform.Verdict // of a failure
-	fault      string           // a connection's failure, for logs
-	errorBody  []byte           // a JSON object that may be passed on as it came
-	decision   failover.Decision
+	// firstContent is until the first content of a stream arrived, which may be held back; 0: never.
+	firstContent time.Duration
+	heldBound    string // what ended a hold before its commit point was reached
+	took         time.Duration
+	status       int
+	requestID    string // the upstream's own
+	usage        domain.Usage
+	events       int
+	result       result
+	verdict      platform.Verdict // of a failure
+	fault        string           // a connection's failure, for logs
+	errorBody    []byte           // a JSON object that may be passed on as it came
+	decision     failover.Decision
 }
 
 // run makes the attempt and gives its slot back.
@@ -88,10 +91,13 @@ func (at *attempt) run() result {
 // learntTime is what limits are learnt from: first content of a stream, the whole
 // of a JSON answer.
 func (at *attempt) learntTime() time.Duration {
-	if at.x.req.Stream {
-		return at.firstToken
+	if !at.x.req.Stream {
+		return at.took
 	}
-	return at.took
+	if at.firstContent > 0 {
+		return at.firstContent
+	}
+	return at.firstToken
 }
 
 func (at *attempt) exchange() result {
@@ -213,7 +219,7 @@ func (at *attempt) failStatus(resp *http.Response) result {
 func (at *attempt) whole(resp *http.Response) result {
 	x := at.x
 	if x.req.Stream {
-		at.watch.Progress(upstream.LimitStall, stallBody)
+		at.watch.Progress(upstream.LimitStall, x.pools[0].limits.Body)
 	}
 	hint := resp.ContentLength
 	if hint < 0 || hint > 1<<20 {
@@ -232,7 +238,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		n, err := resp.Body.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		if n > 0 {
-			at.watch.Progress(upstream.LimitStall, stallBody)
+			at.watch.Progress(upstream.LimitStall, x.pools[0].limits.Body)
 		}
 		if err == io.EOF {
 			break
@@ -248,14 +254,14 @@ func (at *attempt) whole(resp *http.Response) result {
 				}
 			}
 			held = false
-			if x.ans.write(true, true, buf) != nil {
+			if x.ans.write(writeWhole|writeFlush, buf) != nil {
 				return resultLeft
 			}
 			buf = buf[:0]
 		}
 	}
 	if !held {
-		if x.ans.write(true, true, buf) != nil {
+		if x.ans.write(writeWhole|writeFlush, buf) != nil {
 			return resultLeft
 		}
 		return resultServed
@@ -277,7 +283,7 @@ func (at *attempt) whole(resp *http.Response) result {
 	if res, ok := at.commit(resp, int64(len(buf))); !ok {
 		return res
 	}
-	if x.ans.write(true, false, buf) != nil {
+	if x.ans.write(writeWhole, buf) != nil {
 		return resultLeft
 	}
 	return resultServed

@@ -31,6 +31,7 @@ type exchange struct {
 	views  []*sched.View
 	ans    *answer
 
+	commit       domain.Commit // when a streamed answer is committed
 	session      session
 	boundAtStart domain.AccountID
 	former       former // what is left of the client's earlier try of this request
@@ -249,8 +250,9 @@ func (x *exchange) newAttempt(c *sched.Candidate, choice sched.Decision, retry b
 	plat := x.snap.platforms[c.ID]
 	at := &attempt{x: x, cand: c, plat: plat, choice: choice, retry: retry}
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
-	at.learn = learnKeyOf(plat.Name, c.Sent, &x.req)
-	at.limits = limitsFor(&x.req, x.warmAt(c.ID), x.g.learned, at.learn)
+	a := askOf(&x.req, x.warmAt(c.ID))
+	at.learn = learnKeyOf(plat.Name, c.Sent, a)
+	at.limits = a.limits(&x.pools[0].limits, x.g.learned.stats(at.learn))
 	at.limits.total = min(at.limits.total, x.left()) // above every policy the request has a limit of its own
 	x.g.retries.began(x.provider(c), x.pools[0].policyOf(plat.Name).Retries, retry, time.Now())
 	return at

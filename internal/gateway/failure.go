@@ -116,7 +116,7 @@ func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
 		pol = x.pools[0].policyOf(x.attempts[n-1].plat.Name)
 	}
 	var d failover.Decision
-	x.state, d = failover.AfterNoCandidate(*pol, x.state, soonest, known)
+	x.state, d = failover.AfterNoCandidate(*pol, x.state, soonest, known, 0)
 	n := note{at: now.Sub(x.began), decision: d}
 	if known {
 		n.soonest = soonest

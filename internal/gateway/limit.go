@@ -6,32 +6,14 @@ import (
 	"time"
 
 	"turnout/internal/dialect"
+	"turnout/internal/domain"
 )
 
-// The time limits to begin with. Reasoning models are silent for minutes and then
-// succeed, and a dead upstream is silent too, so limits follow the request and learn
-// (docs/failover.md).
+// What the time limits are computed with, beside the pool's own domain.TimeLimits.
 const (
-	firstByteBase     = 20 * time.Second
-	firstByteMost     = 120 * time.Second
-	tokensPerSecond   = 10_000 // of uncached input, that the first byte may take a second longer for
-	softStreamSmall   = 8 * time.Second
-	softStreamEffort  = 60 * time.Second
-	softStreamHigh    = 120 * time.Second
-	softWholeSmall    = 10 * time.Second
-	softWholeOther    = 120 * time.Second
-	hardFirstToken    = 600 * time.Second
-	totalWhole        = 600 * time.Second
-	totalStream       = 60 * time.Minute
-	smallInput        = 20_000 // tokens
-	smallOutput       = 4_096  // max tokens of a request that counts as small
-	stallTextLeast    = 10 * time.Second
-	stallText         = 30 * time.Second
-	stallPings        = 90 * time.Second
-	stallThinking     = 300 * time.Second
-	stallUnknown      = 180 * time.Second
-	stallBody         = 30 * time.Second
-	finishPatience    = 5 * time.Second // for what may follow a finish reason: usage, the terminal event
+	tokensPerSecond   = 10_000          // of uncached input, that the first byte may take a second longer for
+	smallInput        = 20_000          // tokens
+	smallOutput       = 4_096           // max tokens of a request that counts as small
 	endPatience       = 1 * time.Second // for the end of the body after the terminal event
 	errorBodyPatience = 10 * time.Second
 )
@@ -44,55 +26,74 @@ type limits struct {
 	total     time.Duration
 }
 
-func limitsFor(r *dialect.Request, warm int64, l *learned, k learnKey) limits {
-	input := r.InputTokens()
-	uncached := max(input-warm, 0)
-	small := r.Effort == dialect.EffortNone && input <= smallInput
-	stats := l.stats(k)
-	if !r.Stream {
-		lim := limits{soft: softWholeOther, total: totalWhole}
-		if small && r.MaxTokens > 0 && r.MaxTokens <= smallOutput {
-			lim.soft = softWholeSmall
+// ask is what the limits of an attempt depend on.
+type ask struct {
+	stream    bool
+	effort    dialect.Effort
+	input     int64 // tokens, estimated
+	cached    int64 // of them, warm at the account
+	maxTokens int64 // 0: not stated
+}
+
+func askOf(r *dialect.Request, warm int64) ask {
+	return ask{stream: r.Stream, effort: r.Effort, input: r.InputTokens(), cached: warm, maxTokens: r.MaxTokens}
+}
+
+// small reports whether an answer is to be expected soon. Where max tokens are not stated
+// the model's own default holds, and a model that is not asked to reason rarely writes for long.
+func (a ask) small() bool {
+	return a.effort == dialect.EffortNone && a.input <= smallInput && (a.stream || a.maxTokens <= smallOutput)
+}
+
+// limits are the time limits of an attempt of this kind, after what was learnt.
+func (a ask) limits(t *domain.TimeLimits, stats learnedStats) limits {
+	if !a.stream {
+		lim := limits{soft: t.SoftJSON, total: t.JSONTotal}
+		if a.small() {
+			lim.soft = t.SoftJSONSmall
 		}
 		lim.soft = stats.soft(lim.soft)
-		if stats.speed > 0 && r.MaxTokens > 0 {
-			lim.total = max(lim.total, time.Duration(float64(r.MaxTokens)/stats.speed*float64(time.Second)))
+		if stats.speed > 0 && a.maxTokens > 0 {
+			lim.total = max(lim.total, time.Duration(float64(a.maxTokens)/stats.speed*float64(time.Second)))
 		}
 		// A JSON answer's first byte is its last: only the total cuts it.
 		lim.firstByte, lim.content = lim.total, lim.total
 		return lim
 	}
+	uncached := max(a.input-a.cached, 0)
 	lim := limits{
-		firstByte: min(firstByteBase+time.Duration(uncached/tokensPerSecond)*time.Second, firstByteMost),
-		content:   hardFirstToken, total: totalStream,
+		firstByte: min(t.FirstByte+time.Duration(uncached/tokensPerSecond)*time.Second, max(t.FirstByteMost, t.FirstByte)),
+		content:   t.FirstContent, total: t.StreamTotal,
 	}
 	switch {
-	case r.Effort == dialect.EffortHigh:
-		lim.soft = softStreamHigh
-	case small:
-		lim.soft = softStreamSmall
+	case a.effort == dialect.EffortHigh:
+		lim.soft = t.SoftHigh
+	case a.small():
+		lim.soft = t.SoftSmall
 	default:
-		lim.soft = softStreamEffort
+		lim.soft = t.Soft
 	}
 	lim.soft = stats.soft(lim.soft)
 	return lim
 }
 
-// stallLimit is how long a stream may be silent where it is now.
-func stallLimit(open dialect.Open, committed, pings bool, g *gaps) time.Duration {
+// stallLimit is how long a stream may be silent where it is now, once content has
+// come. As long as that content is held back another account can take over, so then the stream's own
+// pace counts; after the commit only the long values hold.
+func stallLimit(t *domain.TimeLimits, open dialect.Open, committed, pings bool, g *gaps) time.Duration {
 	switch open {
 	case dialect.OpenText:
 		if committed {
-			return stallText // after the commit only the long values hold
+			return t.Text
 		}
-		return min(max(stallTextLeast, 20*g.p99()), stallText)
+		return min(max(t.TextLeast, 20*g.p99()), t.Text)
 	case dialect.OpenThinking, dialect.OpenTool:
 		if pings {
-			return stallPings
+			return t.Pings
 		}
-		return stallThinking
+		return t.Thinking
 	}
-	return stallUnknown
+	return t.Between
 }
 
 // gaps is a coarse histogram of the times between a stream's reads, by powers of two
@@ -137,9 +138,9 @@ type learnKey struct {
 	stream   bool
 }
 
-func learnKeyOf(platformName, model string, r *dialect.Request) learnKey {
-	k := learnKey{platform: platformName, model: model, effort: r.Effort, stream: r.Stream}
-	for t := r.InputTokens(); t > 1000 && k.size < 8; t >>= 2 {
+func learnKeyOf(platformName, model string, a ask) learnKey {
+	k := learnKey{platform: platformName, model: model, effort: a.effort, stream: a.stream}
+	for t := a.input; t > 1000 && k.size < 8; t >>= 2 {
 		k.size++
 	}
 	return k

@@ -8,17 +8,16 @@ import (
 	"time"
 
 	"turnout/internal/dialect"
+	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/upstream"
 )
 
-// Bounds of what a relay holds.
+// Bounds of what a relay reads at a time.
 const (
 	relayBuffer = 2 << 10  // while a stream is slow; grows to the longest event
 	relayBurst  = 32 << 10 // while more arrives than that at a time
 	maxEvent    = 16 << 20 // bytes of one event
-	maxHeld     = 256 << 10
-	maxHeldN    = 64 // events held back before the commit
 )
 
 var (
@@ -26,9 +25,8 @@ var (
 	burstPool = sync.Pool{New: func() any { b := make([]byte, relayBurst); return &b }}
 )
 
-// relayer passes a stream on, event by event, and reads it as it passes. Until
-// the first content its events are held back; a hold that reaches its bound
-// commits. All events that arrive together go out together.
+// relayer passes a stream on, event by event, and reads it as it passes. Until the
+// commit its events are held back (hold.go). All events that arrive together go out together.
 type relayer struct {
 	at     *attempt
 	resp   *http.Response
@@ -41,10 +39,11 @@ type relayer struct {
 	done   int     // bytes of buf that were read as events
 	sent   int     // bytes of buf that were written or dropped
 
-	held      []byte
-	heldN     int
+	hold      hold // until owns
 	owns      bool
 	unflushed bool // something was written and not yet flushed
+	quiet     bool // nothing but signs of life since the last flush
+	alive     []byte
 	gaps      gaps
 	last      time.Time
 	ended     bool
@@ -60,13 +59,20 @@ func (at *attempt) relay(resp *http.Response) result {
 //go:noinline
 func newRelayer(at *attempt, resp *http.Response) *relayer {
 	p := relayPool.Get().(*[]byte)
-	return &relayer{at: at, resp: resp, reader: at.x.d.NewReader(&at.x.req), buf: *p, small: *p, pooled: p, last: time.Now()}
+	return &relayer{
+		at: at, resp: resp, reader: at.x.d.NewReader(&at.x.req), buf: *p, small: *p, pooled: p, last: time.Now(),
+		hold: hold{commit: at.x.commit, budget: at.x.g.deps.Bodies},
+	}
 }
 
 // close takes the usage over and gives the buffers back.
 //
 //go:noinline
 func (r *relayer) close() {
+	r.hold.mu.Lock()
+	r.hold.release()
+	r.hold.timer = nil
+	r.hold.mu.Unlock()
 	r.at.usage = r.reader.Usage()
 	r.calm()
 	relayPool.Put(r.pooled)
@@ -80,23 +86,37 @@ func (r *relayer) run() result {
 			return at.failClass(failover.StreamCut, "stream.event-too-long", "an event is too long")
 		}
 		n, err := r.resp.Body.Read(r.buf[r.n:])
-		r.n += n
-		if n > 0 {
-			full := r.n == len(r.buf)
-			if res, stop := r.events(); stop {
-				return res
+		r.hold.mu.Lock()
+		res, stop := r.arrived(n, err)
+		r.hold.mu.Unlock()
+		if stop {
+			if r.ended {
+				return r.drain()
 			}
-			switch {
-			case full && len(r.buf) == relayBuffer:
-				r.hurry()
-			case !full && n < relayBuffer && r.n-r.sent <= relayBuffer/2:
-				r.calm()
-			}
-		}
-		if err != nil {
-			return r.over(err)
+			return res
 		}
 	}
+}
+
+// arrived takes n more bytes of the stream in, and its end; the hold's lock is held.
+func (r *relayer) arrived(n int, err error) (res result, stop bool) {
+	r.n += n
+	if n > 0 {
+		full := r.n == len(r.buf)
+		if res, stop := r.events(); stop {
+			return res, true
+		}
+		switch {
+		case full && len(r.buf) == relayBuffer:
+			r.hurry()
+		case !full && n < relayBuffer && r.n-r.sent <= relayBuffer/2:
+			r.calm()
+		}
+	}
+	if err != nil {
+		return r.over(err), true
+	}
+	return 0, false
 }
 
 // hurry changes to a larger buffer: a stream that filled the small one has more to
@@ -145,10 +165,11 @@ func (r *relayer) room() bool {
 func (r *relayer) events() (res result, stop bool) {
 	at := r.at
 	now := time.Now()
-	if r.owns {
+	if r.owns || !r.hold.first.IsZero() {
 		r.gaps.add(now.Sub(r.last))
 	}
 	r.last = now
+	r.quiet = true
 	for {
 		size := dialect.EndOfEvent(r.buf[r.done:r.n])
 		if size == 0 {
@@ -186,18 +207,14 @@ func (r *relayer) events() (res result, stop bool) {
 			}
 		}
 		if ev.Cut.Present() {
-			_ = r.pass(r.done + ev.Cut.Start) // a caller that is gone is noticed at the flush
+			r.pass(r.done + ev.Cut.Start) // a caller that is gone is noticed at the flush
 			r.sent = r.done + ev.Cut.End
 		}
 		r.done += size
+		r.quiet = r.quiet && ev.Kind == dialect.EventPing
 		if !r.owns {
-			progress := ev.Kind == dialect.EventContent || ev.Kind == dialect.EventFinish || ev.Kind == dialect.EventEnd
-			r.heldN++
-			if progress || r.heldN > maxHeldN || len(r.held)+r.done-r.sent > maxHeld {
-				if res, ok := at.commit(r.resp, -1); !ok {
-					return res, true
-				}
-				r.owns = true
+			if res, ok := r.holding(ev.Kind, now); !ok {
+				return res, true
 			}
 		}
 		if ev.Kind == dialect.EventEnd {
@@ -206,40 +223,94 @@ func (r *relayer) events() (res result, stop bool) {
 		}
 	}
 	if r.flush() != nil {
+		r.ended = false
 		return resultLeft, true
 	}
 	if r.ended {
-		return r.drain(), true
+		return resultServed, true
 	}
 	switch {
 	case r.reader.Finished():
-		at.watch.Progress(upstream.LimitFinish, finishPatience)
-	case r.owns:
-		at.watch.Progress(upstream.LimitStall, stallLimit(r.reader.Open(), true, at.plat.Pings, &r.gaps))
+		at.watch.Progress(upstream.LimitFinish, at.x.pools[0].limits.Finish)
+	case r.owns || !r.hold.first.IsZero():
+		at.watch.Progress(upstream.LimitStall, stallLimit(&at.x.pools[0].limits, r.reader.Open(), r.owns, at.plat.Pings, &r.gaps))
 	}
 	return 0, false
 }
 
+// holding counts an event that is held back, and commits when it is time to. Where
+// that cannot be, ok is false and res is how the attempt ends.
+func (r *relayer) holding(kind dialect.EventKind, now time.Time) (res result, ok bool) {
+	h := &r.hold
+	if kind == dialect.EventContent && h.first.IsZero() {
+		h.first = now
+		r.at.firstContent = now.Sub(r.at.began)
+		if h.commit.Point > domain.CommitFirstEvent {
+			r.at.watch.NoSoft() // it is not slow; it is not shown
+			if d := h.patience(); d > 0 {
+				h.timer = time.AfterFunc(d, r.timeUp)
+			}
+		}
+	}
+	if !h.due(kind, len(h.buf)+r.done-r.sent) {
+		return 0, true
+	}
+	return r.commit()
+}
+
+func (r *relayer) commit() (res result, ok bool) {
+	if res, ok = r.at.commit(r.resp, -1); ok {
+		r.owns = true
+		r.at.heldBound = r.hold.bound
+	}
+	return res, ok
+}
+
+// timeUp ends a hold whose time is over, while the relay waits for more.
+func (r *relayer) timeUp() {
+	h := &r.hold
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.owns || h.timer == nil {
+		return
+	}
+	if h.commit.Point != domain.CommitSeconds {
+		h.bound = "time"
+	}
+	if _, ok := r.commit(); ok {
+		r.at.watch.Progress(upstream.LimitStall, stallLimit(&r.at.x.pools[0].limits, r.reader.Open(), true, r.at.plat.Pings, &r.gaps))
+		_ = r.at.x.ans.write(writeWhole|writeFlush, h.release()) // a caller that is gone is noticed at the next write
+	}
+}
+
 // pass writes or holds what was read up to end.
-func (r *relayer) pass(end int) error {
+func (r *relayer) pass(end int) {
 	part := r.buf[r.sent:end]
 	r.sent = end
 	if len(part) == 0 {
-		return nil
+		return
 	}
 	if !r.owns {
-		r.held = append(r.held, part...)
-		return nil
+		r.keep(part)
+		return
 	}
-	held := r.held
-	r.held = nil
 	r.unflushed = true
-	return r.at.x.ans.write(false, false, held, part)
+	_ = r.at.x.ans.write(0, r.hold.release(), part) // the error stays with the answer
+}
+
+// keep holds a part back; where there is no memory for it the hold ends with it.
+func (r *relayer) keep(part []byte) {
+	if !r.hold.add(part) && r.hold.bound == "" {
+		r.hold.bound = "memory"
+	}
 }
 
 // flush passes everything that was read on, and out.
 func (r *relayer) flush() error {
-	if r.sent == r.done && !r.unflushed {
+	if !r.owns && r.hold.bound != "" {
+		_, _ = r.commit() // if it cannot be, the attempt has been overtaken and is being cancelled
+	}
+	if r.sent == r.done && !r.unflushed && (!r.owns || r.hold.buf == nil) {
 		return nil
 	}
 	r.unflushed = false
@@ -249,17 +320,23 @@ func (r *relayer) flush() error {
 		r.n, r.done, r.sent = 0, 0, 0
 	}
 	if !r.owns {
-		r.held = append(r.held, part...)
+		r.keep(part)
 		return nil
 	}
-	held := r.held
-	r.held = nil
-	return r.at.x.ans.write(true, true, held, part)
+	mode := writeWhole | writeFlush
+	if r.quiet {
+		mode |= writeQuiet
+	}
+	if alive := r.reader.KeepAlive(); len(alive) != len(r.alive) || len(alive) > 0 && &alive[0] != &r.alive[0] {
+		r.alive = alive
+		r.at.x.ans.inside(alive)
+	}
+	return r.at.x.ans.write(mode, r.hold.release(), part)
 }
 
 // drop leaves the next size bytes out.
 func (r *relayer) drop(size int) {
-	_ = r.pass(r.done)
+	r.pass(r.done)
 	r.done += size
 	r.sent = r.done
 }
@@ -280,14 +357,11 @@ func (r *relayer) over(err error) result {
 	if r.reader.Finished() {
 		// The finish reason was seen: the answer is whole, only its end is missing.
 		if !r.owns {
-			if res, ok := at.commit(r.resp, -1); !ok {
+			if res, ok := r.commit(); !ok {
 				return res
 			}
 		}
-		r.owns = true
-		held := r.held
-		r.held = nil
-		if at.x.ans.write(true, true, held, r.reader.Closing()) != nil {
+		if at.x.ans.write(writeWhole|writeFlush, r.hold.release(), r.reader.Closing()) != nil {
 			return resultLeft
 		}
 		return resultServed
@@ -295,9 +369,9 @@ func (r *relayer) over(err error) result {
 	switch {
 	case fault != nil:
 		return at.failFault(fault)
-	case at.events == 0 || !r.owns && r.heldN == 0:
+	case at.events == 0 || !r.owns && r.hold.events == 0:
 		return at.failClass(failover.EmptyAnswer, "stream.empty", "a stream without events")
-	case !r.owns:
+	case !r.owns && r.hold.first.IsZero():
 		return at.failClass(failover.EmptyAnswer, "stream.no-content", "a stream that ends without content and without a finish reason")
 	}
 	return at.failClass(failover.StreamCut, "stream.cut", "the stream ended without a finish reason")

@@ -74,7 +74,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dial
 	}
 	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
 	if x.req.Stream {
-		x.ans.startKeepAlives(d.KeepAlive(), x.pools[0].keepAlive)
+		x.ans.startKeepAlives(aliveFor(r.Header, d.ID(), x.pools[0].keepAlive, d.KeepAlive()))
 	}
 	return x
 }

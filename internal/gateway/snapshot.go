@@ -66,6 +66,10 @@ type pool struct {
 	policies  map[string]*failover.Policy // by platform
 	policy    failover.Policy             // where no account has failed yet
 	keepAlive time.Duration
+	commit    domain.Commit
+	fallbacks domain.Fallbacks
+	limits    domain.TimeLimits
+	errors    []domain.ErrorRule
 }
 
 // policyOf is the policy for a failure on a platform. It is large: a copy would be
@@ -132,7 +136,10 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 		snap.platforms[a.ID] = p
 	}
 	for _, pc := range pools {
-		c := &pool{Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]*failover.Policy{}}
+		c := &pool{
+			Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]*failover.Policy{},
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors,
+		}
 		var err error
 		if c.policy, err = failover.Effective(failover.Override{}, pc.Policy); err != nil {
 			return nil, fmt.Errorf("pool %s: policy: %w", pc.Pool.Name, err)

@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"fmt"
+
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 )
@@ -17,6 +19,7 @@ type reader struct {
 	open     dialect.Open
 	ended    bool
 	pattern  dialect.Pattern
+	alive    []byte // an empty delta of the open block
 }
 
 func (r *reader) Usage() domain.Usage { return r.usage }
@@ -32,7 +35,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 	if len(data) == 0 { // a comment, or an event without content
 		return dialect.Event{Kind: dialect.EventPing} // a comment
 	}
-	var typ, delta, block, message, usage []byte
+	var typ, delta, block, message, usage, index []byte
 	hasError := false
 	err := dialect.Object(data, func(key []byte, v, _ dialect.Span) bool {
 		switch string(key) {
@@ -46,6 +49,8 @@ func (r *reader) Event(raw []byte) dialect.Event {
 			message = v.Of(data)
 		case "usage":
 			usage = v.Of(data)
+		case "index":
+			index = v.Of(data)
 		case "error":
 			hasError = !dialect.IsNull(v.Of(data))
 		}
@@ -72,12 +77,12 @@ func (r *reader) Event(raw []byte) dialect.Event {
 	case "message_start":
 		r.addUsage(dialect.Member(message, "usage"))
 	case "content_block_start":
-		kind = r.begin(block)
+		kind = r.begin(block, index)
 	case "content_block_stop":
 		if r.open == dialect.OpenTool {
 			kind = dialect.EventContent // a call without arguments has no delta that is not empty
 		}
-		r.open = dialect.OpenNone
+		r.open, r.alive = dialect.OpenNone, nil
 	case "message_delta":
 		r.addUsage(usage)
 		if !dialect.IsNull(dialect.Member(delta, "stop_reason")) {
@@ -99,8 +104,9 @@ func (r *reader) Event(raw []byte) dialect.Event {
 
 // begin notes what kind of block opens. Blocks that come whole in their start
 // event (redacted thinking, server tool results, …) are content at once.
-func (r *reader) begin(block []byte) dialect.EventKind {
+func (r *reader) begin(block, index []byte) dialect.EventKind {
 	typ, _ := dialect.Unquote(dialect.Member(block, "type"))
+	r.alive = emptyDelta(typ, index)
 	switch typ {
 	case "text":
 		r.open = dialect.OpenText
@@ -121,6 +127,25 @@ func (r *reader) begin(block []byte) dialect.EventKind {
 	r.open = dialect.OpenThinking // unknown: the patient limits
 	return dialect.EventContent
 }
+
+// emptyDelta is a delta of a block that adds nothing to it; nil: there is none for its kind.
+func emptyDelta(typ string, index []byte) []byte {
+	var member string
+	switch typ {
+	case "text":
+		member = `"text_delta","text"`
+	case "thinking":
+		member = `"thinking_delta","thinking"`
+	case "tool_use", "server_tool_use", "mcp_tool_use":
+		member = `"input_json_delta","partial_json"`
+	default:
+		return nil
+	}
+	return fmt.Appendf(nil, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":%s:\"\"}}\n\n", dialect.Int(index), member)
+}
+
+// KeepAlive implements dialect.Reader.
+func (r *reader) KeepAlive() []byte { return r.alive }
 
 // deltaContent says whether a delta is not empty. text_delta, input_json_delta (the
 // first is often ""), thinking_delta, signature_delta and citations_delta each hold

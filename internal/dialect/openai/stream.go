@@ -195,6 +195,9 @@ func readUsage(usage []byte, u *domain.Usage) {
 	u.Reported = true
 }
 
+// KeepAlive implements dialect.Reader: the protocol has no blocks.
+func (r *reader) KeepAlive() []byte { return nil }
+
 // Closing implements dialect.Reader.
 func (r *reader) Closing() []byte {
 	if r.ended {

@@ -71,7 +71,7 @@ func run(sc *Scenario, platform func(string) failover.Override) ([]Diff, error) 
 func play(policy failover.Policy, state failover.State, step *Step) (failover.State, Result) {
 	var d failover.Decision
 	if step.Event == NoAccount {
-		state, d = failover.AfterNoCandidate(policy, state, 0, false)
+		state, d = failover.AfterNoCandidate(policy, state, 0, false, 0)
 	} else {
 		state, d = failover.AfterFailure(policy, state, failover.Outcome{
 			Account: step.Account, Status: step.Status, Scope: failover.ScopeAccount, Streak: 1,

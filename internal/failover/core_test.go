@@ -1,0 +1,115 @@
+package failover
+
+import (
+	"testing"
+	"time"
+
+	"turnout/internal/domain"
+)
+
+// Requests that wait for the same account do not come back in one instant: each
+// that finds others ahead waits so much longer, as far as its budgets allow it.
+func TestPace(t *testing.T) {
+	p := steady(Balanced())
+	for _, tt := range []struct {
+		name  string
+		o     Outcome
+		until time.Duration
+		want  time.Duration
+	}{
+		{"alone", failing(Transient), 0, 500 * ms},
+		{"100 ahead", failing(Transient, ahead(100)), 0, 900 * ms},
+		{"a crowd", failing(Transient, ahead(1_000_000)), 0, 5500 * ms},
+		{"a caller that will not wait so long", failing(Transient, ahead(1_000_000)), 2 * s1, 2 * s1},
+		{"a stated reset", failing(Transient, stating(2*s1), ahead(250)), 0, 3 * s1},
+	} {
+		s := NewState(Session{}, 1)
+		s.HoldUntil = tt.until
+		s, d := AfterFailure(p, s, tt.o)
+		if d.Action != RetrySame || d.Wait != tt.want || s.Waited != tt.want {
+			t.Errorf("%s: %s after %s (%s counted), want %s", tt.name, d.Action, d.Wait, s.Waited, tt.want)
+		}
+	}
+	if _, d := AfterFailure(Classic(), NewState(Session{}, 1), failing(Transient, ahead(100), func(o *Outcome) { o.RetrySame = true })); d.Wait != 500*ms {
+		t.Errorf("classic waits %s", d.Wait)
+	}
+}
+
+func ahead(n int) func(*Outcome) { return func(o *Outcome) { o.Ahead = n } }
+
+// No wait ends later than a JSON caller can be held.
+func TestHoldUntil(t *testing.T) {
+	s := NewState(Session{}, 1)
+	s.HoldUntil = 10 * s1
+	if _, d := AfterNoCandidate(Balanced(), s, 9*s1, true, 0); d.Action != Round || d.Wait != 9*s1 {
+		t.Errorf("a near reset: %+v", d)
+	}
+	if _, d := AfterNoCandidate(Balanced(), s, 11*s1, true, 0); d.Action != GiveUp {
+		t.Errorf("a reset past it: %+v", d)
+	}
+}
+
+// A model that is still to be fallen back to has an attempt left, whatever happens to the asked one.
+func TestFallback(t *testing.T) {
+	p := Balanced()
+	s := NewState(Session{HasBound: true, BoundKnown: true, Bound: 1}, 1)
+	s.Reserved = 1
+	attempts := 0
+	for { // accounts 1, 2, 3, …, each with one failure that is not retried there
+		o := failing(ModelGone)
+		o.Account, o.Alternative, o.AlternativeWell = domain.AccountID(1+attempts), domain.AccountID(2+attempts), true
+		var d Decision
+		s, d = AfterFailure(p, s, o)
+		attempts++
+		if d.Action != Switch {
+			break
+		}
+	}
+	if attempts != p.Attempts-1 {
+		t.Fatalf("%d attempts before the fallback, want all of %d but the one that is kept", attempts, p.Attempts)
+	}
+	before := clone(s)
+	next, d := AfterExhausted(p, s, "other", 0)
+	if d.Action != Fallback || d.Reason != ReasonFallback || d.Detail != "other" || next.Failed() != nil || next.Attempts != attempts || next.Reserved != 0 || next.Session.HasBound {
+		t.Errorf("%+v\n%+v", d, next)
+	}
+	if s.Attempts != before.Attempts || len(s.Accounts) != len(before.Accounts) {
+		t.Error("the state was modified")
+	}
+	o := failing(Transient)
+	if next, d = AfterFailure(p, next, o); d.Action != GiveUp || next.Attempts != p.Attempts {
+		t.Errorf("after the last attempt: %+v", d)
+	}
+	if _, d = AfterExhausted(p, next, "third", 0); d.Action != GiveUp || d.Reason != ReasonAttemptsUsed {
+		t.Errorf("a fallback beyond the attempts: %+v", d)
+	}
+	late := s
+	late.Last.Spent = p.Total
+	if _, d = AfterExhausted(p, late, "other", 0); d.Reason != ReasonTotalUsed {
+		t.Errorf("a fallback beyond the time: %+v", d)
+	}
+}
+
+// A free model is not kept waiting for a provider that is out of capacity, nor for a
+// warm cache that would be lost by either.
+func TestFallbackBeforeWaiting(t *testing.T) {
+	p := Balanced()
+	s := NewState(Session{}, 1)
+	s.CapacitySwitches = p.CapacitySwitches
+	if _, d := AfterFailure(p, s, failing(Capacity)); d.Action != Round {
+		t.Errorf("without another model: %+v", d)
+	}
+	if _, d := AfterFailure(p, s, failing(Capacity, func(o *Outcome) { o.Fallback = true })); d.Action != GiveUp {
+		t.Errorf("with another model: %+v", d)
+	}
+}
+
+func TestAfterOvertaken(t *testing.T) {
+	s := NewState(Session{}, 1)
+	if _, e := AfterOvertaken(Balanced(), s, failing(Unknown, func(o *Outcome) { o.Streak = 2 })); len(e) != 0 {
+		t.Errorf("twice in a row: %+v", e)
+	}
+	if _, e := AfterOvertaken(Balanced(), s, failing(Unknown, func(o *Outcome) { o.Streak = 3 })); len(e) != 1 || e[0].Class != FirstTokenLate {
+		t.Errorf("three in a row: %+v", e)
+	}
+}
