@@ -199,6 +199,13 @@ func (a *answer) state() (opened, committed bool, written int64) {
 	return a.opened, a.committed != nil, a.written
 }
 
+// keepAlives is how many signs of life of Turnout's own have gone out.
+func (a *answer) keepAlives() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sent
+}
+
 // owner is the attempt that owns the answer, or nil.
 func (a *answer) owner() *attempt {
 	a.mu.Lock()

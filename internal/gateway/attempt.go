@@ -30,14 +30,15 @@ const (
 // attempt is one try at one account. Its fields belong to the goroutine that runs it
 // until it has returned.
 type attempt struct {
-	x      *exchange
-	n      int
-	cand   *sched.Candidate
-	plat   *platform.Platform
-	choice sched.Decision
-	retry  bool // asks the same provider again because of a fault of its own
-	beside bool
-	alone  bool // a lack of capacity that only this account has reported so far
+	x        *exchange
+	n        int
+	cand     *sched.Candidate
+	plat     *platform.Platform
+	choice   sched.Decision
+	retry    bool // asks the same provider again because of a fault of its own
+	beside   bool
+	fallback bool // under another model than the asked one
+	alone    bool // a lack of capacity that only this account has reported so far
 
 	onStart func() // once the watch runs
 	ctx     context.Context

@@ -11,10 +11,10 @@ import (
 func (x *exchange) softLimit(at *attempt) {
 	at.onStart = func() {
 		candidates := 0
-		for _, v := range x.views {
+		for _, v := range x.views() {
 			candidates += len(v.Candidates)
 		}
-		if candidates > 1 {
+		if candidates > 1 || x.hasFallback(failover.FirstTokenLate) {
 			at.watch.Soft(at.limits.soft, func() { x.slow(at) })
 		}
 	}
@@ -28,6 +28,8 @@ func (x *exchange) slow(at *attempt) {
 	}
 	o := x.outcome(at)
 	o.Silent = at.watch.Elapsed()
+	other, _ := x.freeFallback(failover.FirstTokenLate)
+	o.Fallback = other != nil
 	o.NoRetries = !x.g.retries.left(x.provider(at.cand), time.Now())
 	pol := x.pools[0].policyOf(at.plat.Name)
 
@@ -54,16 +56,24 @@ func (x *exchange) slow(at *attempt) {
 	x.mu.Unlock()
 	defer close(side.done)
 
-	c, choice := x.choose(0, false, at.cand.ID)
+	t := x.target.Load()
+	c, choice := x.chooseFrom(t, 0, false, at.cand.ID)
+	if c == nil && other != nil {
+		t = other
+		c, choice = x.chooseFrom(t, 0, false, 0)
+	}
 	var beside *attempt
 	if c != nil {
-		beside = x.newAttempt(c, choice, x.provider(c) == x.provider(at.cand))
+		beside = x.newAttempt(t, c, choice, x.provider(c) == x.provider(at.cand))
 		beside.beside = true
 	}
 	x.mu.Lock()
 	started := beside != nil && x.isRunning(at)
 	if started {
 		x.register(beside)
+		if t.fallback && t == other {
+			x.fell = append(x.fell, t.model)
+		}
 		side.at = beside
 	} else {
 		x.state.Besides-- // nothing was started

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"turnout/internal/dialect"
@@ -28,7 +29,7 @@ type exchange struct {
 	query  string
 	path   string // of a further path of the dialect; empty: the main one
 	pools  []*pool
-	views  []*sched.View
+	target atomic.Pointer[target] // the model that serves
 	ans    *answer
 
 	commit       domain.Commit // when a streamed answer is committed
@@ -44,8 +45,9 @@ type exchange struct {
 	side     *sideAttempt
 	waited   time.Duration
 	payloads []payload
-	notes    []note // what was decided outside of attempts
-	stays    bool   // the request was served elsewhere, but the session stays bound where it is
+	notes    []note   // what was decided outside of attempts
+	fell     []string // models gone on with after the asked one
+	stays    bool     // the request was served elsewhere, but the session stays bound where it is
 	rebound  bool
 	binding  domain.Binding // the zero binding: unbound
 }
@@ -121,11 +123,15 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 			return nil, ending{err: domain.Errorf(domain.KindUpstreamTimeout, "serve the request", "the request took longer than %s", x.snap.Settings.Total)}
 		}
 		picked := x.pick(next.pin)
-		if picked.err != nil {
-			return nil, ending{err: picked.err}
-		}
 		if picked.left {
 			return nil, ending{left: true}
+		}
+		if picked.cand == nil && x.fallBack() {
+			*next = tryNext{}
+			continue
+		}
+		if picked.err != nil {
+			return nil, ending{err: picked.err}
 		}
 		if picked.cand == nil {
 			d := x.afterNoCandidate(picked.choice)
@@ -138,7 +144,7 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 			*next = tryNext{}
 			continue
 		}
-		at := x.newAttempt(picked.cand, picked.choice, next.retryOf == x.provider(picked.cand))
+		at := x.newAttempt(x.target.Load(), picked.cand, picked.choice, next.retryOf == x.provider(picked.cand))
 		x.mu.Lock()
 		x.register(at)
 		x.mu.Unlock()
@@ -159,7 +165,10 @@ func (x *exchange) after(at *attempt, res result, next *tryNext) (end ending, do
 	case failover.Switch, failover.Round:
 		next.pin = 0
 	default:
-		return x.giveUp(), true
+		if d.Reason == failover.ReasonCommitted || !x.fallBack() {
+			return x.giveUp(), true
+		}
+		next.pin = 0
 	}
 	next.retryOf = x.provider(at.cand)
 	if !x.carryOut(d) {
@@ -246,9 +255,9 @@ func (x *exchange) provider(c *sched.Candidate) string {
 	return c.Account.Platform + " " + c.Account.BaseURL
 }
 
-func (x *exchange) newAttempt(c *sched.Candidate, choice sched.Decision, retry bool) *attempt {
+func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice sched.Decision, retry bool) *attempt {
 	plat := x.snap.platforms[c.ID]
-	at := &attempt{x: x, cand: c, plat: plat, choice: choice, retry: retry}
+	at := &attempt{x: x, cand: c, plat: plat, choice: choice, retry: retry, fallback: t.fallback}
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))
 	at.learn = learnKeyOf(plat.Name, c.Sent, a)

@@ -19,6 +19,10 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	o.Opened, o.Committed = opened, committed && at.committed()
 	o.Class, o.Status, o.Scope = at.verdict.Class, at.status, at.verdict.Scope
 	o.RetrySame, o.Reset, o.Stated = at.verdict.RetrySame, at.verdict.Reset, at.verdict.Stated
+	if x.hasFallback(o.Class) {
+		other, _ := x.freeFallback(o.Class)
+		o.Fallback = other != nil
+	}
 	x.count(at, &o)
 	c.EndProbe()
 	if at.result == resultFailed {
@@ -96,7 +100,7 @@ func (x *exchange) alternative(leave domain.AccountID) *sched.Candidate {
 	x.mu.Lock()
 	req := sched.Request{Now: time.Now(), Seed: x.state.Seed, Exclude: append(x.state.Failed(), leave), ExcludeOrgs: x.state.Organizations}
 	x.mu.Unlock()
-	for _, v := range x.views {
+	for _, v := range x.views() {
 		if d := sched.Choose(v, req); d.Candidate != nil {
 			return d.Candidate
 		}
@@ -131,7 +135,7 @@ func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
 
 // resting names accounts that rest, and why.
 func (x *exchange) resting(now time.Time) (out []noteRest) {
-	for _, v := range x.views {
+	for _, v := range x.views() {
 		for i := range v.Candidates {
 			c := &v.Candidates[i]
 			for _, cell := range c.Rests {
@@ -147,7 +151,7 @@ func (x *exchange) resting(now time.Time) (out []noteRest) {
 
 // soonest is how long it takes until the first resting account returns.
 func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d time.Duration, known bool) {
-	for _, v := range x.views {
+	for _, v := range x.views() {
 		if left, ok := v.Soonest(now, skip); ok && (!known || left < d) {
 			d, known = left, true
 		}

@@ -48,7 +48,7 @@ func (x *exchange) bind(at *attempt, now time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	moved := x.binding.Account != at.cand.ID
-	if moved && x.stays && x.binding.Account != 0 {
+	if at.fallback || moved && x.stays && x.binding.Account != 0 {
 		return
 	}
 	b := domain.Binding{Session: x.session.id, Account: at.cand.ID, Expires: now.Add(x.snap.Settings.SessionTTL)}
@@ -78,7 +78,7 @@ const (
 // warm notes what is in the account's cache now, and binds a derived session once there is
 // something to lose.
 func (x *exchange) warm(at *attempt) {
-	if !at.usage.Reported {
+	if !at.usage.Reported || at.fallback { // another model's cache is another cache
 		return
 	}
 	tokens := at.usage.Warm()

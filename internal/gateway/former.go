@@ -116,7 +116,7 @@ func (x *exchange) anyLeft(s *failover.State) bool {
 	if ok, _ := failover.MayBegin(*x.policy(), *s); !ok {
 		return false
 	}
-	for _, v := range x.views {
+	for _, v := range x.views() {
 		for i := range v.Candidates {
 			if c := &v.Candidates[i]; !s.Excludes(c.ID, c.Organization) {
 				return true

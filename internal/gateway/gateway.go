@@ -77,9 +77,26 @@ type Observer interface {
 	Attempt(platform, class, action string, took time.Duration)
 	// Request is one finished request.
 	Request(dialect, outcome string, status int, stream bool, took, firstToken time.Duration, u domain.Usage)
+	// Event is n uses of a mechanism beside attempts and rests; detail is from a
+	// bounded set for each event.
+	Event(event, detail string, n int)
 	// Rest is one rest that began.
 	Rest(platform, scope, class string)
 }
+
+// The events that an Observer is told of, with their details.
+const (
+	EventFallback    = "fallback"     // another model was gone on with; the class of failure
+	EventBeside      = "beside"       // an attempt passed its soft limit; the core's reason
+	EventHold        = "hold"         // a stream's hold ended at a bound before its commit point; which one
+	EventKeepAlive   = "keep_alive"   // signs of life that were sent; the dialect
+	EventClientRetry = "client_retry" // a client's own retry was recognised; what became of it
+	EventLimit       = "limit"        // a time limit gave an attempt up; which one
+	EventLeastBad    = "least_bad"    // too much of a pool rested, and the least bad was used; the rest's class
+	EventThrottled   = "throttled"    // a request was refused because its provider browns out; the platform
+	EventWait        = "wait"         // a request was held; the core's reason
+	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace
+)
 
 // Deps are what a Gateway is built from. All but Log are required.
 type Deps struct {

@@ -105,6 +105,10 @@ const probeMoment = 5 * time.Second
 // besides is an account to leave out. nil: nothing can be taken; the decision is the
 // one of the pool that has the most to say (a full account before a resting one).
 func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.AccountID) (*sched.Candidate, sched.Decision) {
+	return x.chooseFrom(x.target.Load(), pin, sticky, besides)
+}
+
+func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besides domain.AccountID) (*sched.Candidate, sched.Decision) {
 	x.mu.Lock()
 	req := sched.Request{Now: time.Now(), Seed: x.state.Seed, Pin: pin}
 	if pin == 0 {
@@ -113,13 +117,13 @@ func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.Acco
 	if besides != 0 {
 		req.Exclude = append(req.Exclude, besides)
 	}
-	if sticky && pin == 0 {
+	if sticky && pin == 0 && !t.fallback {
 		req.Bound = x.binding.Account
 	}
 	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
 	x.mu.Unlock()
 	var none sched.Decision
-	for i, v := range x.inOrder(req.Bound) {
+	for i, v := range inOrder(t.views, req.Bound) {
 		d := sched.Choose(v, req)
 		// A session's own account that is only busy, or rests for a while, is worth a thought first.
 		waitForBound := sticky && fresh && (d.Bound == sched.Full || d.Bound == sched.Resting && warm)
@@ -149,17 +153,17 @@ func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.Acco
 
 // inOrder gives the views in the order of the key's pools, but the one where the
 // session's account is first: a session that had to leave the first pool stays where its cache is.
-func (x *exchange) inOrder(bound domain.AccountID) []*sched.View {
-	if bound == 0 || len(x.views) == 1 || x.views[0].Find(bound) != nil {
-		return x.views
+func inOrder(views []*sched.View, bound domain.AccountID) []*sched.View {
+	if bound == 0 || len(views) == 1 || views[0].Find(bound) != nil {
+		return views
 	}
-	for i, v := range x.views {
+	for i, v := range views {
 		if v.Find(bound) != nil {
-			out := append([]*sched.View{v}, x.views[:i]...)
-			return append(out, x.views[i+1:]...)
+			out := append([]*sched.View{v}, views[:i]...)
+			return append(out, views[i+1:]...)
 		}
 	}
-	return x.views
+	return views
 }
 
 // take takes a candidate's slot and, where its rest has just ended, its probe.
@@ -181,7 +185,7 @@ func (x *exchange) line(only domain.AccountID, left, patience time.Duration, cho
 		return nil, false
 	}
 	state := x.snapshotState()
-	w := &waiter{views: x.views, only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
+	w := &waiter{views: x.views(), only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
 		return only == 0 && state.Excludes(c.ID, c.Organization)
 	}}
 	var retry <-chan time.Time
@@ -216,7 +220,7 @@ func (x *exchange) busy(choice sched.Decision, why string) *domain.Error {
 
 // candidate finds an account in the request's views.
 func (x *exchange) candidate(id domain.AccountID) *sched.Candidate {
-	for _, v := range x.views {
+	for _, v := range x.views() {
 		if c := v.Find(id); c != nil {
 			return c
 		}

@@ -41,6 +41,7 @@ type relayer struct {
 
 	hold      hold // until owns
 	owns      bool
+	patient   bool // nobody else could take over what is held back
 	unflushed bool // something was written and not yet flushed
 	quiet     bool // nothing but signs of life since the last flush
 	alive     []byte
@@ -233,7 +234,7 @@ func (r *relayer) events() (res result, stop bool) {
 	case r.reader.Finished():
 		at.watch.Progress(upstream.LimitFinish, at.x.pools[0].limits.Finish)
 	case r.owns || !r.hold.first.IsZero():
-		at.watch.Progress(upstream.LimitStall, stallLimit(&at.x.pools[0].limits, r.reader.Open(), r.owns, at.plat.Pings, &r.gaps))
+		at.watch.Progress(upstream.LimitStall, stallLimit(&at.x.pools[0].limits, r.reader.Open(), r.owns || r.patient, at.plat.Pings, &r.gaps))
 	}
 	return 0, false
 }
@@ -247,6 +248,7 @@ func (r *relayer) holding(kind dialect.EventKind, now time.Time) (res result, ok
 		r.at.firstContent = now.Sub(r.at.began)
 		if h.commit.Point > domain.CommitFirstEvent {
 			r.at.watch.NoSoft() // it is not slow; it is not shown
+			r.patient = r.at.x.alternative(r.at.cand.ID) == nil && !r.at.x.hasFallback(failover.StreamStalled)
 			if d := h.patience(); d > 0 {
 				h.timer = time.AfterFunc(d, r.timeUp)
 			}

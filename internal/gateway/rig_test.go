@@ -73,17 +73,21 @@ type rigConfig struct {
 	d         dialect.Dialect
 	settings  Settings
 	key       domain.Key
+	pool      func(*PoolConfig)
+	bodies    int64
+	observer  Observer
 }
 
 func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 	t.Helper()
 	c := rigConfig{accounts: accounts, platform: "anthropic", d: anthropic.Dialect{}, settings: DefaultSettings()}
 	c.key = domain.Key{ID: 1, Name: "team", Hash: sha256.Sum256([]byte(testKey)), Pools: []string{"default"}, Enabled: true}
+	c.bodies, c.observer = 1<<30, noObserver{}
 	for _, o := range opts {
 		o(&c)
 	}
 	r := &rig{
-		t: t, d: c.d, cells: sched.NewCells(), bodies: NewBudget(1 << 30), ledger: &countingLedger{}, began: time.Now(),
+		t: t, d: c.d, cells: sched.NewCells(), bodies: NewBudget(c.bodies), ledger: &countingLedger{}, began: time.Now(),
 		replies: map[string][]reply{}, bindings: map[domain.SessionID]domain.Binding{},
 	}
 	for i, a := range c.accounts {
@@ -97,9 +101,12 @@ func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 		t.Fatal(err)
 	}
 	r.g = New(Deps{
-		Upstream: r, Bindings: r, Recorder: r, Ledger: r.ledger, Observer: noObserver{}, Cells: r.cells, Bodies: r.bodies,
+		Upstream: r, Bindings: r, Recorder: r, Ledger: r.ledger, Observer: c.observer, Cells: r.cells, Bodies: r.bodies,
 	})
 	pool := PoolConfig{Pool: domain.Pool{ID: 1, Name: "default", Enabled: true}, Policy: c.policy, KeepAlive: c.keepAlive}
+	if c.pool != nil {
+		c.pool(&pool)
+	}
 	snap, err := NewSnapshot(1, c.settings, keys, []PoolConfig{pool}, r.accounts, r.cells)
 	if err != nil {
 		t.Fatal(err)
@@ -391,6 +398,7 @@ func (noObserver) Attempt(string, string, string, time.Duration) {}
 func (noObserver) Request(string, string, int, bool, time.Duration, time.Duration, domain.Usage) {
 }
 func (noObserver) Rest(string, string, string) {}
+func (noObserver) Event(string, string, int)   {}
 
 // countingLedger checks that every hold is settled exactly once.
 type countingLedger struct {

@@ -107,6 +107,12 @@ func (x *exchange) finish(end ending) {
 	if end.broken != nil {
 		x.afterFailure(end.broken)
 	}
+	if final != nil && final.heldBound != "" {
+		g.deps.Observer.Event(EventHold, final.heldBound, 1)
+	}
+	if n := x.ans.keepAlives(); n > 0 {
+		g.deps.Observer.Event(EventKeepAlive, x.d.ID().String(), n)
+	}
 	rec := x.record(end, status)
 	g.deps.Observer.Request(x.d.ID().String(), rec.Outcome.String(), rec.Status, rec.Stream, rec.Took, rec.First, rec.Usage)
 	g.deps.Recorder.Record(rec)
@@ -207,7 +213,7 @@ func (p *patientReader) Read(b []byte) (int, error) {
 }
 
 // route finds who may serve the request, and the session's account.
-func (x *exchange) route(r *http.Request) error {
+func (x *exchange) route(r *http.Request) (err error) {
 	if !x.key.Allows(x.req.Model) {
 		return &domain.Error{
 			Kind: domain.KindForbidden, Op: "route the request", Param: "model", Code: "model_not_allowed",
@@ -215,10 +221,15 @@ func (x *exchange) route(r *http.Request) error {
 		}
 	}
 	var out [sched.NumVerdicts]int
+	t := &target{model: x.req.Model}
+	var first *pool
 	for _, name := range x.key.Pools {
 		p := x.snap.pools[name]
 		if p == nil || !p.Enabled {
 			continue
+		}
+		if first == nil {
+			first = p
 		}
 		v := x.snap.view(p, x.req.Model, x.d.ID(), x.key)
 		if len(v.Candidates) == 0 {
@@ -227,10 +238,20 @@ func (x *exchange) route(r *http.Request) error {
 			}
 			continue
 		}
-		x.pools, x.views = append(x.pools, p), append(x.views, v)
+		x.pools, t.views = append(x.pools, p), append(t.views, v)
 	}
-	if len(x.views) == 0 {
-		return x.nobody(out)
+	if len(t.views) == 0 {
+		if x.pools = append(x.pools, first); first != nil {
+			t, _ = x.freeFallback(failover.ModelGone)
+		}
+		if first == nil || t == nil {
+			return x.nobody(out)
+		}
+		x.fell = append(x.fell, t.model)
+	}
+	x.target.Store(t)
+	if x.commit, err = x.commitPoint(r); err != nil {
+		return err
 	}
 	x.header = upstream.RequestHeader(r.Header)
 	if _, stated := x.header["Content-Type"]; !stated {
@@ -249,11 +270,48 @@ func (x *exchange) route(r *http.Request) error {
 			x.stays = x.lacksModel(b.Account)
 		}
 	}
-	x.state = failover.NewState(failover.Session{HasBound: x.binding.Account != 0, Bound: x.binding.Account, BoundKnown: x.binding.Account != 0}, seed(x.id))
+	bound := x.binding.Account
+	if t.fallback {
+		bound, x.stays = 0, true
+	}
+	x.state = failover.NewState(failover.Session{HasBound: bound != 0, Bound: bound, BoundKnown: bound != 0}, seed(x.id))
+	if x.hasFallback(failover.Unknown) {
+		x.state.Reserved = 1
+	}
+	if !x.req.Stream {
+		x.state.HoldUntil = jsonHold
+	}
 	if x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
 		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
 	}
 	return nil
+}
+
+// jsonHold is when a caller that waits for a JSON answer has been held long enough:
+// it cannot be shown a sign of life, and proxies in between give up at 60 s.
+const jsonHold = 45 * time.Second
+
+// commitHeader is where a caller that may choose says when its stream is committed.
+const commitHeader = "X-Turnout-Commit"
+
+// commitPoint is when the request's stream is committed: as the caller says, if its
+// key may, else as the key says, else as the pool says.
+func (x *exchange) commitPoint(r *http.Request) (domain.Commit, error) {
+	const op = "read the header x-turnout-commit"
+	if asked := first(r.Header, commitHeader); asked != "" {
+		if !slices.Contains(x.key.Overrides, domain.OverrideCommit) {
+			return domain.Commit{}, domain.Errorf(domain.KindForbidden, op, "this key may not choose its commit point; leave the header x-turnout-commit out, or ask the operator for overrides: [commit]")
+		}
+		c, err := domain.ParseCommit(asked)
+		if err != nil {
+			return c, domain.Errorf(domain.KindInvalid, op, "x-turnout-commit: %v", err)
+		}
+		return c, nil
+	}
+	if x.key.Commit != nil {
+		return *x.key.Commit, nil
+	}
+	return x.pools[0].commit, nil
 }
 
 // lacksModel reports whether a bound account could serve the session but for the

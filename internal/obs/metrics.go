@@ -23,6 +23,7 @@ type Metrics struct {
 	attempts   *prometheus.CounterVec
 	attempt    *prometheus.HistogramVec
 	rests      *prometheus.CounterVec
+	events     *prometheus.CounterVec
 	dropped    prometheus.Counter
 }
 
@@ -54,11 +55,14 @@ func NewMetrics() *Metrics {
 		rests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "turnout_scheduler_rests_total", Help: "Rests that began or grew, by scope and cause.",
 		}, []string{"platform", "scope", "class"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "turnout_failover_events_total", Help: "Uses of failover's mechanisms beside attempts and rests (docs/failover.md lists them), by event and detail.",
+		}, []string{"event", "detail"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "turnout_record_dropped_total", Help: "Request records that were lost because the store could not keep up.",
 		}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.firstToken, m.tokens, m.attempts, m.attempt, m.rests, m.dropped,
+	m.registry.MustRegister(m.requests, m.duration, m.firstToken, m.tokens, m.attempts, m.attempt, m.rests, m.events, m.dropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -123,6 +127,11 @@ func (m *Metrics) Attempt(platform, class, action string, took time.Duration) {
 // Rest counts a rest.
 func (m *Metrics) Rest(platform, scope, class string) {
 	m.rests.WithLabelValues(platform, scope, class).Inc()
+}
+
+// Event counts uses of a mechanism.
+func (m *Metrics) Event(event, detail string, n int) {
+	m.events.WithLabelValues(event, detail).Add(float64(n))
 }
 
 // Dropped counts records that were lost.

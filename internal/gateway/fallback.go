@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"slices"
+	"time"
+
+	"turnout/internal/failover"
+	"turnout/internal/sched"
+)
+
+// target is one model that may serve a request, with the accounts that serve it in
+// the key's pools. It is never modified.
+type target struct {
+	model    string
+	views    []*sched.View
+	fallback bool // not the model that was asked for
+}
+
+// views are the accounts that may serve the request now, pool by pool.
+func (x *exchange) views() []*sched.View { return x.target.Load().views }
+
+// fallsBack reports whether another model may serve a request that failed so. What the
+// provider refuses for its content is not routed around, and a caller's fault is one everywhere.
+func fallsBack(c failover.Class) bool {
+	return c != failover.ContentRefused && c != failover.CallerFault
+}
+
+// fallbackModels lists what is configured for the asked model and a class of
+// failure, less what the key may not use and what was gone on with already.
+func (x *exchange) fallbackModels(c failover.Class) []string {
+	p := x.pools[0]
+	if len(p.fallbacks) == 0 || !fallsBack(c) {
+		return nil
+	}
+	var out []string
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, m := range p.fallbacks.For(x.req.Model, c.String()) {
+		if x.key.Allows(m) && !slices.Contains(x.fell, m) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// freeFallback is the first fallback with an account that is free now, and how many
+// more are configured after it; nil: there is none.
+func (x *exchange) freeFallback(c failover.Class) (t *target, left int) {
+	models := x.fallbackModels(c)
+	for i, m := range models {
+		t := &target{model: m, fallback: true}
+		for _, name := range x.key.Pools {
+			if p := x.snap.pools[name]; p != nil && p.Enabled {
+				if v := x.snap.view(p, m, x.d.ID(), x.key); len(v.Candidates) > 0 {
+					t.views = append(t.views, v)
+				}
+			}
+		}
+		req := sched.Request{Now: time.Now(), Seed: x.state.Seed}
+		for _, v := range t.views {
+			if sched.Choose(v, req).Candidate != nil {
+				return t, len(models) - i - 1
+			}
+		}
+	}
+	return nil, 0
+}
+
+// hasFallback reports whether anything is configured beside the asked model.
+func (x *exchange) hasFallback(c failover.Class) bool { return len(x.fallbackModels(c)) > 0 }
+
+// fallBack goes on with another model where the asked one cannot be served; false: it does not.
+func (x *exchange) fallBack() bool {
+	x.mu.Lock()
+	cause := x.cause(time.Now())
+	x.mu.Unlock()
+	t, left := x.freeFallback(cause)
+	if t == nil {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s, d := failover.AfterExhausted(*x.policy(), x.state, t.model, min(left, 1))
+	x.notes = append(x.notes, note{at: time.Since(x.began), decision: d})
+	if d.Action != failover.Fallback {
+		return false
+	}
+	x.state = s
+	x.follow(t)
+	x.g.deps.Observer.Event(EventFallback, cause.String(), 1)
+	return true
+}
+
+// follow makes a fallback the model that serves; the lock is held. The session stays bound where its cache is.
+func (x *exchange) follow(t *target) {
+	x.target.Store(t)
+	x.fell = append(x.fell, t.model)
+	x.stays = true
+}
+
+// cause is the class of failure because of which the asked model cannot be served;
+// the lock is held.
+func (x *exchange) cause(now time.Time) failover.Class {
+	if x.state.Last.Attempt > 0 {
+		return x.state.Last.Class
+	}
+	if rests := x.resting(now); len(rests) > 0 {
+		return rests[0].class
+	}
+	return failover.Unknown
+}
