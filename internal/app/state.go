@@ -10,6 +10,7 @@ import (
 
 	"turnout/internal/domain"
 	"turnout/internal/failover"
+	"turnout/internal/gateway"
 	"turnout/internal/sched"
 	"turnout/internal/store"
 )
@@ -104,7 +105,7 @@ func (a *App) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.cells.Rest(k).Restore(r.Until, r.Class, r.Streak)
+		a.cells.Rest(k).Restore(r.Until, r.Class, gateway.EndOf(failover.Class(r.Class)), r.Streak)
 	}
 	if len(bindings)+len(rests) > 0 {
 		a.log.Info("taken over from the last run", "sessions", len(bindings), "rests", len(rests))

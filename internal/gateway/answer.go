@@ -14,6 +14,9 @@ import (
 // requestIDHeader names the request on every answer.
 const requestIDHeader = "X-Turnout-Request-Id"
 
+// modelHeader names the model that answered, where it is not the one that was asked for.
+const modelHeader = "X-Turnout-Model"
+
 // answer is what goes to the caller. It keeps two points apart: opened (status and
 // headers have gone) and committed (content has gone, and one attempt owns the answer from
 // then on). Several attempts may race for the commit; one wins. Safe for
@@ -123,6 +126,9 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 	}
 	a.committed = at
 	if !a.opened {
+		if at.fallback {
+			a.w.Header()[modelHeader] = []string{at.cand.Sent}
+		}
 		if length >= 0 {
 			a.w.Header()["Content-Length"] = []string{strconv.FormatInt(length, 10)}
 		}

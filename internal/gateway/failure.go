@@ -219,6 +219,18 @@ func restKey(c *sched.Candidate, s failover.Scope) sched.RestKey {
 	return sched.AccountKey(c.ID)
 }
 
+// EndOf is what is known of the end of a rest for a class of failure, where the
+// upstream states none.
+func EndOf(c failover.Class) sched.End {
+	switch c {
+	case failover.Credential:
+		return sched.EndChanged
+	case failover.RateLimited, failover.QuotaExhausted, failover.Permission, failover.ModelGone:
+		return sched.EndEstimated
+	}
+	return sched.EndGuessed
+}
+
 // effects carries out what a decision means for other requests.
 func (x *exchange) effects(effects []failover.Effect, at *attempt) {
 	c := at.cand
@@ -237,11 +249,15 @@ func (x *exchange) effects(effects []failover.Effect, at *attempt) {
 		var changed bool
 		if e.UntilChanged {
 			// A refusal may have been the provider's mistake: one request asks again now and then.
-			changed = cell.Extend(time.Now().Add(credentialProbe(cell.Streak())), uint8(e.Class), true)
+			changed = cell.Extend(time.Now().Add(credentialProbe(cell.Streak())), uint8(e.Class), sched.EndChanged)
 		} else {
 			// What the upstream stated is known; anything else is a guess, and is probed
-			// before full traffic returns.
-			changed = cell.Extend(time.Now().Add(e.For), uint8(e.Class), !e.Stated)
+			// before traffic returns.
+			end := EndOf(e.Class)
+			if e.Stated {
+				end = sched.EndStated
+			}
+			changed = cell.Extend(time.Now().Add(e.For), uint8(e.Class), end)
 		}
 		if !changed {
 			continue

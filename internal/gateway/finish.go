@@ -28,7 +28,11 @@ func (x *exchange) committed(at *attempt) {
 	x.body.release()
 	ended := false
 	for _, cell := range at.cand.Rests {
-		ended = cell.Succeed(now) || ended
+		if at.choice.Rule == sched.RuleLeastBad {
+			ended = cell.Recover(now) || ended
+		} else {
+			ended = cell.Succeed(now) || ended
+		}
 	}
 	if ended {
 		x.g.queue.poke(now)

@@ -92,7 +92,7 @@ const (
 	EventKeepAlive   = "keep_alive"   // signs of life that were sent; the dialect
 	EventClientRetry = "client_retry" // a client's own retry was recognised; what became of it
 	EventLimit       = "limit"        // a time limit gave an attempt up; which one
-	EventLeastBad    = "least_bad"    // too much of a pool rested, and the least bad was used; the rest's class
+	EventLeastBad    = "least_bad"    // too much of a pool rested, and the least bad was used; the class of its rest
 	EventThrottled   = "throttled"    // a request was refused because its provider browns out; the platform
 	EventWait        = "wait"         // a request was held; the core's reason
 	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace

@@ -122,7 +122,7 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 	}
 	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
 	x.mu.Unlock()
-	var none sched.Decision
+	none, tired := sched.Decision{}, false
 	for i, v := range inOrder(t.views, req.Bound) {
 		d := sched.Choose(v, req)
 		// A session's own account that is only busy, or rests for a while, is worth a thought first.
@@ -132,7 +132,7 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 			return nil, d
 		}
 		for tries := 0; d.Candidate != nil; tries++ {
-			if take(d.Candidate, req.Now) {
+			if take(d, req.Now) {
 				return d.Candidate, d
 			}
 			if tries == maxTries {
@@ -141,11 +141,26 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 			d = sched.Choose(v, req)
 		}
 		d.Candidate = nil
+		tired = tired || d.Counts[sched.Resting] > 1
 		if i == 0 || d.Counts[sched.Full] > 0 && none.Counts[sched.Full] == 0 {
 			none = d
 		}
 		if !d.Soonest.IsZero() && (none.Soonest.IsZero() || d.Soonest.Before(none.Soonest)) {
 			none.Soonest = d.Soonest
+		}
+	}
+	if !tired || pin != 0 {
+		return nil, none
+	}
+	// Whoever is well is better than whoever fares least badly, even under another model.
+	if other, _ := x.freeFallback(failover.Unknown); other != nil && !t.fallback {
+		return nil, none
+	}
+	req.LeastBad = true
+	for _, v := range t.views {
+		if d := sched.Choose(v, req); d.Candidate != nil && take(d, req.Now) {
+			x.g.deps.Observer.Event(EventLeastBad, leastBadClass(d.Candidate), 1)
+			return d.Candidate, d
 		}
 	}
 	return nil, none
@@ -166,12 +181,13 @@ func inOrder(views []*sched.View, bound domain.AccountID) []*sched.View {
 	return views
 }
 
-// take takes a candidate's slot and, where its rest has just ended, its probe.
-func take(c *sched.Candidate, now time.Time) bool {
-	if !c.Live.TryAcquire(c.Limit, now) {
+// take takes the chosen candidate's slot and, where its rest has just ended, its probe.
+func take(d sched.Decision, now time.Time) bool {
+	c := d.Candidate
+	if !c.Live.TryAcquire(c.LimitNow(), now) {
 		return false
 	}
-	if !c.TryProbe(now) {
+	if d.Rule != sched.RuleLeastBad && !c.TryProbe(now) {
 		c.Live.Release()
 		return false
 	}
@@ -226,4 +242,14 @@ func (x *exchange) candidate(id domain.AccountID) *sched.Candidate {
 		}
 	}
 	return nil
+}
+
+// leastBadClass names why a candidate rests that is used all the same.
+func leastBadClass(c *sched.Candidate) string {
+	for _, cell := range c.Rests {
+		if until, ok := cell.Until(); ok && until.After(time.Now()) {
+			return failover.Class(cell.Class()).String()
+		}
+	}
+	return failover.Unknown.String()
 }

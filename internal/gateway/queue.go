@@ -52,7 +52,7 @@ func (q *queue) offer(id domain.AccountID, live *sched.Live, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, w := range q.line {
-		if c := w.accepts(id, now); c != nil && live.TryAcquire(c.Limit, now) {
+		if c := w.accepts(id, now); c != nil && live.TryAcquire(c.LimitNow(), now) {
 			q.give(i, c)
 			return
 		}
@@ -67,7 +67,7 @@ func (q *queue) handOver(id domain.AccountID, live *sched.Live, now time.Time) b
 		if c == nil {
 			continue
 		}
-		if c.Limit > 0 && live.InFlight() > c.Limit { // the limit was lowered meanwhile
+		if limit := c.LimitNow(); limit > 0 && live.InFlight() > limit { // the limit was lowered meanwhile
 			return false
 		}
 		live.Touch(now)
@@ -164,7 +164,7 @@ func (q *queue) poke(now time.Time) {
 func (w *waiter) takes(now time.Time) *sched.Candidate {
 	for _, v := range w.views {
 		for i := range v.Candidates {
-			if c := w.accepts(v.Candidates[i].ID, now); c != nil && c.Live.TryAcquire(c.Limit, now) {
+			if c := w.accepts(v.Candidates[i].ID, now); c != nil && c.Live.TryAcquire(c.LimitNow(), now) {
 				return c
 			}
 		}

@@ -109,7 +109,7 @@ func (x *exchange) record(end ending, status int) *Record {
 //	v   version of this format           c  version of the configuration, and so of the views
 //	s   session signal                   b  bound account
 //	x   the session moved                p  the client's own retry of a failed request
-//	n   decisions without an attempt: [at, action, reason, wait, soonest, [[resting account, class, left], …]]
+//	n   decisions without an attempt: [at, action, reason, wait, soonest, [[resting account, class, left], …], detail]
 //	a   attempts:
 //	    a account  m model upstream  r rule  bs started beside a slow one  f in flight before
 //	    u runners-up [id, in flight]  c verdict counts {name: n} of what was looked at
@@ -143,6 +143,10 @@ func (x *exchange) trace() []byte {
 			b = dialect.AppendString(append(b, ','), string(n.decision.Reason))
 			b = appendMs(append(b, ','), n.decision.Wait)
 			b = appendMs(append(b, ','), n.soonest)
+			if len(n.rests) == 0 && n.decision.Detail != "" {
+				b = append(dialect.AppendString(append(b, `,[],`...), n.decision.Detail), ']')
+				continue
+			}
 			for j, r := range n.rests {
 				if j == 0 {
 					b = append(b, `,[`...)

@@ -70,6 +70,7 @@ type pool struct {
 	fallbacks domain.Fallbacks
 	limits    domain.TimeLimits
 	errors    []domain.ErrorRule
+	resting   int // percent that may rest on a guess
 }
 
 // policyOf is the policy for a failure on a platform. It is large: a copy would be
@@ -138,7 +139,10 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]*failover.Policy{},
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, resting: maxResting,
+		}
+		if pc.MaxResting != nil {
+			c.resting = *pc.MaxResting
 		}
 		var err error
 		if c.policy, err = failover.Effective(failover.Override{}, pc.Policy); err != nil {
@@ -161,6 +165,11 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	}
 	return snap, nil
 }
+
+// maxResting is how much of a pool may rest on guesses, in percent, where it does not
+// say so itself. Beyond it the rest of the pool would carry all the load, and the guess is more
+// likely to be wrong (the panic threshold of Envoy's load balancer).
+const maxResting = 50
 
 // maxViews bounds the cache: model names come from callers.
 const maxViews = 4096
@@ -185,6 +194,7 @@ func (s *Snapshot) view(p *pool, model string, d domain.Dialect, key *domain.Key
 		return ok
 	}
 	v = sched.Build(s.Version, &p.Pool, model, d, require, p.accounts, speaks, s.cells)
+	v.MaxResting = p.resting
 	s.mu.Lock()
 	if len(s.views) >= maxViews {
 		clear(s.views) // rare, and each is quickly made again

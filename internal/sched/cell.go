@@ -45,6 +45,21 @@ func (l *Live) Touch(now time.Time) { l.lastUsed.Store(now.UnixNano()) }
 // forever is a rest that only an explicit event ends.
 const forever = math.MaxInt64
 
+// End is what is known of a rest's end.
+type End uint8
+
+// The ends. The numbers are stored: never renumber.
+const (
+	EndGuessed   End = iota // a guess: one probe at a time, then traffic returns slowly
+	EndStated               // the upstream stated it: full traffic returns at once
+	EndChanged              // an operator has to change something; a probe asks now and then
+	EndEstimated            // as EndGuessed, but that there is a limit is known: it is not passed over
+)
+
+// mostReturning is how many requests at a time an account serves before a circuit that
+// is on its way back counts as closed.
+const mostReturning = 64
+
 // Rest says until when something (an account, an account for one model, an
 // organisation, a provider's model) stays out of scheduling, and how often in a
 // row it has failed. The zero value rests not. Safe for concurrent use.
@@ -56,8 +71,10 @@ type Rest struct {
 	// since the last success.
 	by      atomic.Int64
 	several atomic.Bool
-	// probe: when the rest ends, requests return one at a time until one succeeds.
-	probe atomic.Bool
+	end     atomic.Uint32 // an End
+	// returning is how many requests at a time each account may serve while traffic comes
+	// back after a guessed rest; 0: any number. It doubles with each success.
+	returning atomic.Int32
 	// probing is when the running probe's lease ends, in Unix milliseconds.
 	probing atomic.Int64
 }
@@ -67,9 +84,9 @@ type Rest struct {
 const probeLease = 5 * time.Second
 
 // Extend rests until the given time, unless it rests longer already: a rest is never
-// shortened. class is the cause (package failover's numbers); probe asks for single probes afterwards. It
-// reports whether anything changed.
-func (r *Rest) Extend(until time.Time, class uint8, probe bool) bool {
+// shortened. class is the cause (package failover's numbers). It reports whether
+// anything changed.
+func (r *Rest) Extend(until time.Time, class uint8, end End) bool {
 	ms := until.UnixMilli()
 	for {
 		have := r.until.Load()
@@ -78,8 +95,9 @@ func (r *Rest) Extend(until time.Time, class uint8, probe bool) bool {
 		}
 		if r.until.CompareAndSwap(have, ms) {
 			r.class.Store(uint32(class))
-			r.probe.Store(probe)
+			r.end.Store(uint32(end))
 			r.probing.Store(0)
+			r.returning.Store(0)
 			return true
 		}
 	}
@@ -89,14 +107,15 @@ func (r *Rest) Extend(until time.Time, class uint8, probe bool) bool {
 func (r *Rest) Forever(class uint8) {
 	r.until.Store(forever)
 	r.class.Store(uint32(class))
+	r.end.Store(uint32(EndChanged))
 }
 
 // Clear ends the rest and the streak: something succeeded, or an operator said so.
 func (r *Rest) Clear() {
 	r.until.Store(0)
 	r.forgive()
-	r.probe.Store(false)
 	r.probing.Store(0)
+	r.returning.Store(0)
 }
 
 // forgive ends the streak.
@@ -128,11 +147,11 @@ func (r *Rest) Fail(account domain.AccountID, now time.Time) (streak int, severa
 func (r *Rest) Streak() int { return int(r.streak.Load()) }
 
 // Restore sets what a former process had stored.
-func (r *Rest) Restore(until time.Time, class uint8, streak int) {
+func (r *Rest) Restore(until time.Time, class uint8, end End, streak int) {
 	if until.IsZero() {
 		r.Forever(class)
 	} else {
-		r.Extend(until, class, true)
+		r.Extend(until, class, end)
 	}
 	r.streak.Store(int32(streak))
 }
@@ -163,7 +182,7 @@ func (r *Rest) blocked(nowMs int64) (blocked bool, untilMs int64) {
 	if nowMs < until {
 		return true, until
 	}
-	if r.probe.Load() {
+	if r.probes() {
 		if lease := r.probing.Load(); nowMs < lease {
 			return true, lease
 		}
@@ -174,7 +193,7 @@ func (r *Rest) blocked(nowMs int64) (blocked bool, untilMs int64) {
 // TryProbe claims the right to use something whose rest has just ended. Where no
 // probing is asked for it is always granted.
 func (r *Rest) TryProbe(now time.Time) bool {
-	if r.until.Load() == 0 || !r.probe.Load() {
+	if r.until.Load() == 0 || !r.probes() {
 		return true
 	}
 	ms := now.UnixMilli()
@@ -185,18 +204,95 @@ func (r *Rest) TryProbe(now time.Time) bool {
 // EndProbe gives the right to probe back.
 func (r *Rest) EndProbe() { r.probing.Store(0) }
 
-// Succeed ends a probing phase and the streak. It leaves a rest that has yet to end
-// alone: an answer that began before the limit struck says nothing about it.
-func (r *Rest) Succeed(now time.Time) (ended bool) {
-	r.forgive()
+// probes reports whether single requests have to find out whether the rest is over.
+func (r *Rest) probes() bool { return End(r.end.Load()) != EndStated }
+
+// guessed reports whether the rest may be passed over, should too many rest.
+func (r *Rest) guessed() bool { return End(r.end.Load()) == EndGuessed }
+
+// slowly reports whether traffic returns slowly after the rest.
+func (r *Rest) slowly() bool { e := End(r.end.Load()); return e == EndGuessed || e == EndEstimated }
+
+// Succeed ends a probing phase, or lets more traffic return after one; once all of it
+// may, the streak is forgiven. It leaves a rest that has yet to end alone: an answer that began before
+// the limit struck says nothing about it. It reports whether more requests may come than before.
+func (r *Rest) Succeed(now time.Time) (more bool) {
 	until := r.until.Load()
-	if until == 0 || until > now.UnixMilli() {
+	if until > now.UnixMilli() {
 		return false
 	}
-	if r.until.CompareAndSwap(until, 0) {
-		r.probe.Store(false)
-		r.probing.Store(0)
+	return r.recover(until)
+}
+
+// Recover is Succeed for a request that was let through although the rest, a guess,
+// had yet to end.
+func (r *Rest) Recover(now time.Time) (more bool) {
+	until := r.until.Load()
+	if until > now.UnixMilli() && !r.guessed() {
+		return false
+	}
+	return r.recover(until)
+}
+
+func (r *Rest) recover(until int64) (more bool) {
+	if until == 0 {
+		n := r.returning.Load()
+		if n == 0 {
+			r.forgive()
+			return false
+		}
+		if next := 2 * n; next < mostReturning {
+			return r.returning.CompareAndSwap(n, next)
+		}
+		r.returning.Store(0)
+		r.forgive()
 		return true
 	}
-	return false
+	back := int32(0)
+	if r.slowly() {
+		back = 2
+	}
+	if !r.until.CompareAndSwap(until, 0) {
+		return false
+	}
+	r.returning.Store(back)
+	r.probing.Store(0)
+	if back == 0 {
+		r.forgive()
+	}
+	return true
+}
+
+// State is what a circuit is doing.
+type State uint8
+
+// The states.
+const (
+	Closed    State = iota // full traffic
+	Known                  // resting until a stated reset, or until something is changed
+	Guessed                // resting for a time that is a guess
+	Probing                // one request finds out whether it is back
+	Returning              // traffic comes back slowly
+	NumStates = int(Returning) + 1
+)
+
+// String is the state's name in metrics and tables.
+func (s State) String() string {
+	return [...]string{"closed", "resting_known", "resting_guessed", "probing", "returning"}[s]
+}
+
+// State is what the circuit is doing at now.
+func (r *Rest) State(now time.Time) State {
+	until := r.until.Load()
+	switch {
+	case until > now.UnixMilli() && r.slowly():
+		return Guessed
+	case until > now.UnixMilli():
+		return Known
+	case until != 0 && r.probes():
+		return Probing
+	case r.returning.Load() > 0:
+		return Returning
+	}
+	return Closed
 }

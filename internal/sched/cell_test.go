@@ -15,7 +15,7 @@ func TestRestCountsABurstOnce(t *testing.T) {
 	if n, _ := r.Fail(1, now); n != 1 {
 		t.Fatalf("the first failure makes %d in a row", n)
 	}
-	r.Extend(now.Add(10*time.Second), 3, true)
+	r.Extend(now.Add(10*time.Second), 3, EndGuessed)
 	for range 31 {
 		if n, _ := r.Fail(1, now.Add(time.Millisecond)); n != 1 {
 			t.Fatalf("a failure of the same burst makes %d in a row", n)
@@ -24,8 +24,8 @@ func TestRestCountsABurstOnce(t *testing.T) {
 	if n, _ := r.Fail(1, now.Add(10*time.Second)); n != 2 {
 		t.Errorf("a failure after the rest makes %d in a row", n)
 	}
-	if r.Succeed(now.Add(11 * time.Second)); r.Streak() != 0 {
-		t.Errorf("a success leaves a streak of %d", r.Streak())
+	if r.Succeed(now.Add(11 * time.Second)); r.Streak() != 2 || r.State(now.Add(11*time.Second)) != Returning {
+		t.Errorf("a probe that succeeded leaves a streak of %d; it is forgiven once all traffic is back", r.Streak())
 	}
 }
 

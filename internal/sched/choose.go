@@ -46,9 +46,10 @@ const (
 	RuleLoad                 // the least loaded for its weight and limit
 	RuleIdle                 // equal load; the longest unused for its weight
 	RuleWaited               // the queue handed over the first slot that became free
+	RuleLeastBad             // too much of the pool rests: the one that fared least badly
 )
 
-var ruleNames = [...]string{"none", "pinned", "sticky", "only", "priority", "load", "idle", "waited"}
+var ruleNames = [...]string{"none", "pinned", "sticky", "only", "priority", "load", "idle", "waited", "least_bad"}
 
 // String is the rule's name.
 func (r Rule) String() string { return ruleNames[r] }
@@ -61,6 +62,9 @@ type Request struct {
 	ExcludeOrgs []string // organisations as in Candidate.Organization
 	Pin         domain.AccountID
 	Bound       domain.AccountID // the session's account; 0: none
+	// LeastBad: where nobody is eligible and more of the pool rests on a guess than
+	// View.MaxResting allows, the least bad of them is chosen.
+	LeastBad bool
 }
 
 // RunnerUp is an account that was not chosen.
@@ -154,6 +158,11 @@ func Choose(v *View, r Request) Decision {
 	if bestRule == RuleOnly && others > 0 {
 		bestRule = RulePriority
 	}
+	if best < 0 && r.LeastBad && r.Pin == 0 {
+		if best = v.leastBad(&r, nowMs); best >= 0 {
+			bestIn, bestRule = v.Candidates[best].Live.inFlight.Load(), RuleLeastBad
+		}
+	}
 	if best >= 0 {
 		d.Candidate, d.InFlight, d.Rule = &v.Candidates[best], int(bestIn), bestRule
 	}
@@ -165,6 +174,46 @@ func Choose(v *View, r Request) Decision {
 	}
 	return d
 }
+
+// leastBad is the place of the candidate to use although it rests, or -1: of those
+// that rest on a guess alone, beyond the share of the pool that may, the one with the best priority, the
+// fewest failures in a row, and the nearest end.
+func (v *View) leastBad(r *Request, nowMs int64) int {
+	best, resting := -1, 0
+	var bestStreak int
+	var bestUntil int64
+	for i := range v.Candidates {
+		c := &v.Candidates[i]
+		until, streak, guess := c.guessed(nowMs)
+		if !guess {
+			continue
+		}
+		resting++
+		if c.excluded(r) || c.full() {
+			continue
+		}
+		b := best < 0
+		if !b {
+			switch other := &v.Candidates[best]; {
+			case c.Priority != other.Priority:
+			case streak != bestStreak:
+				b = streak < bestStreak
+			default:
+				b = until < bestUntil
+			}
+		}
+		if b {
+			best, bestStreak, bestUntil = i, streak, until
+		}
+	}
+	if resting <= v.mayRest() {
+		return -1
+	}
+	return best
+}
+
+// mayRest is how many of the candidates may rest on a guess; one always may.
+func (v *View) mayRest() int { return max(len(v.Candidates)*v.MaxResting/100, 1) }
 
 // keep remembers a runner-up, the latest first.
 func (d *Decision) keep(v *View, i int, in int64) {
@@ -178,16 +227,25 @@ func (d *Decision) keep(v *View, i int, in int64) {
 // verdict judges one candidate; until is when a resting one returns, in Unix
 // milliseconds.
 func (c *Candidate) verdict(r *Request, nowMs int64) (Verdict, int64) {
-	if slices.Contains(r.Exclude, c.ID) || len(r.ExcludeOrgs) > 0 && slices.Contains(r.ExcludeOrgs, c.Organization) {
+	if c.excluded(r) {
 		return Excluded, 0
 	}
 	if until := c.blocked(nowMs); until > 0 {
 		return Resting, until
 	}
-	if c.Limit > 0 && c.Live.inFlight.Load() >= int64(c.Limit) {
+	if c.full() {
 		return Full, 0
 	}
 	return Eligible, 0
+}
+
+func (c *Candidate) excluded(r *Request) bool {
+	return slices.Contains(r.Exclude, c.ID) || len(r.ExcludeOrgs) > 0 && slices.Contains(r.ExcludeOrgs, c.Organization)
+}
+
+func (c *Candidate) full() bool {
+	limit := c.LimitNow()
+	return limit > 0 && c.Live.inFlight.Load() >= int64(limit)
 }
 
 // better compares a candidate with the best so far, in the same priority. The rule

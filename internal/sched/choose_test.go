@@ -45,13 +45,13 @@ func pool(plans []plan, require ...domain.Labels) (*View, *Cells) {
 		sent, _ := p.Models.Resolve("m")
 		switch p.rests {
 		case RestAccount:
-			cells.Rest(AccountKey(p.ID)).Extend(at.Add(time.Minute), 1, false)
+			cells.Rest(AccountKey(p.ID)).Extend(at.Add(time.Minute), 1, EndStated)
 		case RestAccountModel:
-			cells.Rest(AccountModelKey(p.ID, sent)).Extend(at.Add(2*time.Minute), 1, false)
+			cells.Rest(AccountModelKey(p.ID, sent)).Extend(at.Add(2*time.Minute), 1, EndStated)
 		case RestOrganization:
-			cells.Rest(OrganizationKey(p.Platform, OrganizationOf(&p.Account))).Extend(at.Add(3*time.Minute), 1, false)
+			cells.Rest(OrganizationKey(p.Platform, OrganizationOf(&p.Account))).Extend(at.Add(3*time.Minute), 1, EndStated)
 		case RestProvider:
-			cells.Rest(ProviderKey(p.Platform, p.BaseURL, sent)).Extend(at.Add(4*time.Minute), 1, false)
+			cells.Rest(ProviderKey(p.Platform, p.BaseURL, sent)).Extend(at.Add(4*time.Minute), 1, EndStated)
 		}
 	}
 	mute := map[domain.AccountID]bool{}

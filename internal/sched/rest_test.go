@@ -24,7 +24,7 @@ func TestRestIsNeverShortened(t *testing.T) {
 			switch rapid.SampledFrom([]string{"extend", "extend", "extend", "fail", "succeed", "forever", "clear", "probe"}).Draw(t, "step") {
 			case "extend":
 				to := now.Add(time.Duration(rapid.IntRange(-1000, 10_000).Draw(t, "for")) * time.Millisecond)
-				changed := r.Extend(to, 3, rapid.Bool().Draw(t, "probe"))
+				changed := r.Extend(to, 3, rapid.SampledFrom([]End{EndGuessed, EndStated, EndChanged}).Draw(t, "end"))
 				if want := !endless && to.After(until); changed != want {
 					t.Fatalf("extended to %v from %v: changed is %v", to, until, changed)
 				}
@@ -34,14 +34,16 @@ func TestRestIsNeverShortened(t *testing.T) {
 			case "fail":
 				r.Fail(domain.AccountID(rapid.IntRange(1, 3).Draw(t, "account")), now)
 			case "succeed":
-				ended := r.Succeed(now)
-				if want := !endless && !until.IsZero() && !until.After(now); ended != want {
-					t.Fatalf("a success at %v ends the rest until %v: %v", now, until, ended)
+				resting := endless || until.After(now)
+				returning := r.State(now) == Returning
+				more := r.Succeed(now)
+				if want := !resting && (returning || !until.IsZero()); more != want {
+					t.Fatalf("a success at %v lets more in after the rest until %v: %v", now, until, more)
 				}
-				if ended {
+				if !resting {
 					until = time.Time{}
 				}
-				if r.Streak() != 0 {
+				if state := r.State(now); state == Closed && r.Streak() != 0 {
 					t.Fatalf("a success leaves a streak of %d", r.Streak())
 				}
 			case "forever":
@@ -69,7 +71,7 @@ func TestRestExtendsConcurrently(t *testing.T) {
 	var r Rest
 	var wg sync.WaitGroup
 	for i := range 64 {
-		wg.Go(func() { r.Extend(at.Add(time.Duration(i)*time.Second), uint8(i), true) })
+		wg.Go(func() { r.Extend(at.Add(time.Duration(i)*time.Second), uint8(i), EndGuessed) })
 	}
 	wg.Wait()
 	if until, ok := r.Until(); !ok || !until.Equal(at.Add(63*time.Second)) {
@@ -81,7 +83,7 @@ func TestRestExtendsConcurrently(t *testing.T) {
 func TestProbe(t *testing.T) {
 	const lease = probeLease
 	end := at.Add(time.Minute)
-	fresh := func() *Rest { r := &Rest{}; r.Extend(end, 1, true); return r }
+	fresh := func() *Rest { r := &Rest{}; r.Extend(end, 1, EndGuessed); return r }
 
 	if !fresh().TryProbe(end) {
 		t.Error("nobody may probe once the rest is over")
@@ -116,7 +118,7 @@ func TestProbe(t *testing.T) {
 
 	r = fresh()
 	r.TryProbe(end)
-	r.Extend(end.Add(time.Hour), 1, true)
+	r.Extend(end.Add(time.Hour), 1, EndGuessed)
 	if blocked, until := r.blocked(end.Add(time.Minute).UnixMilli()); !blocked || until != end.Add(time.Hour).UnixMilli() {
 		t.Error("a probe that failed does not make it rest again")
 	}
@@ -125,7 +127,7 @@ func TestProbe(t *testing.T) {
 	}
 
 	r = &Rest{}
-	r.Extend(end, 1, false)
+	r.Extend(end, 1, EndStated)
 	if !r.TryProbe(end) || !r.TryProbe(end) {
 		t.Error("probes are counted although none were asked for")
 	}
@@ -134,7 +136,7 @@ func TestProbe(t *testing.T) {
 // One lease admits one, however many ask at the same moment.
 func TestProbeAdmitsOne(t *testing.T) {
 	var r Rest
-	r.Extend(at, 1, true)
+	r.Extend(at, 1, EndGuessed)
 	for round := range 20 {
 		now := at.Add(time.Duration(round) * probeLease)
 		var in atomic.Int32
@@ -157,9 +159,9 @@ func TestProbeAdmitsOne(t *testing.T) {
 func TestCandidateProbesAllOrNothing(t *testing.T) {
 	v, cells := pool([]plan{account(1, organization("o")), account(2, organization("o"))})
 	a, b := &v.Candidates[0], &v.Candidates[1]
-	cells.Rest(AccountKey(1)).Extend(at, 1, true)
-	cells.Rest(AccountKey(2)).Extend(at, 1, true)
-	cells.Rest(OrganizationKey("anthropic", "anthropic/o")).Extend(at, 1, true)
+	cells.Rest(AccountKey(1)).Extend(at, 1, EndGuessed)
+	cells.Rest(AccountKey(2)).Extend(at, 1, EndGuessed)
+	cells.Rest(OrganizationKey("anthropic", "anthropic/o")).Extend(at, 1, EndGuessed)
 	if !a.TryProbe(at) {
 		t.Fatal("the first probe is refused")
 	}
@@ -180,7 +182,7 @@ func TestCandidateProbesAllOrNothing(t *testing.T) {
 
 func TestRestore(t *testing.T) {
 	var r Rest
-	r.Restore(at, 5, 3)
+	r.Restore(at, 5, EndGuessed, 3)
 	if until, ok := r.Until(); !ok || !until.Equal(at) || r.Class() != 5 || r.Streak() != 3 {
 		t.Errorf("until %v (%v), class %d, streak %d", until, ok, r.Class(), r.Streak())
 	}
@@ -188,14 +190,14 @@ func TestRestore(t *testing.T) {
 		t.Error("after a restart it is probed by one request at a time")
 	}
 	var forever Rest
-	forever.Restore(time.Time{}, 6, 1)
+	forever.Restore(time.Time{}, 6, EndGuessed, 1)
 	if _, ok := forever.Until(); ok {
 		t.Error("a rest without an end has one")
 	}
 	if blocked, _ := forever.blocked(at.AddDate(100, 0, 0).UnixMilli()); !blocked {
 		t.Error("a rest without an end is over")
 	}
-	if forever.Extend(at, 1, true) || forever.Succeed(at) {
+	if forever.Extend(at, 1, EndGuessed) || forever.Succeed(at) {
 		t.Error("a rest without an end was changed")
 	}
 	if forever.Clear(); !forever.TryProbe(at) {

@@ -41,6 +41,7 @@ type View struct {
 	Model      string
 	Dialect    domain.Dialect
 	Candidates []Candidate
+	MaxResting int                 // percent of the candidates that may rest on a guess
 	Out        [NumVerdicts]uint16 // static verdicts: platform, model, labels, disabled, paused
 }
 
@@ -215,6 +216,34 @@ func (c *Candidate) blocked(nowMs int64) int64 {
 		}
 	}
 	return until
+}
+
+// LimitNow is how many requests at a time the account may serve now: its own limit,
+// or fewer while traffic returns to it; 0: any number.
+func (c *Candidate) LimitNow() int {
+	limit := c.Limit
+	for _, cell := range c.Rests {
+		if n := int(cell.returning.Load()); n > 0 && (limit == 0 || n < limit) {
+			limit = n
+		}
+	}
+	return limit
+}
+
+// guessed reports whether the candidate rests, and for nothing but guesses: until
+// when, and after how many failures in a row.
+func (c *Candidate) guessed(nowMs int64) (until int64, streak int, ok bool) {
+	for _, cell := range c.Rests {
+		blocked, u := cell.blocked(nowMs)
+		if !blocked {
+			continue
+		}
+		if !cell.guessed() {
+			return 0, 0, false
+		}
+		until, streak, ok = max(until, u), max(streak, cell.Streak()), true
+	}
+	return until, streak, ok
 }
 
 // Well reports whether the candidate's last answer was no failure, in any scope. What
