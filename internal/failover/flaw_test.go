@@ -232,20 +232,22 @@ func TestFlawNoNotionOfBytesSent(t *testing.T) {
 
 func TestFlawABrownoutIsHammered(t *testing.T) {
 	share := Balanced().Retries
-	purse, retries := share.Full(), 0
-	for range 1000 { // every request fails, and is tried again while the purse allows it
-		purse = share.Earn(purse)
+	var load Load
+	retries := 0
+	const now = 1_000_000
+	for range 1000 { // every request fails, and is tried again while the budget allows it
+		load = load.Began(now, false)
 		for range 4 {
-			_, d := AfterFailure(Balanced(), NewState(Session{}, 1), failing(Transient, func(o *Outcome) { o.NoRetries = !purse.Left() }))
+			_, d := AfterFailure(Balanced(), NewState(Session{}, 1), failing(Transient, func(o *Outcome) { o.NoRetries = !load.MayRetry(now, share) }))
 			if d.Action == GiveUp {
 				break
 			}
-			purse = purse.Spend()
+			load = load.Began(now, true)
 			retries++
 		}
 	}
-	if retries < 200 || retries > 210 {
-		t.Errorf("1000 failing requests made %d retries, want 200 and the burst of 10 at most", retries)
+	if retries != 200 {
+		t.Errorf("1000 failing requests made %d retries, want 200", retries)
 	}
 	if _, d := AfterFailure(Classic(), NewState(Session{}, 1), failing(Transient, func(o *Outcome) { o.NoRetries = true })); d.Action != Switch {
 		t.Errorf("classic: %+v", d)

@@ -123,6 +123,9 @@ func (p Policy) With(o Override) Policy {
 			set(&p.Rests[c].From, r.From)
 			set(&p.Rests[c].First, r.First)
 			set(&p.Rests[c].Most, r.Most)
+			if r.First == nil { // the one that was stated wins
+				p.Rests[c].First = min(p.Rests[c].First, p.Rests[c].Most)
+			}
 			p.Rests[c].Most = max(p.Rests[c].Most, p.Rests[c].First)
 		}
 	}

@@ -140,7 +140,7 @@ func TestValidate(t *testing.T) {
 		{func(p *Policy) { p.Stake.ReadSpeed = -1 }, "read_speed is -1; allowed: 0 to 10000000 tokens a second"},
 		{func(p *Policy) { p.PinFailed = true }, "pin_failed is on; allowed: off, except in the classic profile"},
 		{func(p *Policy) { p.Retries.Percent = 101 }, "retry_percent is 101; allowed: 0 to 100"},
-		{func(p *Policy) { p.Retries.Burst = -1 }, "retry_burst is -1; allowed: 0 to 1000000"},
+		{func(p *Policy) { p.Retries.Floor = -1 }, "retry_floor is -1; allowed: 0 to 1000000"},
 		{func(p *Policy) { p.Rests[Transient].From = 0 }, "rest_transient_from is 0; allowed: 1 to 1000"},
 		{func(p *Policy) { p.Rests[Transient].Most = s1 }, "rest_transient_most is 1s; allowed: 5s to 720h0m0s"},
 		{func(p *Policy) { p.Rests[Transient].First = -1 }, "rest_transient_first is -1ns; allowed: 0s to 720h0m0s"},

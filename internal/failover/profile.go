@@ -92,7 +92,7 @@ func Balanced() Policy {
 			ReadSpeed:  10_000, // the same as in the time limit of a stream's first byte
 		},
 		Braked:            brakedClasses,
-		Retries:           RetryShare{Percent: 20, Burst: 10},
+		Retries:           RetryShare{Percent: 20, Floor: 10},
 		ShareOrganization: true,
 	}
 	// Most is what an account that has recovered waits at most before it is asked again.

@@ -46,5 +46,6 @@ const (
 	ReasonBesideUsed    Reason = "beside_used"    // another account has been started beside a slow one before
 	ReasonNoAlternative Reason = "no_alternative" // nobody to start beside the slow one
 	ReasonWaitCheaper   Reason = "wait_cheaper"   // reading the stake anew costs more than waiting on
+	ReasonBrownout      Reason = "brownout"       // the provider fails most of what it is asked
 	ReasonMayBegin      Reason = "may_begin"      // the request may (go on to) make an attempt
 )

@@ -155,29 +155,3 @@ func TestNames(t *testing.T) {
 		t.Error("sets of classes do not hold what they say")
 	}
 }
-
-func TestRetryBudget(t *testing.T) {
-	share := RetryShare{Percent: 20, Burst: 2}
-	b := share.Full()
-	if b = b.Spend().Spend(); b.Left() || b.Spend().Left() {
-		t.Errorf("a burst of 2 lets a third retry through: %+v", b)
-	}
-	for range 4 {
-		b = share.Earn(b)
-	}
-	if b.Left() {
-		t.Error("four requests earn a retry at 20 percent")
-	}
-	if b = share.Earn(b); !b.Left() {
-		t.Error("five requests earn no retry at 20 percent")
-	}
-	for range 100 {
-		b = share.Earn(b)
-	}
-	if b.Spend().Spend().Left() {
-		t.Error("more than the burst is saved up")
-	}
-	if (RetryShare{}).Full().Left() {
-		t.Error("no share, and a retry")
-	}
-}

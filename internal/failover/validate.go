@@ -61,8 +61,8 @@ func (p Policy) Validate() error {
 	if p.Retries.Percent < 0 || p.Retries.Percent > 100 {
 		v.fail("retry_percent", strconv.Itoa(p.Retries.Percent), "0 to 100")
 	}
-	if p.Retries.Burst < 0 || p.Retries.Burst > 1_000_000 {
-		v.fail("retry_burst", strconv.Itoa(p.Retries.Burst), "0 to 1000000")
+	if p.Retries.Floor < 0 || p.Retries.Floor > 1_000_000 {
+		v.fail("retry_floor", strconv.Itoa(p.Retries.Floor), "0 to 1000000")
 	}
 	for c := range p.Rests {
 		v.rest("rest_"+Class(c).String(), p.Rests[c])

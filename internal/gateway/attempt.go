@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/platform"
@@ -61,7 +60,7 @@ type attempt struct {
 	result       result
 	verdict      platform.Verdict // of a failure
 	fault        string           // a connection's failure, for logs
-	errorBody    []byte           // a JSON object that may be passed on as it came
+	body         []byte           // of a failure: a JSON object that may be passed on as it came
 	decision     failover.Decision
 }
 
@@ -166,6 +165,7 @@ func (at *attempt) failFault(err error) result {
 	case upstream.FaultUnsent:
 		return at.failClass(failover.NetworkUnsent, "network.unsent", f.Error())
 	case upstream.FaultLimit:
+		at.x.g.deps.Observer.Event(EventLimit, f.Limit.String(), 1)
 		class := failover.FirstTokenLate
 		if f.Limit == upstream.LimitStall {
 			class = failover.StreamStalled
@@ -191,6 +191,7 @@ func (at *attempt) failClass(c failover.Class, row, fault string) result {
 // failBody is a failure that an answer's body describes.
 func (at *attempt) failBody(header http.Header, body []byte) result {
 	at.verdict = at.plat.Classify(platform.Answer{Status: at.status, Header: header, Body: body, Now: time.Now()})
+	at.keepBody(body)
 	if at.committed() {
 		return resultBroken
 	}
@@ -205,14 +206,7 @@ func (at *attempt) failStatus(resp *http.Response) result {
 			return at.failFault(f)
 		}
 	}
-	at.failBody(resp.Header, body)
-	switch at.verdict.Class {
-	case failover.CallerFault, failover.ContextTooLong, failover.ContentRefused, failover.ModelGone:
-		if dialect.Object(body, func([]byte, dialect.Span, dialect.Span) bool { return true }) == nil {
-			at.errorBody = body
-		}
-	}
-	return resultFailed
+	return at.failBody(resp.Header, body)
 }
 
 // whole reads a JSON answer to its end before anything of it goes to the caller, so

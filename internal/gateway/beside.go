@@ -30,8 +30,8 @@ func (x *exchange) slow(at *attempt) {
 	o.Silent = at.watch.Elapsed()
 	other, _ := x.freeFallback(failover.FirstTokenLate)
 	o.Fallback = other != nil
-	o.NoRetries = !x.g.retries.left(x.provider(at.cand), time.Now())
 	pol := x.pools[0].policyOf(at.plat.Name)
+	o.NoRetries = !x.g.loads.mayRetry(x.loadKey(at.cand), pol.Retries, time.Now())
 
 	// From here on until side.done is closed the main attempt's goroutine waits for
 	// this one, should it come to its end. What is decided under the lock holds: the main
@@ -45,6 +45,7 @@ func (x *exchange) slow(at *attempt) {
 	var d failover.Decision
 	x.state, d = failover.AtSoftLimit(*pol, x.state, o)
 	x.notes = append(x.notes, note{at: time.Since(x.began), decision: d})
+	x.g.deps.Observer.Event(EventBeside, string(d.Reason), 1)
 	if d.Action != failover.Beside {
 		x.mu.Unlock()
 		if d.Wait > 0 {

@@ -205,7 +205,7 @@ func TestWhoChoosesTheCommit(t *testing.T) {
 		"the caller":                  {domain.Key{Overrides: []string{"commit"}}, "complete", 200, true, ""},
 		"the caller beats the key":    {domain.Key{Overrides: []string{"commit"}, Commit: &complete}, "content", 200, false, ""},
 		"a caller that may not":       {domain.Key{}, "complete", 403, false, "overrides: [commit]"},
-		"a caller that says nonsense": {domain.Key{Overrides: []string{"commit"}}, "tokens=0", 400, false, "want a number of tokens"},
+		"a caller that says nonsense": {domain.Key{Overrides: []string{"commit"}}, "tokens=0", 400, false, "tokens=N (1 to 100000)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

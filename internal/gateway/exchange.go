@@ -44,6 +44,7 @@ type exchange struct {
 	running  []*attempt
 	side     *sideAttempt
 	waited   time.Duration
+	seat     seat // while it waits for what others wait for, too
 	payloads []payload
 	notes    []note   // what was decided outside of attempts
 	fell     []string // models gone on with after the asked one
@@ -79,12 +80,16 @@ type sideAttempt struct {
 
 // ending is how the request as a whole ended.
 type ending struct {
-	served *attempt      // owns a whole answer
-	broken *attempt      // owns an answer that broke
-	left   bool          // the caller left
-	err    *domain.Error // told to the caller
-	raw    *attempt      // whose error is passed on as it came
+	served   *attempt      // owns a whole answer
+	broken   *attempt      // owns an answer that broke
+	left     bool          // the caller left
+	err      *domain.Error // told to the caller
+	raw      *attempt      // whose error is passed on as it came
+	replaced int           // the status that a rule puts in place of the error's; 0: none does
 }
+
+// refused reports whether the provider refused the request itself.
+func (e *ending) refused() bool { return e.raw != nil && answersItself(e.raw.verdict.Class) }
 
 // run is the attempt loop.
 func (x *exchange) run() ending {
@@ -126,6 +131,9 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 		if picked.left {
 			return nil, ending{left: true}
 		}
+		if picked.cand != nil {
+			picked, picked.err = x.throttled(picked)
+		}
 		if picked.cand == nil && x.fallBack() {
 			*next = tryNext{}
 			continue
@@ -136,6 +144,7 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 		if picked.cand == nil {
 			d := x.afterNoCandidate(picked.choice)
 			if d.Action != failover.Round {
+				x.seat.leave()
 				return nil, x.giveUp()
 			}
 			if !x.carryOut(d) {
@@ -166,6 +175,7 @@ func (x *exchange) after(at *attempt, res result, next *tryNext) (end ending, do
 		next.pin = 0
 	default:
 		if d.Reason == failover.ReasonCommitted || !x.fallBack() {
+			x.seat.leave()
 			return x.giveUp(), true
 		}
 		next.pin = 0
@@ -194,11 +204,12 @@ func (x *exchange) settle(at *attempt, res result) (d failover.Decision, end end
 			at, res, d = side.at, side.at.result, side.decision
 		}
 	}
+	x.overtaken()
 	switch res {
 	case resultServed:
 		return d, ending{served: at}, true
 	case resultBroken:
-		return d, ending{broken: at, err: x.brokenError(at)}, true
+		return d, x.ruled(ending{broken: at, err: x.brokenError(at)}, at.verdict.Class, at), true
 	case resultLeft, resultLost:
 		return d, ending{left: true}, true
 	}
@@ -221,7 +232,9 @@ func (x *exchange) takeSide(main result) *sideAttempt {
 // carryOut completes a decision's wait and does what follows it; false: the caller
 // left meanwhile.
 func (x *exchange) carryOut(d failover.Decision) bool {
+	defer x.seat.leave()
 	if d.Wait > 0 {
+		x.g.deps.Observer.Event(EventWait, string(d.Reason), 1)
 		began := time.Now()
 		ok := sleep(x.ctx, d.Wait)
 		x.waited += time.Since(began)
@@ -255,6 +268,9 @@ func (x *exchange) provider(c *sched.Candidate) string {
 	return c.Account.Platform + " " + c.Account.BaseURL
 }
 
+// loadKey names what a candidate's attempts are counted under.
+func (x *exchange) loadKey(c *sched.Candidate) loadKey { return loadKey{x.pools[0].ID, x.provider(c)} }
+
 func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice sched.Decision, retry bool) *attempt {
 	plat := x.snap.platforms[c.ID]
 	at := &attempt{x: x, cand: c, plat: plat, choice: choice, retry: retry, fallback: t.fallback}
@@ -263,7 +279,7 @@ func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice sched.Decisi
 	at.learn = learnKeyOf(plat.Name, c.Sent, a)
 	at.limits = a.limits(&x.pools[0].limits, x.g.learned.stats(at.learn))
 	at.limits.total = min(at.limits.total, x.left()) // above every policy the request has a limit of its own
-	x.g.retries.began(x.provider(c), x.pools[0].policyOf(plat.Name).Retries, retry, time.Now())
+	x.g.loads.began(x.loadKey(c), retry, time.Now())
 	return at
 }
 

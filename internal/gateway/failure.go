@@ -28,7 +28,14 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	if at.result == resultFailed {
 		o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
 	}
-	o.NoRetries = !x.g.retries.left(x.provider(c), time.Now())
+	now := time.Now()
+	if pol.Braked.Has(o.Class) {
+		x.g.loads.ended(x.loadKey(c), true, now)
+	}
+	o.NoRetries = !x.g.loads.mayRetry(x.loadKey(c), pol.Retries, now)
+	if at.result == resultFailed && !at.beside {
+		o.Ahead, x.seat = x.g.crowd.join(crowdKey{account: c.ID}, x.key.ID)
+	}
 
 	x.mu.Lock()
 	o.Running = len(x.running)
@@ -114,13 +121,18 @@ func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	state := x.state
+	ahead, s := x.g.crowd.join(crowdKey{pool: x.pools[0].ID}, x.key.ID)
+	x.seat = s
 	soonest, known := x.soonest(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) })
 	pol := x.policy()
 	if n := len(x.attempts); n > 0 {
 		pol = x.pools[0].policyOf(x.attempts[n-1].plat.Name)
 	}
+	if x.g.crowd.held(x.pools[0].ID) > x.snap.Settings.QueuePlaces {
+		known = false // enough are waiting; more would only come back together
+	}
 	var d failover.Decision
-	x.state, d = failover.AfterNoCandidate(*pol, x.state, soonest, known, 0)
+	x.state, d = failover.AfterNoCandidate(*pol, x.state, soonest, known, ahead)
 	n := note{at: now.Sub(x.began), decision: d}
 	if known {
 		n.soonest = soonest
@@ -177,12 +189,35 @@ func (x *exchange) stayOrMove() failover.Decision {
 			}
 		}
 	}
+	o.Ahead, x.seat = x.g.crowd.join(crowdKey{account: c.ID}, x.key.ID)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var d failover.Decision
 	x.state, d = failover.StayOrMove(*x.pools[0].policyOf(c.Account.Platform), x.state, o)
 	x.notes = append(x.notes, note{at: now.Sub(x.began), decision: d, soonest: o.Reset})
 	return d
+}
+
+// overtaken draws the consequence for others of attempts that had not even answered with a
+// header when one that began later was done. Only a stream's header says that somebody is there; a
+// JSON answer's comes with its end.
+func (x *exchange) overtaken() {
+	if !x.req.Stream {
+		return
+	}
+	for _, at := range x.attempts {
+		if at.result != resultLost || at.firstByte > 0 || at.beside {
+			continue
+		}
+		o := x.outcome(at)
+		o.Class, o.Scope = failover.FirstTokenLate, failover.ScopeAccount
+		x.count(at, &o)
+		x.mu.Lock()
+		var effects []failover.Effect
+		x.state, effects = failover.AfterOvertaken(*x.pools[0].policyOf(at.plat.Name), x.state, o)
+		x.mu.Unlock()
+		x.effects(effects, at)
+	}
 }
 
 // credentialProbe is how long a refused credential is left alone after the n-th

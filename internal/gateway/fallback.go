@@ -36,7 +36,7 @@ func (x *exchange) fallbackModels(c failover.Class) []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, m := range p.fallbacks.For(x.req.Model, c.String()) {
-		if x.key.Allows(m) && !slices.Contains(x.fell, m) {
+		if m != x.req.Model && x.key.Allows(m) && !slices.Contains(x.fell, m) {
 			out = append(out, m)
 		}
 	}

@@ -124,10 +124,27 @@ func (x *exchange) giveUp() ending {
 		}
 	}
 	x.mu.Unlock()
-	if at != nil && at.errorBody != nil {
-		return ending{raw: at, err: x.failureError(best)}
+	end := ending{err: x.failureError(best)}
+	class := best.Class
+	switch {
+	case at == nil && best.Attempt == 0: // nobody could be asked
+		x.mu.Lock()
+		class = x.cause(time.Now())
+		x.mu.Unlock()
+	case at != nil && at.body != nil && answersItself(class):
+		end.raw = at
 	}
-	return ending{err: x.failureError(best)}
+	return x.ruled(end, class, at)
+}
+
+// answersItself reports whether the provider's own words on a failure are the best
+// answer: clients read them, and only the caller can mend it.
+func answersItself(c failover.Class) bool {
+	switch c {
+	case failover.CallerFault, failover.ContextTooLong, failover.ContentRefused, failover.ModelGone:
+		return true
+	}
+	return false
 }
 
 // failureError says a failure to the caller: whose it was and when to come back,
@@ -272,8 +289,13 @@ func (x *exchange) deliver(end ending) (status int) {
 	}
 	id := x.id.String()
 	status, body := x.d.Error(end.err, id)
-	if end.raw != nil {
-		status, body = end.raw.status, redact(end.raw.errorBody, end.raw.cand.Account)
+	switch {
+	case end.replaced != 0:
+		status = end.replaced
+	case end.raw != nil && end.raw.status >= http.StatusBadRequest:
+		status, body = end.raw.status, redact(end.raw.body, end.raw.cand.Account)
+	case end.raw != nil: // an error inside a success
+		body = redact(end.raw.body, end.raw.cand.Account)
 	}
 	x.ans.fail(x.req.Stream, status, body, x.d.StreamError(end.err, id), func(h http.Header) {
 		retryHeaders(h, x.d, end.err, len(x.attempts) > 0)

@@ -53,6 +53,7 @@ func (x *exchange) goOn() bool {
 	}
 	x.state = f.state
 	if x.anyLeft(&f.state) {
+		x.g.deps.Observer.Event(EventClientRetry, "continued", 1)
 		return true
 	}
 	why := failover.ReasonNoAccount
@@ -61,8 +62,10 @@ func (x *exchange) goOn() bool {
 	}
 	if x.began.Before(f.next) {
 		x.notes = append(x.notes, note{decision: failover.Decision{Action: failover.GiveUp, Reason: why}, soonest: f.next.Sub(x.began)})
+		x.g.deps.Observer.Event(EventClientRetry, "refused", 1)
 		return false
 	}
+	x.g.deps.Observer.Event(EventClientRetry, "trial", 1)
 	x.trial = true
 	x.state = failover.NewState(f.state.Session, f.state.Seed)
 	x.state.Attempts = max(x.policy().Attempts-1, 0)

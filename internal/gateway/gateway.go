@@ -4,12 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"turnout/internal/domain"
-	"turnout/internal/failover"
 	"turnout/internal/sched"
 	"turnout/internal/upstream"
 )
@@ -118,7 +116,8 @@ type Gateway struct {
 	snapshot atomic.Pointer[Snapshot]
 	queue    *queue
 	learned  *learned
-	retries  *retryBudgets
+	loads    *loads
+	crowd    *crowd
 	former   *formerStates
 	models   *modelLists
 
@@ -136,7 +135,7 @@ func New(d Deps) *Gateway {
 		d.Rested = func(sched.RestKey, *sched.Rest) {}
 	}
 	return &Gateway{
-		deps: d, idle: make(chan struct{}, 1), queue: newQueue(), learned: newLearned(), retries: newRetryBudgets(), former: newFormerStates(), models: newModelLists(),
+		deps: d, idle: make(chan struct{}, 1), queue: newQueue(), learned: newLearned(), loads: newLoads(), crowd: newCrowd(), former: newFormerStates(), models: newModelLists(),
 	}
 }
 
@@ -184,73 +183,4 @@ func (g *Gateway) end() {
 		default:
 		}
 	}
-}
-
-// retryBudgets keeps one purse for each provider (platform and address) across
-// requests, so that a provider that browns out is not hammered. Beside what requests earn
-// a purse gains one retry a second, or else little traffic would find it empty for
-// long after a bad moment.
-type retryBudgets struct {
-	mu     sync.Mutex
-	purses map[string]purse
-}
-
-type purse struct {
-	failover.RetryBudget
-	share failover.RetryShare
-	at    time.Time // until when seconds have been counted
-}
-
-// maxPurses bounds the map; addresses come from the configuration.
-const maxPurses = 4096
-
-func newRetryBudgets() *retryBudgets {
-	return &retryBudgets{purses: map[string]purse{}}
-}
-
-// refill adds what the time since the last count has earned.
-func (p *purse) refill(now time.Time) {
-	seconds := int64(now.Sub(p.at) / time.Second)
-	if seconds <= 0 {
-		return
-	}
-	p.at = p.at.Add(time.Duration(seconds) * time.Second)
-	whole := failover.RetryShare{Percent: 100, Burst: p.share.Burst}
-	for range min(seconds, int64(p.share.Burst)) {
-		p.RetryBudget = whole.Earn(p.RetryBudget)
-	}
-}
-
-// began notes an attempt at a provider and whether it was a retry there.
-func (b *retryBudgets) began(provider string, share failover.RetryShare, retry bool, now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p, ok := b.purses[provider]
-	if !ok {
-		if len(b.purses) >= maxPurses {
-			clear(b.purses)
-		}
-		p = purse{RetryBudget: share.Full(), at: now}
-	}
-	p.share = share
-	p.refill(now)
-	if retry {
-		p.RetryBudget = p.Spend()
-	} else {
-		p.RetryBudget = share.Earn(p.RetryBudget)
-	}
-	b.purses[provider] = p
-}
-
-// left reports whether the provider may be asked again because of its own fault.
-func (b *retryBudgets) left(provider string, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p, ok := b.purses[provider]
-	if !ok {
-		return true
-	}
-	p.refill(now)
-	b.purses[provider] = p
-	return p.Left()
 }

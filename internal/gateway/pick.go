@@ -55,6 +55,7 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 				}
 				continue
 			}
+			x.seat.leave()
 			sticky = false
 			continue
 		}
@@ -201,7 +202,7 @@ func (x *exchange) line(only domain.AccountID, left, patience time.Duration, cho
 		return nil, false
 	}
 	state := x.snapshotState()
-	w := &waiter{views: x.views(), only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
+	w := &waiter{caller: x.key.ID, views: x.views(), only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
 		return only == 0 && state.Excludes(c.ID, c.Organization)
 	}}
 	var retry <-chan time.Time

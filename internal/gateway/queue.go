@@ -11,19 +11,22 @@ import (
 	"turnout/internal/sched"
 )
 
-// queue is the line of requests that found every eligible account full: first in,
-// first out, bounded for each pool. A slot that becomes free is handed over to the
-// first request that can use it, so that no newcomer overtakes the line. Safe for
-// concurrent use.
+// queue is the line of requests that found every eligible account full: callers
+// take turns, and of one caller the first comes first; bounded for each pool. A slot that becomes
+// free is handed over to a request that can use it, so that no newcomer overtakes
+// the line. Safe for concurrent use.
 type queue struct {
 	waiting atomic.Int64 // so that giving a slot back is cheap while nobody waits
 
 	mu    sync.Mutex
 	line  []*waiter
 	pools map[domain.PoolID]int
+	turns map[domain.KeyID]uint64 // when a caller last had its turn; empty while nobody waits
+	turn  uint64
 }
 
 type waiter struct {
+	caller  domain.KeyID
 	views   []*sched.View
 	only    domain.AccountID // wait for this account alone; 0: any
 	exclude func(*sched.Candidate) bool
@@ -31,7 +34,9 @@ type waiter struct {
 	pool    domain.PoolID
 }
 
-func newQueue() *queue { return &queue{pools: map[domain.PoolID]int{}} }
+func newQueue() *queue {
+	return &queue{pools: map[domain.PoolID]int{}, turns: map[domain.KeyID]uint64{}}
+}
 
 // release gives a slot of an account back, or hands it to the first request in the
 // line that can use it.
@@ -51,35 +56,47 @@ func (q *queue) release(id domain.AccountID, live *sched.Live, now time.Time) {
 func (q *queue) offer(id domain.AccountID, live *sched.Live, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i, w := range q.line {
-		if c := w.accepts(id, now); c != nil && live.TryAcquire(c.LimitNow(), now) {
-			q.give(i, c)
-			return
-		}
+	if i, c := q.next(id, now); c != nil && live.TryAcquire(c.LimitNow(), now) {
+		q.give(i, c)
 	}
 }
 
 func (q *queue) handOver(id domain.AccountID, live *sched.Live, now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i, w := range q.line {
-		c := w.accepts(id, now)
-		if c == nil {
+	i, c := q.next(id, now)
+	if c == nil {
+		return false
+	}
+	if limit := c.LimitNow(); limit > 0 && live.InFlight() > limit { // the limit was lowered meanwhile
+		return false
+	}
+	live.Touch(now)
+	q.give(i, c)
+	return true
+}
+
+// next is whose turn it is among those who can use the account: the caller that has
+// waited longest for a turn, and of its requests the first; the lock is held.
+func (q *queue) next(id domain.AccountID, now time.Time) (i int, c *sched.Candidate) {
+	var last uint64
+	for j, w := range q.line {
+		turn := q.turns[w.caller]
+		if c != nil && turn >= last {
 			continue
 		}
-		if limit := c.LimitNow(); limit > 0 && live.InFlight() > limit { // the limit was lowered meanwhile
-			return false
+		if got := w.accepts(id, now); got != nil {
+			i, c, last = j, got, turn
 		}
-		live.Touch(now)
-		q.give(i, c)
-		return true
 	}
-	return false
+	return i, c
 }
 
 // give takes a waiter out of the line and hands it the slot; the lock is held.
 func (q *queue) give(i int, c *sched.Candidate) {
 	w := q.line[i]
+	q.turn++
+	q.turns[w.caller] = q.turn
 	q.remove(i)
 	w.got <- c
 }
@@ -90,6 +107,9 @@ func (q *queue) remove(i int) {
 	q.waiting.Add(-1)
 	if q.pools[w.pool]--; q.pools[w.pool] == 0 {
 		delete(q.pools, w.pool)
+	}
+	if len(q.line) == 0 {
+		clear(q.turns)
 	}
 }
 
@@ -151,12 +171,23 @@ func (q *queue) poke(now time.Time) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i := 0; i < len(q.line); {
-		if c := q.line[i].takes(now); c != nil {
-			q.give(i, c)
-			continue
+	for {
+		best, who := -1, (*sched.Candidate)(nil)
+		for i, w := range q.line {
+			if best >= 0 && q.turns[w.caller] >= q.turns[q.line[best].caller] {
+				continue
+			}
+			if c := w.takes(now); c != nil {
+				if who != nil {
+					who.Live.Release() // another caller's turn comes first
+				}
+				best, who = i, c
+			}
 		}
-		i++
+		if best < 0 {
+			return
+		}
+		q.give(best, who)
 	}
 }
 

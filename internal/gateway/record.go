@@ -79,7 +79,7 @@ func (x *exchange) record(end ending, status int) *Record {
 		r.Outcome, r.Status = OutcomeLeft, dialect.StatusClientClosed
 	case end.broken != nil:
 		r.Outcome, final = OutcomeBroken, end.broken
-	case end.raw != nil:
+	case end.refused():
 		r.Outcome, final = OutcomeRefused, end.raw
 	default:
 		r.Outcome = OutcomeFailed

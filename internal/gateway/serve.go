@@ -102,6 +102,7 @@ func (x *exchange) finish(end ending) {
 	}
 	g.deps.Ledger.Settle(x.id, account, usage)
 	if end.served != nil {
+		g.loads.ended(x.loadKey(end.served.cand), false, time.Now())
 		g.deps.Observer.Attempt(end.served.plat.Name, "", "", end.served.took)
 	}
 	if end.broken != nil {
@@ -304,7 +305,8 @@ func (x *exchange) commitPoint(r *http.Request) (domain.Commit, error) {
 		}
 		c, err := domain.ParseCommit(asked)
 		if err != nil {
-			return c, domain.Errorf(domain.KindInvalid, op, "x-turnout-commit: %v", err)
+			return c, domain.Errorf(domain.KindInvalid, op, "x-turnout-commit is first_event, content, complete, tokens=N (1 to %d) or seconds=T (0.001 to %d)",
+				domain.MaxCommitTokens, int(domain.MaxCommitTime.Seconds()))
 		}
 		return c, nil
 	}
@@ -383,7 +385,7 @@ func (x *exchange) nobody(out [sched.NumVerdicts]int) error {
 
 // remember keeps the state of a failed request for the client's own retry.
 func (x *exchange) remember(end ending) {
-	if end.raw != nil || x.state.Attempts == 0 || x.policy().Profile != failover.ProfileBalanced {
+	if end.refused() || x.state.Attempts == 0 || x.policy().Profile != failover.ProfileBalanced {
 		return
 	}
 	body := x.body.bytes()

@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+)
+
+// ruled applies the administrator's first rule that matches what a caller would be
+// told of a failure. cause is the attempt that the failure is of; nil: nobody could be asked.
+func (x *exchange) ruled(end ending, class failover.Class, cause *attempt) ending {
+	for i := range x.pools[0].errors {
+		rule := &x.pools[0].errors[i]
+		if !rulesOn(rule, class, cause) {
+			continue
+		}
+		if rule.Pass {
+			if cause == nil || cause.body == nil {
+				continue // there is nothing to pass on
+			}
+			x.g.deps.Observer.Event(EventErrorRule, "pass", 1)
+			end.raw = cause
+			end.err.Message = string(redact([]byte(cause.verdict.Message), cause.cand.Account)) // should the answer be open already
+			return end
+		}
+		x.g.deps.Observer.Event(EventErrorRule, "replace", 1)
+		end.raw = nil
+		end.replaced = rule.NewStatus
+		replace(end.err, rule)
+		return end
+	}
+	return end
+}
+
+func rulesOn(rule *domain.ErrorRule, class failover.Class, cause *attempt) bool {
+	if rule.Class != "" && rule.Class != class.String() {
+		return false
+	}
+	if cause == nil {
+		return rule.Status == 0 && rule.Platform == "" && rule.Code == "" && rule.Contains == ""
+	}
+	v := &cause.verdict
+	return (rule.Status == 0 || rule.Status == cause.status) &&
+		(rule.Platform == "" || rule.Platform == cause.plat.Name) &&
+		(rule.Code == "" || rule.Code == v.Code || rule.Code == v.Type) &&
+		(rule.Contains == "" || strings.Contains(strings.ToLower(v.Message), strings.ToLower(rule.Contains)))
+}
+
+// replace puts a rule's words in place of an error's.
+func replace(e *domain.Error, rule *domain.ErrorRule) {
+	if rule.NewStatus != 0 {
+		e.Kind = kindOfStatus(rule.NewStatus)
+	}
+	if rule.Message != "" {
+		e.Message = rule.Message
+	}
+	if rule.NewCode != "" {
+		e.Code = rule.NewCode
+	}
+	if rule.RetryAfter > 0 {
+		e.RetryAfter = rule.RetryAfter
+	}
+}
+
+// kindOfStatus is the kind whose errors go with a status, so that a body says what
+// its status does.
+func kindOfStatus(status int) domain.Kind {
+	switch status {
+	case http.StatusUnauthorized:
+		return domain.KindUnauthenticated
+	case http.StatusForbidden:
+		return domain.KindForbidden
+	case http.StatusNotFound:
+		return domain.KindNotFound
+	case http.StatusRequestEntityTooLarge:
+		return domain.KindTooLarge
+	case http.StatusTooManyRequests:
+		return domain.KindRateLimited
+	case http.StatusServiceUnavailable, 529:
+		return domain.KindOverloaded
+	case http.StatusGatewayTimeout:
+		return domain.KindUpstreamTimeout
+	}
+	if status < http.StatusInternalServerError {
+		return domain.KindInvalid
+	}
+	return domain.KindUpstream
+}
+
+// keepBody keeps a failure's body where it may be passed on: it is a JSON object, and
+// the failure is the caller's business, or a rule may say that it is.
+func (at *attempt) keepBody(body []byte) {
+	if !answersItself(at.verdict.Class) && len(at.x.pools[0].errors) == 0 {
+		return
+	}
+	if dialect.Object(body, func([]byte, dialect.Span, dialect.Span) bool { return true }) == nil {
+		at.body = append([]byte(nil), body...)
+	}
+}
