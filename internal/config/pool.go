@@ -147,7 +147,7 @@ func (n node) labels(target *domain.Labels) {
 	out := domain.Labels{}
 	n.each(wordKey, func(key string, v node) {
 		if checkName(key) != nil {
-			n.r.problem(v.at, "a label's name: %v", checkName(key))
+			n.r.problem(v.key, "a label's name: %v", checkName(key))
 			return
 		}
 		var value string
