@@ -67,6 +67,12 @@ func TestFailoverCheckRefuses(t *testing.T) {
 	if ok, err := FailoverCheck(&out, path, checkPlatform); ok || err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("an empty file: ok %v, error %v", ok, err)
 	}
+	if err := os.WriteFile(path, []byte("[\n  {,\n]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := FailoverCheck(&out, path, checkPlatform); ok || err == nil || !strings.Contains(err.Error(), path+": line 2, column 4: the file must be one JSON array") {
+		t.Errorf("no JSON: ok %v, error %v", ok, err)
+	}
 	if ok, err := FailoverCheck(&out, path+"x", checkPlatform); ok || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: ok %v, error %v", ok, err)
 	}

@@ -226,9 +226,9 @@ func (n node) proxy(target *string) {
 func (n node) modelMap(target *domain.ModelMap) {
 	out := domain.ModelMap{}
 	ok := n.each(wordKey, func(asked string, v node) {
-		if err := pattern(asked); err != nil {
-			n.r.problem(v.at, "on the left: %v", err)
-			return
+		left := pattern(asked)
+		if left != nil {
+			n.r.problem(v.key, "on the left: %v", left)
 		}
 		sent, isText := v.text()
 		if !isText {
@@ -238,7 +238,7 @@ func (n node) modelMap(target *domain.ModelMap) {
 			n.r.problem(v.at, "on the right: %v", err)
 			return
 		}
-		if strings.Contains(sent, "*") && !strings.Contains(asked, "*") {
+		if left == nil && strings.Contains(sent, "*") && !strings.Contains(asked, "*") {
 			n.r.problem(v.at, "the * on the right stands for what the * on the left matched, and there is none on the left")
 			return
 		}
@@ -272,9 +272,5 @@ func (n node) named() node {
 }
 
 func (n node) pairsQuietly() ([]*ast.MappingValueNode, bool) {
-	switch n.ast.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return mustPairs(n.ast), true
-	}
-	return nil, false
+	return mustPairs(n.ast), isMapping(n.ast)
 }

@@ -169,6 +169,7 @@ type reader struct {
 	secrets  []string // never to be shown
 	at       map[string]place
 	poolsAt  []reference // references to pools, checked when all pools are known
+	modelsAt []reference // models that others fall back to, checked when all accounts are known
 }
 
 // root reads the top level.

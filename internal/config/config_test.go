@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -42,18 +43,33 @@ func TestExample(t *testing.T) {
 	if len(warnings) != 0 {
 		t.Errorf("warnings: %v", warnings)
 	}
-	five, eight, two, one := 5, 8, 2, 1
-	waiting, total, grace := 20*time.Second, 10*time.Minute, 1500*time.Millisecond
-	price := domain.NanoUSD(2_000_000)
 	eu := domain.Labels{"region": "eu"}
 	want := &Config{
 		File: "/etc/turnout/turnout.yaml", Listen: "127.0.0.1:8080", DataDir: "/etc/turnout/data",
 		Pools: []Pool{
-			{domain.Pool{Name: "default", Origin: domain.OriginFile, Enabled: true}, Policy{Profile: "balanced"}, 15 * time.Second},
-			{domain.Pool{Name: "careful", Origin: domain.OriginFile, Enabled: true, Require: eu}, Policy{
-				Profile: "balanced", Switches: &five, Attempts: &eight, AttemptsPerAccount: &two, Waiting: &waiting, Total: &total,
-				SameAccountRetries: &one, GraceRetries: &one, GraceWait: &grace, Rounds: &one, SecondPrice: &price,
-			}, 15 * time.Second},
+			{Pool: domain.Pool{Name: "default", Origin: domain.OriginFile, Enabled: true}, Policy: Policy{Profile: "balanced"}, KeepAlive: 15 * time.Second},
+			{Pool: domain.Pool{Name: "careful", Origin: domain.OriginFile, Enabled: true, Require: eu}, KeepAlive: 15 * time.Second, Policy: Policy{
+				Profile: "balanced", Switches: new(5), Attempts: new(8), AttemptsPerAccount: new(2), Waiting: new(20 * time.Second), Total: new(10 * time.Minute),
+				SameAccountRetries: new(1), GraceRetries: new(1), GraceWait: new(1500 * time.Millisecond), Rounds: new(1), SecondPrice: new(domain.NanoUSD(2_000_000)),
+				Hold: new(time.Minute), MaxResting: new(50), Rests: map[string]Rest{
+					"transient":    {From: new(3), First: new(5 * time.Second), Most: new(time.Minute)},
+					"rate_limited": {Most: new(10 * time.Minute)},
+				},
+			},
+				Commit: domain.Commit{Point: domain.CommitTokens, Tokens: 20},
+				Fallbacks: domain.Fallbacks{
+					"claude-haiku-*": {"any": {"small"}},
+					"claude-opus-4-1": {
+						"any": {"claude-sonnet-4-5", "gpt-5"}, "context_too_long": {"claude-sonnet-4-5-1m"}, "model_gone": {"claude-opus-4-5"},
+					},
+				},
+				Limits: domain.DefaultTimeLimits(), // the example shows them all, at their defaults
+				Errors: []domain.ErrorRule{
+					{Class: "quota_exhausted", Status: 429, Platform: "anthropic", Code: "rate_limit_error", Contains: "credit",
+						NewStatus: 503, Message: "The budget is used up; ask ops.", NewCode: "budget", RetryAfter: time.Hour},
+					{Class: "content_refused", Pass: true},
+				},
+			},
 		},
 		Accounts: []domain.Account{
 			{Name: "claude-1", Origin: domain.OriginFile, Platform: "anthropic", APIKey: domain.NewSecret("sk-ant-x"), Organization: "acme",
@@ -62,7 +78,8 @@ func TestExample(t *testing.T) {
 				Priority: 10, Weight: 1, Models: domain.ModelMap{"gpt-*": "llama-*", "small": "llama3.2"}, Enabled: true},
 		},
 		Keys: []domain.Key{{Name: "team", Origin: domain.OriginFile, Hash: sha256.Sum256([]byte("0123456789abcdef")), Pools: []string{"default", "careful"},
-			Models: []string{"claude-*", "gpt-*"}, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), Enabled: true}},
+			Models: []string{"claude-*", "gpt-*"}, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), Enabled: true,
+			Commit: &domain.Commit{Point: domain.CommitComplete}, Overrides: []string{"commit"}}},
 		Limits: Limits{32 << 20, 1 << 30, 100, 10 * time.Second, 64 << 10},
 		Drain:  15 * time.Minute, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour, Log: Log{"info", "text"},
 	}
@@ -70,11 +87,43 @@ func TestExample(t *testing.T) {
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
 	}
+}
 
-	// Every setting is in the example.
-	for _, s := range settings {
-		if !strings.Contains(Example(), s.key+":") {
-			t.Errorf("the example does not show %s", s.path())
+// TestExampleShowsEverySetting asks Parse itself what may stand in each mapping.
+func TestExampleShowsEverySetting(t *testing.T) {
+	for where, text := range map[string]string{
+		"the top":                 "%s",
+		"limits":                  "limits: {%s}",
+		"log":                     "log: {%s}",
+		"accounts":                "accounts: [{%s}]",
+		"keys":                    "keys: [{%s}]",
+		"pools":                   "pools: [{%s}]",
+		"pools.policy":            "pools: [{policy: {%s}}]",
+		"pools.policy.rests":      "pools: [{policy: {rests: {transient: {%s}}}}]",
+		"pools.commit":            "pools: [{commit: {%s}}]",
+		"pools.limits":            "pools: [{limits: {%s}}]",
+		"pools.errors":            "pools: [{errors: [{%s}]}]",
+		"pools.errors[#].when":    "pools: [{errors: [{when: {%s}}]}]",
+		"pools.errors[#].replace": "pools: [{errors: [{replace: {%s}}]}]",
+	} {
+		_, _, err := parseString(t, fmt.Sprintf(text, "qqqqqqqq: 1"))
+		if err == nil {
+			t.Fatalf("%s: no error", where)
+		}
+		_, list, ok := strings.Cut(err.Error(), "unknown key. Allowed here: ")
+		list, _, _ = strings.Cut(list, "\n")
+		if keys := strings.Split(list, ", "); !ok || len(keys) < 2 {
+			t.Fatalf("%s: %v", where, err)
+		}
+		for key := range strings.SplitSeq(list, ", ") {
+			if !regexp.MustCompile(`(^|[^a-z_])` + key + `:`).MatchString(Example()) {
+				t.Errorf("the example does not show %s in %s", key, where)
+			}
+		}
+	}
+	for _, word := range append(FailureClasses(), "first_event", "content", "complete", "any", "classic") {
+		if !strings.Contains(Example(), word) {
+			t.Errorf("the example does not name %s", word)
 		}
 	}
 }

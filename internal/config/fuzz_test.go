@@ -26,6 +26,12 @@ func FuzzParse(f *testing.F) {
 		"keys:\n- secret: CANARY\n  secret: CANARY\n", "accounts:\n- api_key: |\n    CANARY\n  name: CANARY", "api_key: &a CANARY\nb: *a", "accounts: {api_key: [CANARY]}",
 		"a: b: CANARY", "\tkey: CANARY", "- - - CANARY", "? CANARY\n: CANARY", "!!CANARY x", "%CANARY 1.2\n---\n", "---\nCANARY\n---\nCANARY", "listen: CANARY", "<<: CANARY",
 		"accounts: [{api_key_env: CANARY}, {api_key_file: CANARY}, {proxy: 'http://u:CANARY@h'}, {base_url: 'http://CANARY@h'}]", "keys: [{secret_sha256: CANARY, name: x}]", "{", "[", "\"", "a:\n b\n  c: CANARY",
+		"pools: [{name: p, commit: CANARY}, {name: q, commit: {tokens: CANARY, seconds: CANARY}}, {name: r, commit: {CANARY: 1}}]",
+		"pools:\n- name: p\n  commit:\n    seconds: 1e-3\n  fallbacks:\n    CANARY: [CANARY, CANARY]\n    b: {CANARY: [c], any: CANARY}\n    c*: CANARY\n",
+		"pools: [{name: p, limits: {soft: CANARY, CANARY: 1s}}, {name: q, limits: CANARY}]",
+		"pools: [{name: p, errors: [{when: {class: CANARY, status: CANARY, platform: CANARY, code: CANARY, contains: CANARY}, pass: CANARY}, {when: CANARY, replace: {status: CANARY, code: CANARY, retry_after: CANARY}}, CANARY]}]",
+		"pools: [{name: p, policy: {hold: CANARY, max_resting: CANARY%, rests: {CANARY: {from: 1}, unknown: {from: CANARY, first: CANARY, CANARY: 1}, capacity: CANARY}}}]",
+		"keys: [{name: k, secret: CANARY, commit: {tokens: CANARY}, overrides: [CANARY, commit]}, {name: l, commit: {}, overrides: CANARY}]",
 	} {
 		f.Add(s)
 	}

@@ -38,6 +38,13 @@ func (r *reader) keys(n node) {
 					r.warn(n.at, "the key has expired already")
 				}
 			}},
+			field{"commit", func(n node) {
+				before, c := len(r.problems), domain.Commit{}
+				if n.commit(&c); len(r.problems) == before {
+					k.Commit = &c
+				}
+			}},
+			field{"overrides", func(n node) { n.overrides(&k.Overrides) }},
 		)
 		if _, ok := item.pairsQuietly(); !ok {
 			return
@@ -94,6 +101,23 @@ func (n node) patterns(target *[]string) {
 	})
 }
 
+// overrides reads what a key's callers may choose themselves.
+func (n node) overrides(target *[]string) {
+	n.list("overrides", func(_ int, item node) {
+		text, ok := item.text()
+		switch {
+		case !ok:
+		case text != domain.OverrideCommit:
+			n.r.problem(item.at, "want %s, which is all that a caller may choose itself (by the header x-turnout-commit); got %s%s",
+				domain.OverrideCommit, show(text), suggestion(text, []string{domain.OverrideCommit}))
+		case slices.Contains(*target, text):
+			n.r.problem(item.at, "it is in the list twice")
+		default:
+			*target = append(*target, text)
+		}
+	})
+}
+
 // crossCheck looks at what single sections cannot know.
 func (r *reader) crossCheck() {
 	var pools []string
@@ -103,14 +127,14 @@ func (r *reader) crossCheck() {
 		}
 	}
 	for _, ref := range r.poolsAt {
-		if slices.Contains(pools, ref.pool) {
+		if slices.Contains(pools, ref.name) {
 			continue
 		}
-		if ref.pool == defaultPool {
+		if ref.name == defaultPool {
 			r.problem(ref.at, "it belongs to the pool %q, which is not under pools: name another one in its pools, or add that one (there are: %s)", defaultPool, listNames(pools))
 			continue
 		}
-		r.problem(ref.at, "there is no pool %s under pools (there are: %s)%s", show(ref.pool), listNames(pools), suggestion(ref.pool, pools))
+		r.problem(ref.at, "there is no pool %s under pools (there are: %s)%s", show(ref.name), listNames(pools), suggestion(ref.name, pools))
 	}
 	if len(r.problems) > 0 {
 		return
@@ -119,6 +143,11 @@ func (r *reader) crossCheck() {
 	if len(r.c.Accounts) == 0 {
 		r.warn(whole, "there are no accounts: no request can be served until some are added")
 		return
+	}
+	for _, ref := range r.modelsAt {
+		if !slices.ContainsFunc(r.c.Accounts, func(a domain.Account) bool { _, ok := a.Models.Resolve(ref.name); return ok }) {
+			r.warn(ref.at, "no account serves this model: the fallback does nothing until it stands under some account's models")
+		}
 	}
 	if len(r.c.Keys) == 0 {
 		r.warn(whole, "there are no keys: every request will be refused until some are added")

@@ -18,6 +18,7 @@ type node struct {
 	r    *reader
 	ast  ast.Node
 	at   place
+	key  place  // of the key that it stands under, if any
 	name string // the last part of the path
 }
 
@@ -177,14 +178,16 @@ func (r *reader) node(n ast.Node, path, name string) node {
 }
 
 // child is a value below n.
-func (n node) child(a ast.Node, name string, fallback ast.Node) node {
+func (n node) child(a ast.Node, name string, key ast.Node) node {
 	path := name
 	if n.at.path != "" {
 		path = n.at.path + "." + name
 	}
 	c := n.r.node(a, path, name)
+	c.key = c.at
+	c.key.line, c.key.column = position(key)
 	if c.at.line == 0 || isNull(a) { // nothing was written: point at the key
-		c.at.line, c.at.column = position(fallback)
+		c.at = c.key
 	}
 	return c
 }
@@ -247,8 +250,7 @@ func (n node) each(label func(string) string, f func(key string, value node)) bo
 		}
 		value := n.child(v.Value, label(key), v.Key)
 		if line, twice := seen[key]; twice {
-			value.at.line, value.at.column = position(v.Key)
-			n.r.problem(value.at, "the key stands here a second time (first on line %d): keep one of them", line)
+			n.r.problem(value.key, "the key stands here a second time (first on line %d): keep one of them", line)
 			continue
 		}
 		seen[key], _ = position(v.Key)
@@ -266,13 +268,8 @@ func (n node) mapping(fields ...field) {
 	n.each(pathKey, func(key string, v node) {
 		i := slices.Index(keys, key)
 		if i < 0 {
-			for _, pair := range mustPairs(n.ast) { // point at the key, not at its value
-				if text, _ := scalarText(pair.Key); text == key {
-					v.at.line, v.at.column = position(pair.Key)
-				}
-			}
 			sorted := slices.Sorted(slices.Values(keys))
-			n.r.problem(v.at, "unknown key%s Allowed here: %s", orDot(suggestion(key, sorted)), strings.Join(sorted, ", "))
+			n.r.problem(v.key, "unknown key%s Allowed here: %s", orDot(suggestion(key, sorted)), strings.Join(sorted, ", "))
 			return
 		}
 		n.r.see(v.at)
@@ -290,6 +287,16 @@ func orDot(s string) string {
 	}
 	return s
 }
+
+func isMapping(a ast.Node) bool {
+	switch a.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return true
+	}
+	return false
+}
+
+func isList(a ast.Node) bool { _, ok := a.(*ast.SequenceNode); return ok }
 
 func mustPairs(a ast.Node) []*ast.MappingValueNode {
 	switch a := a.(type) {

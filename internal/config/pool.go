@@ -18,49 +18,23 @@ type Pool struct {
 	// KeepAlive is after how much silence a stream to a caller gets a sign of life;
 	// 0: never.
 	KeepAlive time.Duration
-	Commit    domain.Commit
-	Fallbacks domain.Fallbacks
-	Limits    domain.TimeLimits
-	Errors    []domain.ErrorRule
-}
-
-// Policy is a profile with the settings that replace its values; nil leaves one
-// as the profile has it.
-type Policy struct {
-	Profile            string          `json:"profile"` // balanced or classic
-	Switches           *int            `json:"switches,omitempty"`
-	Attempts           *int            `json:"attempts,omitempty"`
-	AttemptsPerAccount *int            `json:"attempts_per_account,omitempty"`
-	Waiting            *time.Duration  `json:"waiting,omitempty"`
-	Total              *time.Duration  `json:"total,omitempty"`
-	SameAccountRetries *int            `json:"same_account_retries,omitempty"`
-	GraceRetries       *int            `json:"grace_retries,omitempty"`
-	GraceWait          *time.Duration  `json:"grace_wait,omitempty"`
-	Rounds             *int            `json:"rounds,omitempty"`
-	SecondPrice        *domain.NanoUSD `json:"second_price_usd,omitempty"` // of one second of a caller's waiting
-	Hold               *time.Duration  `json:"hold,omitempty"`             // the longest wait for a reset while nobody else is free
-	MaxResting         *int            `json:"max_resting,omitempty"`      // percent of a pool that may rest on a guess
-	Rests              map[string]Rest `json:"rests,omitempty"`            // by class of failure
-}
-
-// Rest replaces a class's values of how long it takes an account out of scheduling.
-type Rest struct {
-	From  *int           `json:"from,omitempty"`  // the failure in a row that begins it
-	First *time.Duration `json:"first,omitempty"` // the first one; each next is twice as long
-	Most  *time.Duration `json:"most,omitempty"`
+	Commit    domain.Commit      // when a stream is committed; zero: at the first content
+	Fallbacks domain.Fallbacks   // nil: none
+	Limits    domain.TimeLimits  // zero values: the default's
+	Errors    []domain.ErrorRule // in order: the first that matches holds; at most maxErrorRules
 }
 
 func newPool(name string) Pool {
 	return Pool{
 		Pool:   domain.Pool{Name: name, Origin: domain.OriginFile, Enabled: true},
-		Policy: Policy{Profile: "balanced"}, KeepAlive: 15 * time.Second,
+		Policy: Policy{Profile: profileBalanced}, KeepAlive: 15 * time.Second,
 	}
 }
 
-// reference is a place that names a pool.
+// reference is a place that names a pool or a model.
 type reference struct {
 	at   place
-	pool string
+	name string
 }
 
 func (r *reader) pools(n node) {
@@ -73,37 +47,14 @@ func (r *reader) pools(n node) {
 			field{"policy", func(n node) { n.policy(&p.Policy) }},
 			field{"require", func(n node) { n.labels(&p.Require) }},
 			field{"keep_alive", scalar(&p.KeepAlive, duration(10*time.Second, 5*time.Minute, true))},
+			field{"commit", func(n node) { n.commit(&p.Commit) }},
+			field{"fallbacks", func(n node) { n.fallbacks(&p.Fallbacks) }},
+			field{"limits", func(n node) { n.timeLimits(&p.Limits) }},
+			field{"errors", func(n node) { n.errorRules(&p.Errors) }},
 		)
 		names.need(item, p.Name)
 		r.c.Pools = append(r.c.Pools, p)
 	})
-}
-
-var readProfile = oneOf("balanced", "classic")
-
-// policy is a profile's name, or a mapping with settings beside it.
-func (n node) policy(p *Policy) {
-	if text, ok := scalarText(n.ast); ok {
-		if profile, err := readProfile(text); err != nil {
-			n.r.problem(n.at, "%v (or a mapping, such as {profile: balanced, switches: 5})", err)
-		} else {
-			p.Profile = profile
-		}
-		return
-	}
-	n.mapping(
-		field{"profile", scalar(&p.Profile, readProfile)},
-		field{"switches", optional(&p.Switches, number(0, 50))},
-		field{"attempts", optional(&p.Attempts, number(1, 100))},
-		field{"attempts_per_account", optional(&p.AttemptsPerAccount, number(1, 20))},
-		field{"waiting", optional(&p.Waiting, duration(0, 10*time.Minute, true))},
-		field{"total", optional(&p.Total, duration(time.Second, day, false))},
-		field{"same_account_retries", optional(&p.SameAccountRetries, number(0, 20))},
-		field{"grace_retries", optional(&p.GraceRetries, number(0, 20))},
-		field{"grace_wait", optional(&p.GraceWait, duration(0, time.Minute, true))},
-		field{"rounds", optional(&p.Rounds, number(0, 20))},
-		field{"second_price_usd", optional(&p.SecondPrice, usd(1000e9))},
-	)
 }
 
 // scalar makes a field's reader of a value that parse understands.
@@ -147,7 +98,7 @@ func (n node) labels(target *domain.Labels) {
 	out := domain.Labels{}
 	n.each(wordKey, func(key string, v node) {
 		if checkName(key) != nil {
-			n.r.problem(v.at, "a label's name: %v", checkName(key))
+			n.r.problem(v.key, "a label's name: %v", checkName(key))
 			return
 		}
 		var value string

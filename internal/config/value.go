@@ -112,6 +112,15 @@ func number(lowest, highest int) func(string) (int, error) {
 	}
 }
 
+// percent reads 50 or 50%.
+func percent(s string) (int, error) {
+	n, err := strconv.Atoi(strings.TrimSuffix(s, "%"))
+	if err != nil || n < 0 || n > 100 {
+		return 0, fmt.Errorf("want a whole number of percent from 0 to 100, such as 50 or 50%%; got %s", show(s))
+	}
+	return n, nil
+}
+
 func oneOf(allowed ...string) func(string) (string, error) {
 	return func(s string) (string, error) {
 		for _, a := range allowed {

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -85,5 +86,5 @@ func CommitAfterSeconds(text string) (Commit, error) {
 	if err != nil || !(n >= 0.001 && n <= MaxCommitTime.Seconds()) {
 		return Commit{}, fmt.Errorf("want a number of seconds from 0.001 to %d, not %q", int(MaxCommitTime.Seconds()), text)
 	}
-	return Commit{Point: CommitSeconds, Time: time.Duration(n * float64(time.Second))}, nil
+	return Commit{Point: CommitSeconds, Time: time.Duration(math.Round(n * float64(time.Second)))}, nil
 }

@@ -53,6 +53,21 @@ func TestWith(t *testing.T) {
 		{"grace_longest", Override{GraceLongest: new(9 * s1)}, func(p *Policy) { p.Grace.Longest, p.Grace.LongestStated = 9*s1, 9*s1 }},
 		{"rounds", Override{Rounds: new(2)}, func(p *Policy) { p.Round.Max = 2 }},
 		{"second_price", Override{SecondPrice: new(domain.NanoUSD(7))}, func(p *Policy) { p.Stake.SecondPrice = 7 }},
+		{"hold", Override{Hold: new(5 * s1)}, func(p *Policy) { p.Round.LongestStated = 5 * s1 }},
+		{"hold, longer than waiting", Override{Hold: new(time.Minute)}, func(p *Policy) { p.Round.LongestStated, p.Waiting = time.Minute, time.Minute }},
+		{"hold beats waiting", Override{Hold: new(time.Minute), Waiting: new(s1)}, func(p *Policy) { p.Round.LongestStated, p.Waiting = time.Minute, time.Minute }},
+		{"hold, none", Override{Hold: new(time.Duration(0))}, func(p *Policy) { p.Round.LongestStated = 0 }},
+		{"rests", Override{Rests: map[string]RestOverride{"transient": {From: new(1), First: new(s1), Most: new(9 * s1)}, "capacity": {Most: new(time.Hour)}}}, func(p *Policy) {
+			p.Rests[Transient].From, p.Rests[Transient].First, p.Rests[Transient].Most = 1, s1, 9*s1
+			p.Rests[Capacity].Most = time.Hour
+		}},
+		{"rests, longer than the longest", Override{Rests: map[string]RestOverride{"transient": {First: new(time.Hour)}}}, func(p *Policy) {
+			p.Rests[Transient].First, p.Rests[Transient].Most = time.Hour, time.Hour
+		}},
+		{"rests of what rests nobody", Override{Rests: map[string]RestOverride{"first_token_late": {From: new(5), First: new(s1), Most: new(9 * s1)}}}, func(p *Policy) {
+			p.Rests[FirstTokenLate] = Rest{From: 5, First: s1, Most: 9 * s1}
+		}},
+		{"rests of an unknown class", Override{Rests: map[string]RestOverride{"x": {First: new(s1)}}}, func(*Policy) {}},
 		{"switch backoff", Override{SwitchBackoff: &Backoff{Step: 4 * s1}}, func(p *Policy) { p.Switch.Backoff.Step, p.Switch.Longest = 4*s1, 8*s1 }},
 		{"hold", Override{Hold: new(50 * s1)}, func(p *Policy) { p.Round.LongestStated, p.Waiting = 50*s1, 50*s1 }},
 		{"rests", Override{Rests: map[string]RestOverride{"transient": {From: new(1), First: new(s1)}}}, func(p *Policy) { p.Rests[Transient].From, p.Rests[Transient].First = 1, s1 }},

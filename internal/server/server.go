@@ -187,6 +187,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		// unread one is read off by net/http before its refusal goes out. Who reads it sets deadlines of its own.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.BodyWait))
 		if r.Method == http.MethodConnect || r.RequestURI == "*" { // net/http's own answers speak no dialect
+			// What follows is meant for a tunnel, or is of HTTP/2: it must not be read as the next request.
+			w.Header().Set("Connection", "close")
 			s.refuse(s.shape(r), domain.KindMethodNotAllowed, clip(r.Method, 16)+" "+clip(r.RequestURI, 128)+" is nothing that a gateway does; Turnout serves POST /v1/messages, POST /v1/chat/completions and GET /v1/models",
 				"GET, HEAD, POST").ServeHTTP(w, r)
 			return

@@ -122,6 +122,35 @@ func TestSecretsAreSealedInTheFile(t *testing.T) {
 	}
 }
 
+// Objects that say nothing of newer settings are stored as older versions stored them:
+// a comparison of texts finds edits, and a new version must not find what nobody made.
+func TestOldObjectsAreNotEdited(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	want := store.Desired{
+		Pools: []store.Pool{{Pool: domain.Pool{Name: "default"}, Policy: []byte(`{"policy":{"profile":"balanced"},"keep_alive":15000000000}`)}},
+		Keys: []domain.Key{{Name: "team", Hash: [32]byte{1}, Pools: []string{"default"}, Models: []string{"claude-*"}, Require: domain.Labels{"region": "eu"},
+			Expires: time.UnixMilli(1_900_000_000_123)}},
+	}
+	if _, err := s.Provision(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, store.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for query, want := range map[string]string{
+		"SELECT spec FROM pools": `{"policy":{"policy":{"profile":"balanced"},"keep_alive":15000000000}}`,
+		"SELECT spec FROM keys":  `{"pools":["default"],"models":["claude-*"],"require":{"region":"eu"},"expires":1900000000123}`,
+	} {
+		var spec string
+		if err := db.QueryRowContext(t.Context(), query).Scan(&spec); err != nil || spec != want {
+			t.Errorf("%s: %s, %v; want %s", query, spec, err, want)
+		}
+	}
+}
+
 func TestSecretsNeedTheSealer(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)

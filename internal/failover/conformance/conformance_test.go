@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -156,6 +157,34 @@ func TestReadIsStrict(t *testing.T) {
 	}
 }
 
+// What is no JSON is named by its line and column, counted as editors count them.
+func TestReadSaysWhere(t *testing.T) {
+	for _, tt := range []struct {
+		name, text   string
+		line, column int
+	}{
+		{"nothing", "", 1, 1},
+		{"a word", "scenarios", 1, 1},
+		{"a byte order mark", "\ufeff[]", 1, 1},
+		{"a comment on line 3", "[\n  " + good + "\n  // more\n]", 5, 3}, // good has three lines
+		{"a comma too much", "[" + good + ",]", 3, len(good) - strings.LastIndex(good, "\n") + 1},
+		{"behind letters of several bytes", `["äöü" x]`, 1, 8},
+		{"line ends of Windows", "[\r\n\r\nx", 3, 1},
+		{"cut short", "[" + good, 3, len(good) - strings.LastIndex(good, "\n") - 1},
+		{"cut short behind a line end", "[\n", 1, 2},
+		{"something behind", "[\n] x", 2, 3},
+		{"an object", "\n {}", 2, 2},
+		{"a number", "17", 1, 1},
+		{"text of 16 bits", "\xff\xfe[\x00]\x00", 1, 1},
+	} {
+		_, err := Read(strings.NewReader(tt.text))
+		want := fmt.Sprintf("line %d, column %d: the file must be one JSON array of scenarios: ", tt.line, tt.column)
+		if err == nil || !strings.HasPrefix(err.Error(), want) || len(err.Error()) == len(want) {
+			t.Errorf("%s: %v; want %s…", tt.name, err, want)
+		}
+	}
+}
+
 func TestBadSettingsAreErrors(t *testing.T) {
 	scenarios, err := Read(strings.NewReader("[" + strings.Replace(good, `"max_switches":1`, `"max_switches":1000`, 1) + "]"))
 	if err != nil {
@@ -188,6 +217,7 @@ func TestDiffIsReadable(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("[" + good + "]"))
 	f.Add([]byte("[]"))
+	f.Add([]byte("[\n\xff\n"))
 	f.Add([]byte(`[{"name":"s","name":"t"}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		scenarios, err := Read(strings.NewReader(string(data)))

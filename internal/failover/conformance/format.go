@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"turnout/internal/domain"
 )
@@ -71,7 +72,8 @@ type Result struct {
 
 // Read reads a file of scenarios. It is strict: members that are unknown, missing,
 // doubled or of a wrong type are errors that name the scenario and the step, and so
-// is a file without a scenario, which could not find any fault.
+// is a file without a scenario, which could not find any fault. Where the file is
+// no JSON, or no list, the error names the line and the column (in characters).
 func Read(r io.Reader) ([]Scenario, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
@@ -82,7 +84,7 @@ func Read(r io.Reader) ([]Scenario, error) {
 	}
 	var raw []json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, fmt.Errorf("the file must be one JSON array of scenarios: %w", err)
+		return nil, whereWrong(data, err)
 	}
 	if len(raw) == 0 {
 		return nil, errors.New("the file holds no scenario, so it would check nothing")
@@ -98,6 +100,26 @@ func Read(r io.Reader) ([]Scenario, error) {
 		}
 	}
 	return scenarios, nil
+}
+
+// whereWrong puts the line and the column before an error of the JSON library, which
+// counts the bytes that it has read, with the offending one. A file that ends too soon
+// is wrong at its last byte.
+func whereWrong(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	var offset int64
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		// Only the whole can be of a wrong kind here: its parts are read later.
+		offset, err = int64(len(data)-len(bytes.TrimLeft(data, " \t\r\n"))+1), fmt.Errorf("this is another kind of value (%s)", kind.Value)
+	}
+	before := data[:max(0, min(int(offset)-1, len(data)))]
+	line := 1 + bytes.Count(before, []byte{'\n'})
+	column := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	return fmt.Errorf("line %d, column %d: the file must be one JSON array of scenarios: %w", line, column, err)
 }
 
 func (s *Scenario) read(raw json.RawMessage) error {

@@ -40,8 +40,14 @@ func desired() store.Desired {
 	return store.Desired{
 		Accounts: []domain.Account{account("a1", "sk-one"), account("a2", "sk-two"), {Name: "bare", Platform: "openai-compatible"}},
 		Pools:    []store.Pool{pool("default", `{"profile":"balanced","switches":5}`), pool("spare", "")},
-		Keys:     []domain.Key{key("team", "tk-team"), key("other", "tk-other")},
+		Keys:     []domain.Key{choosing(key("team", "tk-team")), key("other", "tk-other")},
 	}
+}
+
+// choosing is the key with a commit point of its own, which its callers may override.
+func choosing(k domain.Key) domain.Key {
+	k.Commit, k.Overrides = &domain.Commit{Point: domain.CommitSeconds, Time: 1500 * time.Millisecond}, []string{domain.OverrideCommit}
+	return k
 }
 
 func objects(t *testing.T, open func(*testing.T) Store) {
@@ -104,6 +110,24 @@ func objects(t *testing.T, open func(*testing.T) Store) {
 		}
 		if a := got(s.Accounts(ctx))(t); a[0].Weight != 9 || a[1].APIKey.Reveal() != "sk-new" {
 			t.Errorf("accounts = %+v", a)
+		}
+	})
+
+	t.Run("a key's own commit point is an edit, also where it is the default", func(t *testing.T) {
+		s := open(t)
+		for i, commit := range []*domain.Commit{nil, {}, {Point: domain.CommitComplete}, {Point: domain.CommitTokens, Tokens: 20}, nil} {
+			d := desired()
+			d.Keys[1].Commit = commit
+			c := got(s.Provision(ctx, d))(t)
+			if i > 0 && !reflect.DeepEqual(c.Edited, []string{"key other"}) {
+				t.Errorf("%+v: changes = %v", commit, c)
+			}
+			if k := got(s.Keys(ctx))(t)[1]; !reflect.DeepEqual(k.Commit, commit) {
+				t.Errorf("%+v came back as %+v", commit, k.Commit)
+			}
+			if c := got(s.Provision(ctx, d))(t); !c.Empty() {
+				t.Errorf("%+v a second time: %v", commit, c)
+			}
 		}
 	})
 
