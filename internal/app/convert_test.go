@@ -148,7 +148,7 @@ func TestPoolsComeBackWhole(t *testing.T) {
 	want.Stake.SecondPrice, want.Round.LongestStated = 2_000_000, 90*time.Second
 	transient := &want.Rests[failover.Transient]
 	transient.From, transient.First, transient.Most = 2, 4*time.Second, 40*time.Second
-	want.Rests[failover.FirstTokenLate] = failover.Rest{From: 5, First: 10 * time.Second, Most: time.Minute}
+	want.Rests[failover.FirstTokenLate] = failover.Rest{From: 5, First: 10 * time.Second, Most: time.Minute, Jitter: 20}
 	want.Rests[failover.ModelGone].Most = 2 * time.Hour
 	if eff != want {
 		t.Errorf("got\n%+v\nwant\n%+v", eff, want)

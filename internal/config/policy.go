@@ -117,8 +117,6 @@ func (n node) rest(class string) (out Rest) {
 	case len(n.r.problems) > before:
 	case out == Rest{}:
 		n.r.problem(n.at, "this changes nothing: name at least one of from, first and most, or take the key out")
-	case class == classFirstTokenLate && (out.From == nil || out.First == nil || out.Most == nil):
-		n.r.problem(n.at, "a late first token rests no account unless it is asked for: give all of from, first and most")
 	case out.First != nil && out.Most != nil && *out.First > *out.Most:
 		n.r.problem(n.at, "the first rest (%s) is longer than the longest (most, %s): raise the one or lower the other", formatDuration(*out.First), formatDuration(*out.Most))
 	}

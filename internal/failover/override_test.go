@@ -65,7 +65,7 @@ func TestWith(t *testing.T) {
 			p.Rests[Transient].First, p.Rests[Transient].Most = time.Hour, time.Hour
 		}},
 		{"rests of what rests nobody", Override{Rests: map[string]RestOverride{"first_token_late": {From: new(5), First: new(s1), Most: new(9 * s1)}}}, func(p *Policy) {
-			p.Rests[FirstTokenLate] = Rest{From: 5, First: s1, Most: 9 * s1}
+			p.Rests[FirstTokenLate] = Rest{From: 5, First: s1, Most: 9 * s1, Jitter: 20}
 		}},
 		{"rests of an unknown class", Override{Rests: map[string]RestOverride{"x": {First: new(s1)}}}, func(*Policy) {}},
 		{"switch backoff", Override{SwitchBackoff: &Backoff{Step: 4 * s1}}, func(p *Policy) { p.Switch.Backoff.Step, p.Switch.Longest = 4*s1, 8*s1 }},
