@@ -8,14 +8,13 @@ const (
 	classCallerFault    = "caller_fault"
 	classContextTooLong = "context_too_long"
 	classCredential     = "credential"
-	classFirstTokenLate = "first_token_late"
 )
 
 // classes are the names of package failover's classes, which config may not import;
 // a test of package app holds the two lists together.
 var classes = []string{
 	"unknown", "transient", "capacity", "rate_limited", "quota_exhausted", classCredential, "permission", "model_gone",
-	classContextTooLong, classContentRefused, classCallerFault, "network_unsent", "network_unknown", classFirstTokenLate,
+	classContextTooLong, classContentRefused, classCallerFault, "network_unsent", "network_unknown", "first_token_late",
 	"stream_cut", "stream_stalled", "empty_answer",
 }
 
