@@ -172,7 +172,7 @@ func (at *attempt) failFault(err error) result {
 		}
 		return at.failClass(class, "limit."+f.Limit.String(), f.Error())
 	}
-	if at.firstByte > 0 {
+	if at.status > 0 {
 		return at.failClass(failover.StreamCut, "stream.cut", f.Error())
 	}
 	return at.failClass(failover.NetworkUnknown, "network.unknown", f.Error())

@@ -206,7 +206,7 @@ func (x *exchange) overtaken() {
 		return
 	}
 	for _, at := range x.attempts {
-		if at.result != resultLost || at.firstByte > 0 || at.beside {
+		if at.result != resultLost || at.status > 0 || at.beside {
 			continue
 		}
 		o := x.outcome(at)

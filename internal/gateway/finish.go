@@ -153,7 +153,7 @@ func (x *exchange) failureError(f failover.Failure) *domain.Error {
 	now := time.Now()
 	soonest, known := x.soonest(now, func(c *sched.Candidate) bool { return lasting(c, now) })
 	if !known && x.former.next.After(now) {
-		soonest, known = x.former.next.Sub(now), true // when this request may try again
+		soonest, known = min(x.former.next.Sub(now), formerRetry), true // when this request may try again
 	}
 	e := &domain.Error{Op: "serve the request", FromProvider: true}
 	tried := ""
@@ -298,7 +298,7 @@ func (x *exchange) deliver(end ending) (status int) {
 		body = redact(end.raw.body, end.raw.cand.Account)
 	}
 	x.ans.fail(x.req.Stream, status, body, x.d.StreamError(end.err, id), func(h http.Header) {
-		retryHeaders(h, x.d, end.err, len(x.attempts) > 0)
+		retryHeaders(h, x.d, end.err, len(x.attempts) > 0 || x.former.known())
 		if end.raw != nil && end.raw.requestID != "" {
 			h[x.d.RequestIDHeader()] = []string{end.raw.requestID}
 		}

@@ -30,17 +30,21 @@ type former struct {
 	expires time.Time
 
 	// Where nothing of the former state may be tried any more, a retry of the
-	// client's makes one attempt from next on, and next moves twice as far each time:
-	// a fault that lasted a second must not cost two minutes, and one that lasts must not be hammered.
+	// client's makes one attempt from next on, and next moves twice as far each time, four
+	// times once there were many attempts: a fault that lasted a second must not cost two minutes, and
+	// all tries of one turn together are to be 8 attempts at most.
 	next     time.Time
 	patience time.Duration
+	attempts int // of all the client's tries
 }
 
 func (f *former) known() bool { return !f.expires.IsZero() }
 
 const (
-	formerTTL      = 2 * time.Minute
-	formerPatience = 5 * time.Second
+	formerTTL      = 2 * time.Minute  // after the client was last told to come back
+	formerPatience = 5 * time.Second  // until the first trial
+	formerMany     = 5                // attempts
+	formerRetry    = 10 * time.Second // the longest that a client is told to wait for a trial
 	maxFormer      = 4096
 )
 

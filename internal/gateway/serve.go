@@ -396,18 +396,22 @@ func (x *exchange) remember(end ending) {
 	f := x.former
 	switch {
 	case !f.known():
-		f = former{expires: now.Add(formerTTL), patience: formerPatience, next: now.Add(formerPatience)}
-		if after := end.err.RetryAfter; after > 0 && now.Add(after).Before(f.expires) {
-			f.expires = now.Add(after) // what holds when the caller was told to come back is a new story
-		}
+		f = former{patience: formerPatience, next: now.Add(formerPatience)}
 	case x.trial:
 		f.patience *= 2
+		if f.attempts >= formerMany {
+			f.patience *= 2
+		}
 		f.next = now.Add(f.patience)
 	}
+	f.attempts += len(x.attempts)
 	f.state = x.state
-	if end.err.RetryAfter == 0 && !x.anyLeft(&f.state) {
-		end.err.RetryAfter = f.next.Sub(now) // until then the same request is refused at once
+	if !x.anyLeft(&f.state) {
+		// Until then the same request is refused at once. A client that is told to wait for
+		// longer only sleeps, and each of its tries finds the next trial due.
+		end.err.RetryAfter = max(end.err.RetryAfter, min(f.next.Sub(now), formerRetry))
 	}
+	f.expires = now.Add(formerTTL + end.err.RetryAfter)
 	x.g.former.put(formerKeyOf(x.key.ID, x.session.id, body), f, now)
 }
 
