@@ -13,9 +13,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"turnout/internal/domain"
 )
 
 // Reloader reads the configuration again; the text says what changed.
@@ -40,14 +43,23 @@ func Proof(token, nonce string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Answer is what every call answers: one of the two.
+// Answer is what every call answers: one of the three.
 type Answer struct {
-	Result string `json:"result,omitempty"`
-	Error  string `json:"error,omitempty"`
+	Result string          `json:"result,omitempty"`
+	Data   json.RawMessage `json:"data,omitempty"`
+	Error  string          `json:"error,omitempty"`
 }
 
-// New makes the handler. The token is made in dir if there is none.
-func New(dir string, r Reloader) (http.Handler, error) {
+// LimitsPath is where the time limits in force are asked for, with GET.
+const LimitsPath = "/admin/v1/explain/limits"
+
+// Getter answers a question about the running gateway, with something that encodes as
+// JSON. The error is in words for the asker.
+type Getter func(ctx context.Context, query url.Values) (any, error)
+
+// New makes the handler; gets are the questions that it answers, by path. The token is
+// made in dir if there is none.
+func New(dir string, r Reloader, gets map[string]Getter) (http.Handler, error) {
 	token, err := Token(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		token = "ta-" + base64.RawURLEncoding.EncodeToString(random(32))
@@ -66,6 +78,25 @@ func New(dir string, r Reloader) (http.Handler, error) {
 		}
 		answer(w, http.StatusOK, Answer{Result: text})
 	})
+	for path, get := range gets {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, req *http.Request) {
+			v, err := get(req.Context(), req.URL.Query())
+			var data []byte
+			if err == nil {
+				data, err = json.Marshal(v)
+			}
+			if err != nil {
+				text := err.Error()
+				var e *domain.Error
+				if errors.As(err, &e) && e.Message != "" {
+					text = e.Message
+				}
+				answer(w, http.StatusUnprocessableEntity, Answer{Error: text})
+				return
+			}
+			answer(w, http.StatusOK, Answer{Data: data})
+		})
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == HelloPath {
 			answer(w, http.StatusOK, Answer{Result: Proof(token, req.URL.Query().Get("nonce"))})

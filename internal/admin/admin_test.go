@@ -7,10 +7,13 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"turnout/internal/domain"
 )
 
 type reloader struct {
@@ -38,7 +41,7 @@ func TestToken(t *testing.T) {
 	if _, err := Token(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("before the first start: %v", err)
 	}
-	if _, err := New(dir, &reloader{}); err != nil {
+	if _, err := New(dir, &reloader{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	fi, err := os.Stat(filepath.Join(dir, tokenFile))
@@ -49,14 +52,14 @@ func TestToken(t *testing.T) {
 	if err != nil || !strings.HasPrefix(token, "ta-") || len(token) < 40 {
 		t.Errorf("%q, %v", token, err)
 	}
-	if _, err := New(dir, &reloader{}); err != nil {
+	if _, err := New(dir, &reloader{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if again, _ := Token(dir); again != token {
 		t.Error("a restart makes another token")
 	}
 	if other := t.TempDir(); true {
-		_, _ = New(other, &reloader{})
+		_, _ = New(other, &reloader{}, nil)
 		if second, _ := Token(other); second == token {
 			t.Error("two installations have one token")
 		}
@@ -64,10 +67,10 @@ func TestToken(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, tokenFile), []byte("short\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(dir, &reloader{}); err == nil || !strings.Contains(err.Error(), "delete it") || strings.Contains(err.Error(), "short") {
+	if _, err := New(dir, &reloader{}, nil); err == nil || !strings.Contains(err.Error(), "delete it") || strings.Contains(err.Error(), "short") {
 		t.Errorf("a token that anyone can guess: %v", err)
 	}
-	if _, err := New(filepath.Join(dir, "missing"), &reloader{}); err == nil {
+	if _, err := New(filepath.Join(dir, "missing"), &reloader{}, nil); err == nil {
 		t.Error("a directory that is not there")
 	}
 }
@@ -75,7 +78,7 @@ func TestToken(t *testing.T) {
 func TestAuthorization(t *testing.T) {
 	dir := t.TempDir()
 	r := &reloader{text: "ok"}
-	h, err := New(dir, r)
+	h, err := New(dir, r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,17 +99,17 @@ func TestAuthorization(t *testing.T) {
 func TestReload(t *testing.T) {
 	dir := t.TempDir()
 	r := &reloader{text: "reloaded turnout.yaml: no changes"}
-	h, err := New(dir, r)
+	h, err := New(dir, r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	token, _ := Token(dir)
 	bearer := "Bearer " + token
-	if status, a := ask(h, "POST", ReloadPath, bearer); status != 200 || a != (Answer{Result: r.text}) {
+	if status, a := ask(h, "POST", ReloadPath, bearer); status != 200 || a.Result != r.text || a.Error != "" {
 		t.Errorf("%d %+v", status, a)
 	}
 	r.err = errors.New("turnout.yaml:3: unknown key")
-	if status, a := ask(h, "POST", ReloadPath, bearer); status != http.StatusUnprocessableEntity || a != (Answer{Error: "turnout.yaml:3: unknown key"}) {
+	if status, a := ask(h, "POST", ReloadPath, bearer); status != http.StatusUnprocessableEntity || a.Error != "turnout.yaml:3: unknown key" || a.Result != "" {
 		t.Errorf("%d %+v", status, a)
 	}
 	if r.calls != 2 {
@@ -117,5 +120,29 @@ func TestReload(t *testing.T) {
 	}
 	if status, _ := ask(h, "POST", "/admin/v1/nothing", bearer); status != http.StatusNotFound {
 		t.Errorf("an unknown path: %d", status)
+	}
+}
+
+// TestGet: questions are answered with JSON, behind the token like everything else.
+func TestGet(t *testing.T) {
+	dir := t.TempDir()
+	h, err := New(dir, &reloader{}, map[string]Getter{LimitsPath: func(_ context.Context, q url.Values) (any, error) {
+		if q.Get("pool") == "" {
+			return nil, &domain.Error{Kind: domain.KindNotFound, Op: "inside", Message: "name a pool"}
+		}
+		return map[string]string{"pool": q.Get("pool")}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _ := Token(dir)
+	if status, a := ask(h, "GET", LimitsPath+"?pool=x", ""); status != http.StatusUnauthorized || a.Data != nil {
+		t.Errorf("without the token: %d %s", status, a.Data)
+	}
+	if status, a := ask(h, "GET", LimitsPath+"?pool=x", "Bearer "+token); status != http.StatusOK || string(a.Data) != `{"pool":"x"}` {
+		t.Errorf("%d %s", status, a.Data)
+	}
+	if status, a := ask(h, "GET", LimitsPath, "Bearer "+token); status != http.StatusUnprocessableEntity || a.Error != "name a pool" {
+		t.Errorf("%d %+v", status, a)
 	}
 }

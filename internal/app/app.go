@@ -88,7 +88,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := trial(c); err != nil {
+	if _, err := trial(c); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.File, err)
 	}
 	if opts.Log == nil {
@@ -141,7 +141,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a.renewed(snap, changes)
 	a.gateway.Swap(snap)
 	a.gauges(bodies)
-	adm, err := admin.New(c.DataDir, a)
+	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits})
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +178,25 @@ func (a *App) gauges(bodies *gateway.Budget) {
 	a.metrics.Gauge("turnout_requests_in_flight", "Requests being served.", func() float64 { return float64(a.gateway.InFlight()) })
 	a.metrics.Gauge("turnout_requests_queued", "Requests that wait for a free account.", func() float64 { return float64(a.gateway.Queued()) })
 	a.metrics.Gauge("turnout_request_bodies_bytes", "Memory held by request bodies.", func() float64 { return float64(bodies.Used()) })
+	a.metrics.Gauge("turnout_requests_held", "Requests that wait for an account to return, or before they ask one again.", func() float64 { return float64(a.gateway.Held()) })
+	for s := range sched.NumStates {
+		if state := sched.State(s); state != sched.Closed {
+			a.metrics.Gauge("turnout_circuits", "Circuits that are not closed, of accounts, accounts' models, organisations and providers, by state.",
+				func() float64 { return float64(a.circuits(state)) }, "state", state.String())
+		}
+	}
 	a.metrics.Gauge("turnout_sessions_bound", "Sessions bound to an account.", func() float64 { return float64(a.memory.Len()) })
+}
+
+// circuits counts those in a state.
+func (a *App) circuits(state sched.State) (n int) {
+	now := time.Now()
+	a.cells.Each(func(_ sched.RestKey, r *sched.Rest) {
+		if r.State(now) == state {
+			n++
+		}
+	})
+	return n
 }
 
 type recorder struct{ batch *jobs.Batch[*gateway.Record] }
@@ -233,7 +251,7 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := trial(c); err != nil {
+	if _, err := trial(c); err != nil {
 		return "", fmt.Errorf("%s: %w", c.File, err)
 	}
 	want, err := desired(c)

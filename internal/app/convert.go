@@ -98,11 +98,14 @@ func settings(c *config.Config) gateway.Settings {
 }
 
 // Check says what is wrong with a configuration beyond what its file can tell.
-func Check(c *config.Config) error { return trial(c) }
+func Check(c *config.Config) error {
+	_, err := trial(c)
+	return err
+}
 
 // trial builds a snapshot from the file alone, so that a file that cannot work
 // changes nothing. Its ids are made up.
-func trial(c *config.Config) error {
+func trial(c *config.Config) (*gateway.Snapshot, error) {
 	accounts := make([]*domain.Account, len(c.Accounts))
 	for i := range c.Accounts {
 		a := c.Accounts[i]
@@ -117,10 +120,9 @@ func trial(c *config.Config) error {
 	}
 	keys, err := caller.NewDirectory(c.Keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = gateway.NewSnapshot(0, settings(c), keys, pools, accounts, sched.NewCells())
-	return err
+	return gateway.NewSnapshot(0, settings(c), keys, pools, accounts, sched.NewCells())
 }
 
 // snapshot compiles what is in the store.

@@ -1,17 +1,12 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"turnout/internal/admin"
 	"turnout/internal/app"
@@ -93,55 +88,15 @@ func (c reloadCommand) Run(s *session) error {
 	if err != nil {
 		return err // the running gateway would say the same
 	}
-	run, err := app.FindRunning(cfg.DataDir)
+	answer, err := callAdmin(s.ctx, cfg.DataDir, http.MethodPost, admin.ReloadPath)
 	if err != nil {
 		return err
-	}
-	token, err := admin.Token(cfg.DataDir)
-	if err != nil {
-		return fmt.Errorf("read the admin token: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
-	defer cancel()
-	base := "http://" + run.Address
-	nonce := rand.Text()
-	hello, err := askAdmin(ctx, http.MethodGet, base+admin.HelloPath+"?nonce="+nonce, "")
-	if err != nil || !hmac.Equal([]byte(hello.Result), []byte(admin.Proof(token, nonce))) {
-		return fmt.Errorf("what listens at %s is not the gateway of the data directory %s, which was process %d there: it has ended without taking its leave, or is just starting", run.Address, cfg.DataDir, run.PID)
-	}
-	answer, err := askAdmin(ctx, http.MethodPost, base+admin.ReloadPath, token)
-	if err != nil {
-		return fmt.Errorf("ask the gateway at %s (process %d) to reload: %w", run.Address, run.PID, err)
 	}
 	if answer.Error != "" {
 		return errors.New(answer.Error + "\nnothing was changed")
 	}
 	_, err = fmt.Fprintln(s.Stdout, answer.Result)
 	return err
-}
-
-// askAdmin makes one call of the admin API; without a token it sends none.
-func askAdmin(ctx context.Context, method, url, token string) (a admin.Answer, err error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
-	if err != nil {
-		return a, err
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return a, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return a, err
-	}
-	if err := json.Unmarshal(bytes.TrimSpace(body), &a); err != nil {
-		return a, fmt.Errorf("it answered %s, which is no answer of the admin API", resp.Status)
-	}
-	return a, nil
 }
 
 type configCommand struct {

@@ -19,11 +19,12 @@ type trace struct {
 	Bound    int64          `json:"b"`
 	Moved    bool           `json:"x"`
 	Former   bool           `json:"p"`
+	Commit   string         `json:"cp"`
 	Notes    []traceNote    `json:"n"`
 	Attempts []traceAttempt `json:"a"`
 }
 
-type traceNote []any // at, action, reason, wait, soonest
+type traceNote []any // at, action, reason, wait, soonest, rests, detail
 
 type traceAttempt struct {
 	Account   int64          `json:"a"`
@@ -36,6 +37,7 @@ type traceAttempt struct {
 	Began     int64          `json:"t"`
 	Header    int64          `json:"h"`
 	Content   int64          `json:"o"`
+	HeldBound string         `json:"hb"`
 	Took      int64          `json:"d"`
 	Result    string         `json:"e"`
 	Status    int            `json:"st"`
@@ -64,6 +66,7 @@ func readTrace(raw []byte) (*trace, error) {
 var rules = map[string]string{
 	"pinned": "asked again, as decided", "sticky": "the session is bound to it", "only": "the only one that could serve",
 	"priority": "best priority", "load": "least loaded", "idle": "longest unused", "waited": "first to become free",
+	"least_bad": "too many were resting, and it fared least badly",
 }
 
 // reasons says in words what the failover core decided by.
@@ -78,6 +81,7 @@ var reasons = map[string]string{
 	"attempts_used": "all attempts were used", "total_used": "the time was used up", "waiting_used": "the wait would exceed what may be waited",
 	"switches_used": "all switches were used", "not_switched": "the policy does not switch for this", "no_capacity": "the provider's other accounts fare no better",
 	"retries_used": "the provider's retry budget was used up", "rounds_used": "it had begun again before", "no_account": "nobody was left",
+	"fallback": "the asked model cannot be served", "brownout": "the provider fails most requests at the moment",
 	"beside_used": "another had been started before", "no_alternative": "no other account was free", "wait_cheaper": "moving would cost more than waiting on",
 }
 
@@ -131,6 +135,9 @@ func (t *trace) write(b *strings.Builder, name func(domain.AccountID) string) {
 	if t.Former {
 		b.WriteString("  the caller's own retry: it went on where the last one ended\n")
 	}
+	if t.Commit != "" {
+		fmt.Fprintf(b, "  held back until its commit point: %s\n", strings.Replace(t.Commit, "=", " ", 1))
+	}
 	notes := t.Notes
 	for i := range t.Attempts {
 		a := &t.Attempts[i]
@@ -152,6 +159,9 @@ func (n traceNote) write(b *strings.Builder, account func(int64) string) {
 	}
 	if w := number(n, 4); w > 0 {
 		fmt.Fprintf(b, "; the first account returns in %s", ms(w))
+	}
+	if model := text(n, 6); model != "" && text(n, 1) == "fallback" {
+		fmt.Fprintf(b, ": %s", model)
 	}
 	b.WriteString("\n")
 	if len(n) > 5 {
@@ -206,6 +216,9 @@ func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) stri
 		}
 	} else if a.Content > 0 {
 		fmt.Fprintf(b, ", first content after %s", ms(a.Content))
+	}
+	if a.HeldBound != "" {
+		fmt.Fprintf(b, "; shown before its commit point, because the hold reached its bound of %s", a.HeldBound)
 	}
 	b.WriteString("\n")
 	if len(a.Usage) == 6 {
@@ -265,6 +278,8 @@ func actionText(action, account string, wait int64) string {
 		return "start another beside it"
 	case "await":
 		return "go on waiting"
+	case "fallback":
+		return "go on with another model"
 	}
 	return "give up"
 }

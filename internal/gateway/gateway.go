@@ -156,6 +156,9 @@ func (g *Gateway) InFlight() int { return int(g.inFlight.Load()) }
 // Queued is how many requests wait for a slot.
 func (g *Gateway) Queued() int { return g.queue.length() }
 
+// Held is how many requests wait for an account to return.
+func (g *Gateway) Held() int { return g.crowd.waiting() }
+
 // Drain refuses new requests from now on.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 

@@ -206,18 +206,22 @@ func (l *learned) add(k learnKey, d time.Duration, outputTokens int64) {
 
 // learnedStats is what is known of one kind of request. The zero value knows nothing.
 type learnedStats struct {
-	p99   time.Duration // 0: too few samples
-	speed float64
+	samples int
+	p99     time.Duration // 0: too few samples
+	speed   float64       // output tokens a second; 0: too few samples
 }
 
 func (l *learned) stats(k learnKey) learnedStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.m[k]
-	if s == nil || s.total < minSamples {
+	if s == nil {
 		return learnedStats{}
 	}
-	st := learnedStats{speed: s.speed}
+	if s.total < minSamples {
+		return learnedStats{samples: s.total}
+	}
+	st := learnedStats{samples: s.total, speed: s.speed}
 	left := s.total / 100
 	for i := buckets - 1; i >= 0; i-- {
 		n := int(s.counts[i])

@@ -109,11 +109,12 @@ func (x *exchange) record(end ending, status int) *Record {
 //	v   version of this format           c  version of the configuration, and so of the views
 //	s   session signal                   b  bound account
 //	x   the session moved                p  the client's own retry of a failed request
+//	cp  commit point, if not content
 //	n   decisions without an attempt: [at, action, reason, wait, soonest, [[resting account, class, left], …], detail]
 //	a   attempts:
 //	    a account  m model upstream  r rule  bs started beside a slow one  f in flight before
 //	    u runners-up [id, in flight]  c verdict counts {name: n} of what was looked at
-//	    t began  h header  o first content  d duration
+//	    t began  h header  o first content  d duration  hb the bound that ended a hold early
 //	    e result  k class  st status  w row  y upstream's error type  rs stated reset
 //	    i upstream's request id      g usage [input, read, 5m, 1h, output, reasoning]
 //	    q decision [action, reason, wait, n, max, detail]  z rests [scope, for; -1 until changed]
@@ -131,6 +132,9 @@ func (x *exchange) trace() []byte {
 	}
 	if x.former.known() {
 		b = append(b, `,"p":true`...)
+	}
+	if x.req.Stream && x.commit != (domain.Commit{}) {
+		b = dialect.AppendString(append(b, `,"cp":`...), x.commit.String())
 	}
 	if len(x.notes) > 0 {
 		b = append(b, `,"n":[`...)
@@ -214,6 +218,9 @@ func (at *attempt) trace(b []byte) []byte {
 	}
 	if at.firstToken > 0 {
 		b = appendMs(append(b, `,"o":`...), at.firstToken)
+	}
+	if at.heldBound != "" {
+		b = dialect.AppendString(append(b, `,"hb":`...), at.heldBound)
 	}
 	b = appendMs(append(b, `,"d":`...), at.took)
 	b = dialect.AppendString(append(b, `,"e":`...), at.result.String())

@@ -67,9 +67,14 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// Gauge registers a value that is asked for when metrics are read.
-func (m *Metrics) Gauge(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+// Gauge registers a value that is asked for when metrics are read, with labels as
+// pairs of name and value.
+func (m *Metrics) Gauge(name, help string, value func() float64, labels ...string) {
+	constant := prometheus.Labels{}
+	for i := 0; i+1 < len(labels); i += 2 {
+		constant[labels[i]] = labels[i+1]
+	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: constant}, value))
 }
 
 // Handler serves the metrics.

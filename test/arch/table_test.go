@@ -53,7 +53,7 @@ var table = map[string]row{
 
 	"server": {edge, []string{"admin", "dialect", "domain", "gateway", "obs"}, "the dialects that it routes to are handed in by app"},
 	"app":    {edge, []string{"*"}, "it builds everything"},
-	"cli": {edge, []string{"admin", "app", "config", "domain", "failover", "failover/conformance", "obs", "platform", "sim", "store"},
+	"cli": {edge, []string{"admin", "app", "config", "domain", "failover", "failover/conformance", "gateway", "obs", "platform", "sim", "store"},
 		"requests list and show read the store while the gateway runs, or when it does not"},
 
 	"cmd/turnout": {command, []string{"cli"}, ""},

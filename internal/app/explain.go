@@ -1,0 +1,61 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"turnout/internal/config"
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
+	"turnout/internal/gateway"
+)
+
+// efforts are the names of how much reasoning a request asks for.
+var efforts = map[string]dialect.Effort{"": dialect.EffortNone, "none": dialect.EffortNone, "some": dialect.EffortSome, "high": dialect.EffortHigh}
+
+// explainLimits answers admin.LimitsPath.
+func (a *App) explainLimits(_ context.Context, v url.Values) (any, error) {
+	q, err := limitsQuery(v)
+	if err != nil {
+		return nil, err
+	}
+	return a.gateway.Limits(q)
+}
+
+// ExplainLimits explains the time limits of a configuration that is not running.
+func ExplainLimits(c *config.Config, v url.Values) (gateway.LimitsAnswer, error) {
+	q, err := limitsQuery(v)
+	if err != nil {
+		return gateway.LimitsAnswer{}, err
+	}
+	snap, err := trial(c)
+	if err != nil {
+		return gateway.LimitsAnswer{}, err
+	}
+	return snap.Limits(q)
+}
+
+// limitsQuery reads pool, model, json (a whole answer instead of a stream), effort, input, cached and max_tokens.
+func limitsQuery(v url.Values) (q gateway.LimitsQuery, err error) {
+	q.Pool, q.Model, q.Stream = v.Get("pool"), v.Get("model"), v.Get("json") != "true"
+	effort, known := efforts[v.Get("effort")]
+	if !known {
+		return q, domain.Errorf(domain.KindInvalid, "explain limits", "effort is %q; want none, some or high", v.Get("effort"))
+	}
+	q.Effort = effort
+	for name, to := range map[string]*int64{"input": &q.Input, "cached": &q.Cached, "max_tokens": &q.Max} {
+		text := v.Get(name)
+		if text == "" {
+			continue
+		}
+		if *to, err = strconv.ParseInt(text, 10, 64); err != nil || *to < 0 || *to > 1e9 {
+			return q, domain.Errorf(domain.KindInvalid, "explain limits", "%s is %q; want a number of tokens", name, text)
+		}
+	}
+	if q.Cached > q.Input {
+		return q, domain.Errorf(domain.KindInvalid, "explain limits", "of %s only so many can be cached as there are: %d", fmt.Sprint(q.Input, " input tokens"), q.Input)
+	}
+	return q, nil
+}
