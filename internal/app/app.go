@@ -179,6 +179,7 @@ func (a *App) gauges(bodies *gateway.Budget) {
 	a.metrics.Gauge("turnout_requests_queued", "Requests that wait for a free account.", func() float64 { return float64(a.gateway.Queued()) })
 	a.metrics.Gauge("turnout_request_bodies_bytes", "Memory held by request bodies.", func() float64 { return float64(bodies.Used()) })
 	a.metrics.Gauge("turnout_requests_held", "Requests that wait for an account to return, or before they ask one again.", func() float64 { return float64(a.gateway.Held()) })
+	a.metrics.Gauge("turnout_retry_budgets_empty", "Providers, pool by pool, whose retry budget is used up.", func() float64 { return float64(a.gateway.RetryBudgetsEmpty()) })
 	for s := range sched.NumStates {
 		if state := sched.State(s); state != sched.Closed {
 			a.metrics.Gauge("turnout_circuits", "Circuits that are not closed, of accounts, accounts' models, organisations and providers, by state.",

@@ -159,6 +159,10 @@ func (g *Gateway) Queued() int { return g.queue.length() }
 // Held is how many requests wait for an account to return.
 func (g *Gateway) Held() int { return g.crowd.waiting() }
 
+// RetryBudgetsEmpty is how many providers, pool by pool, may not be asked again
+// because of faults of their own.
+func (g *Gateway) RetryBudgetsEmpty() int { return g.loads.empty(time.Now()) }
+
 // Drain refuses new requests from now on.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 

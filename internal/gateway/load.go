@@ -12,7 +12,13 @@ import (
 // pool, across requests: the retry budget, and whether it browns out. Safe for concurrent use.
 type loads struct {
 	mu sync.Mutex
-	m  map[loadKey]*failover.Load
+	m  map[loadKey]*load
+}
+
+// load is what one provider was asked of late in one pool, and how much of it may be retries.
+type load struct {
+	failover.Load
+	share failover.RetryShare
 }
 
 type loadKey struct {
@@ -23,38 +29,50 @@ type loadKey struct {
 // maxLoads bounds the map; addresses come from the configuration.
 const maxLoads = 4096
 
-func newLoads() *loads { return &loads{m: map[loadKey]*failover.Load{}} }
+func newLoads() *loads { return &loads{m: map[loadKey]*load{}} }
 
 // of gives the load to change; the lock is held.
-func (l *loads) of(k loadKey) *failover.Load {
-	load := l.m[k]
-	if load == nil {
+func (l *loads) of(k loadKey) *load {
+	one := l.m[k]
+	if one == nil {
 		if len(l.m) >= maxLoads {
 			clear(l.m)
 		}
-		load = &failover.Load{}
-		l.m[k] = load
+		one = &load{}
+		l.m[k] = one
 	}
-	return load
+	return one
+}
+
+// empty is how many retry budgets are used up.
+func (l *loads) empty(now time.Time) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, one := range l.m {
+		if one.share != (failover.RetryShare{}) && one.Retries(now.Unix(), one.share) == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // began notes an attempt at a provider and whether it was a retry there.
 func (l *loads) began(k loadKey, retry bool, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	load := l.of(k)
-	*load = load.Began(now.Unix(), retry)
+	one := l.of(k)
+	one.Load = one.Began(now.Unix(), retry)
 }
 
 // ended notes whether an attempt failed by a fault of the provider's.
 func (l *loads) ended(k loadKey, failed bool, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	load := l.of(k)
+	one := l.of(k)
 	if failed {
-		*load = load.Failed(now.Unix())
+		one.Load = one.Failed(now.Unix())
 	} else {
-		*load = load.Answered(now.Unix())
+		one.Load = one.Answered(now.Unix())
 	}
 }
 
@@ -62,7 +80,9 @@ func (l *loads) ended(k loadKey, failed bool, now time.Time) {
 func (l *loads) mayRetry(k loadKey, share failover.RetryShare, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.of(k).MayRetry(now.Unix(), share)
+	one := l.of(k)
+	one.share = share
+	return one.MayRetry(now.Unix(), share)
 }
 
 // refuses decides whether a request is refused for the provider's sake.
