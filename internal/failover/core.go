@@ -16,8 +16,9 @@ type call struct {
 
 // AfterFailure decides what follows a failed attempt. The order: committed, final
 // class, another attempt under way, budgets, same account, grace (stay or move),
-// exclude and rest, switch, give up. An account that stays is not rested: marking
-// it first would take the session from it, whatever grace decides.
+// exclude and rest, switch, give up. An account that is waited for is rested only
+// until a reset that the upstream stated, which is when it is asked again: any other rest would take the
+// session from it, whatever grace decides.
 func AfterFailure(p Policy, s State, o Outcome) (State, Decision) {
 	c := call{p: &p, s: &s, o: &o}
 	a := c.record()
@@ -210,7 +211,8 @@ func (c *call) same(a *AccountState) (Decision, bool) {
 	a.Retries++
 	d := Decision{Action: RetrySame, Account: a.ID, Reason: ReasonSameAccount, N: a.Retries, Max: bound(r.Max)}
 	if stated {
-		d.Reason = ReasonStatedReset
+		// Until the reset nobody else need ask in vain; it is over when this request is back.
+		d.Reason, d.Before = ReasonStatedReset, c.rest()
 	}
 	d.Wait = c.spend(r, full, stated)
 	return d, true
@@ -261,6 +263,14 @@ func (c *call) leave(a *AccountState, why Reason, detail string) Decision {
 		}
 		return giveUp(ReasonNoCapacity, s.CapacitySwitches, c.p.CapacitySwitches)
 	case !under(s.Switches, r.Max):
+		// Of many accounts that are all limited nobody need ask every one: the first that
+		// returns will do, if that is soon.
+		if c.o.Class == RateLimited && c.o.Soonest > 0 && !c.o.Fallback {
+			if d := c.round(c.o.Soonest, true); d.Action == Round {
+				d.Before = before
+				return d
+			}
+		}
 		return giveUp(ReasonSwitchesUsed, s.Switches, r.Max)
 	}
 	full, stated, ok := c.wait(r, s.Switches+1)

@@ -113,3 +113,20 @@ func TestAfterOvertaken(t *testing.T) {
 		t.Errorf("three in a row: %+v", e)
 	}
 }
+
+// Of fifty accounts that are all limited not every one is asked: once the switches are
+// used, the first that returns is waited for, if that is soon.
+func TestManyLimitedAccounts(t *testing.T) {
+	for _, c := range []struct {
+		soonest time.Duration
+		class   Class
+		want    Action
+	}{{8 * s1, RateLimited, Round}, {0, RateLimited, GiveUp}, {21 * s1, RateLimited, GiveUp}, {8 * s1, Credential, GiveUp}} {
+		s := NewState(Session{}, 1)
+		s.Switches = Balanced().Switch.Max
+		_, d := AfterFailure(Balanced(), s, failing(c.class, stating(30*s1), func(o *Outcome) { o.Soonest = c.soonest }))
+		if d.Action != c.want || d.Action == Round && d.Wait != c.soonest || len(d.Before) != 1 {
+			t.Errorf("%s, the first returns in %s: %+v", c.class, c.soonest, d)
+		}
+	}
+}

@@ -48,6 +48,9 @@ type Outcome struct {
 
 	// Ahead is how many other requests wait already for what this one would wait for.
 	Ahead int
+	// Soonest is how long it takes until an account that this request could still use
+	// is back from a rest; 0: none rests, or nobody knows.
+	Soonest time.Duration
 	// Fallback: another model is configured for this class of failure, and an account is
 	// free to serve it now.
 	Fallback bool

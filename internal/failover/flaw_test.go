@@ -41,13 +41,18 @@ func TestFlawNothingPinsTheAccount(t *testing.T) {
 }
 
 func TestFlawGraceAfterMarking(t *testing.T) {
-	s, d := AfterFailure(Balanced(), NewState(boundTo1, 1), failing(RateLimited, warm, stating(2*s1)))
+	s, d := AfterFailure(Balanced(), NewState(boundTo1, 1), failing(RateLimited, warm))
 	if d.Action != RetrySame || len(d.Before) != 0 || s.IsFailed(1) {
 		t.Errorf("the account that is stayed with was rested or excluded: %+v", d)
 	}
-	// Once it is left it is rested.
-	_, d = AfterFailure(Balanced(), s, failing(RateLimited, warm, stating(2*s1)))
+	// A stated reset is known to all, and over when the session is back.
+	s, d = AfterFailure(Balanced(), NewState(boundTo1, 1), failing(RateLimited, warm, stating(2*s1)))
 	want := []Effect{{Kind: EffectRest, Scope: ScopeAccount, Account: 1, Class: RateLimited, For: 2 * s1, Stated: true}}
+	if d.Action != RetrySame || d.Wait < 2*s1 || s.IsFailed(1) || !reflect.DeepEqual(d.Before, want) {
+		t.Errorf("the account that is waited for: %+v", d)
+	}
+	// Once it is left it is rested, too.
+	_, d = AfterFailure(Balanced(), s, failing(RateLimited, warm, stating(2*s1)))
 	if d.Action != Switch || !reflect.DeepEqual(d.Before, want) {
 		t.Errorf("left without a rest: %+v", d)
 	}

@@ -23,7 +23,11 @@ func (c *call) grace(a *AccountState) (Decision, bool) {
 	case !under(s.Graces, r.Max) || !c.pinnable(a):
 		return Decision{}, false
 	}
-	return c.stay(s.Graces + 1)
+	d, ok := c.stay(s.Graces + 1)
+	if ok && c.o.stated() && !r.IgnoreStated {
+		d.Before = c.rest()
+	}
+	return d, ok
 }
 
 // stay weighs waiting for the bound account against moving away from it.

@@ -38,6 +38,10 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	}
 
 	x.mu.Lock()
+	state := x.state
+	if soonest, known := x.soonest(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) }); known {
+		o.Soonest = soonest
+	}
 	o.Running = len(x.running)
 	for _, r := range x.running {
 		if r == at {
