@@ -45,6 +45,7 @@ type exchange struct {
 	side     *sideAttempt
 	waited   time.Duration
 	seat     seat // while it waits for what others wait for, too
+	paid     loadKey // where the next attempt has been counted as a retry already
 	payloads []payload
 	notes    []note   // what was decided outside of attempts
 	fell     []string // models gone on with after the asked one
@@ -279,7 +280,13 @@ func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice sched.Decisi
 	at.learn = learnKeyOf(plat.Name, c.Sent, a)
 	at.limits = a.limits(&x.pools[0].limits, x.g.learned.stats(at.learn))
 	at.limits.total = min(at.limits.total, x.left()) // above every policy the request has a limit of its own
-	x.g.loads.began(x.loadKey(c), retry, time.Now())
+	x.mu.Lock()
+	paid := retry && x.paid == x.loadKey(c)
+	x.paid = loadKey{}
+	x.mu.Unlock()
+	if !paid {
+		x.g.loads.began(x.loadKey(c), retry, time.Now())
+	}
 	return at
 }
 

@@ -51,6 +51,11 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	var d failover.Decision
 	x.state, d = failover.AfterFailure(*pol, x.state, o)
 	at.decision = d
+	if pol.Braked.Has(o.Class) && (d.Action == failover.RetrySame || d.Action == failover.Switch && o.AlternativeProvider == o.Provider) {
+		// Counted now and not when it begins: others decide meanwhile.
+		x.paid = x.loadKey(c)
+		x.g.loads.began(x.paid, true, now)
+	}
 	x.mu.Unlock()
 
 	x.effects(d.Before, at)
