@@ -269,7 +269,7 @@ func TestRestart(t *testing.T) {
 	}
 	until := time.Now().Add(time.Hour).Truncate(time.Millisecond)
 	limited, refused, passing := sched.OrganizationKey("openai-compatible", "x"), sched.AccountKey(ids["two"]), sched.AccountModelKey(ids["one"], "m2")
-	a.cells.Rest(limited).Fail(ids["one"], time.Now())
+	a.cells.Rest(limited).Fail(ids["one"], time.Now(), time.Now())
 	a.cells.Rest(limited).Extend(until, uint8(failover.RateLimited), sched.EndGuessed)
 	a.cells.Rest(refused).Forever(uint8(failover.Credential))
 	a.cells.Rest(passing).Extend(until, uint8(failover.RateLimited), sched.EndGuessed)

@@ -44,7 +44,7 @@ type exchange struct {
 	running  []*attempt
 	side     *sideAttempt
 	waited   time.Duration
-	seat     seat // while it waits for what others wait for, too
+	seat     seat    // while it waits for what others wait for, too
 	paid     loadKey // where the next attempt has been counted as a retry already
 	payloads []payload
 	notes    []note   // what was decided outside of attempts

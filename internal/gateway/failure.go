@@ -81,8 +81,8 @@ func (x *exchange) count(at *attempt, o *failover.Outcome) {
 	}
 	now := time.Now()
 	var several bool
-	if o.Streak, several = cell.Fail(c.ID, now); o.Scope == failover.ScopeProvider && !several {
-		o.Streak, _ = c.Rests[sched.RestAccountModel].Fail(c.ID, now)
+	if o.Streak, several = cell.Fail(c.ID, at.began, now); o.Scope == failover.ScopeProvider && !several {
+		o.Streak, _ = c.Rests[sched.RestAccountModel].Fail(c.ID, at.began, now)
 		at.alone = true
 	}
 }

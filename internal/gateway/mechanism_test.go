@@ -55,11 +55,16 @@ func TestCrowdComesBackSpread(t *testing.T) {
 				}
 				wg.Wait()
 				first := slices.IndexFunc(r.attempts, func(m made) bool { return m.at >= 100*time.Millisecond })
+				if first < 0 {
+					t.Fatalf("nobody asked again: %d failed; the last: %s", failed, r.last().Trace)
+				}
 				retries := r.attempts[first:]
-				if stated := name == "a stated reset"; stated && first > sessions/10 {
+				stated := name == "a stated reset"
+				if stated && first > sessions/10 {
 					t.Errorf("%d attempts in vain, although the account had said that it is limited", first)
 				}
-				if failed > 0 || len(retries) != sessions {
+				// Without a stated reset the retry budget lets a part of them ask again.
+				if want := sessions; stated && (failed > 0 || len(retries) != want) || len(retries) < want/3 {
 					t.Fatalf("%d requests failed, %d retries", failed, len(retries))
 				}
 				most := 0
@@ -70,8 +75,8 @@ func TestCrowdComesBackSpread(t *testing.T) {
 					}
 					most = max(most, n)
 				}
-				if most > sessions/10 {
-					t.Errorf("%d of %d retries within 50 ms", most, sessions)
+				if most > len(retries)/10 {
+					t.Errorf("%d of %d retries within 50 ms", most, len(retries))
 				}
 			})
 		})
@@ -185,6 +190,7 @@ func TestSilentAccountRests(t *testing.T) {
 			if g.took > 0 {
 				slow++
 			}
+			time.Sleep(time.Millisecond)
 		}
 		if slow != 3 {
 			t.Errorf("%d of 10 requests waited for the silent account, want 3", slow)

@@ -70,6 +70,7 @@ type Rest struct {
 	// by is the account of the latest failure, several whether others failed as well
 	// since the last success.
 	by      atomic.Int64
+	failed  atomic.Int64 // when the streak last grew, in Unix nanoseconds
 	several atomic.Bool
 	end     atomic.Uint32 // an End
 	// returning is how many requests at a time each account may serve while traffic comes
@@ -123,23 +124,26 @@ func (r *Rest) forgive() {
 	if r.streak.Load() != 0 {
 		r.streak.Store(0)
 		r.by.Store(0)
+		r.failed.Store(0)
 		r.several.Store(false)
 	}
 }
 
-// Fail counts one more failure in a row, of an account, and says how many that
-// makes and whether several accounts have failed since the last success. While the
-// rest lasts nobody is let in: what fails then had begun before it, and is one
-// failure with the one that caused it, however many requests were under way.
-func (r *Rest) Fail(account domain.AccountID, now time.Time) (streak int, several bool) {
+// Fail counts one more failure in a row, of an account's attempt that began at a time,
+// and says how many that makes and whether several accounts have failed since the
+// last success. What had begun before the last failure, or fails while a rest lasts, is one
+// failure with it, however many requests were under way.
+func (r *Rest) Fail(account domain.AccountID, began, now time.Time) (streak int, several bool) {
 	if old := r.by.Swap(int64(account)); old != 0 && old != int64(account) {
 		r.several.Store(true)
 	}
-	if r.until.Load() > now.UnixMilli() {
+	last := r.failed.Load()
+	if r.until.Load() > now.UnixMilli() || last != 0 && began.UnixNano() <= last {
 		if n := r.streak.Load(); n > 0 {
 			return int(n), r.several.Load()
 		}
 	}
+	r.failed.Store(now.UnixNano())
 	return int(r.streak.Add(1)), r.several.Load()
 }
 

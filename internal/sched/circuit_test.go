@@ -14,7 +14,7 @@ func TestSlowReturn(t *testing.T) {
 	c := &v.Candidates[0]
 	cell := c.Rests[RestAccount]
 	for range 3 {
-		cell.Fail(1, at)
+		cell.Fail(1, at.Add(forLater), at)
 	}
 	cell.Extend(at.Add(5*time.Second), 1, EndGuessed)
 	if s := cell.State(at); s != Guessed {
@@ -54,13 +54,13 @@ func TestSlowReturn(t *testing.T) {
 		t.Errorf("in the end the circuit is %s with a streak of %d", cell.State(back), cell.Streak())
 	}
 
-	cell.Fail(1, back)
-	cell.Fail(1, back)
-	cell.Fail(1, back)
+	cell.Fail(1, back.Add(forLater), back)
+	cell.Fail(1, back.Add(forLater), back)
+	cell.Fail(1, back.Add(forLater), back)
 	cell.Extend(back.Add(5*time.Second), 1, EndGuessed)
 	again := back.Add(6 * time.Second)
 	cell.Succeed(again)
-	if n, _ := cell.Fail(1, again); n != 4 {
+	if n, _ := cell.Fail(1, again.Add(forLater), again); n != 4 {
 		t.Errorf("a failure on the way back is number %d in a row, want 4: its rest is to be longer", n)
 	}
 	cell.Extend(again.Add(10*time.Second), 1, EndGuessed)
@@ -85,7 +85,7 @@ func TestSlowReturnWithinTheLimit(t *testing.T) {
 func TestKnownReturn(t *testing.T) {
 	for _, end := range []End{EndStated, EndChanged} {
 		var r Rest
-		r.Fail(1, at)
+		r.Fail(1, at.Add(forLater), at)
 		r.Extend(at.Add(time.Second), 1, end)
 		if r.State(at) != Known {
 			t.Errorf("the circuit is %s", r.State(at))
@@ -99,7 +99,7 @@ func TestKnownReturn(t *testing.T) {
 func guess(d time.Duration, streak int) func(c *Candidate) {
 	return func(c *Candidate) {
 		for range streak {
-			c.Rests[RestAccount].Fail(c.ID, at)
+			c.Rests[RestAccount].Fail(c.ID, at.Add(forLater), at)
 		}
 		c.Rests[RestAccount].Extend(at.Add(d), 1, EndGuessed)
 	}

@@ -32,7 +32,7 @@ func TestRestIsNeverShortened(t *testing.T) {
 					until = to
 				}
 			case "fail":
-				r.Fail(domain.AccountID(rapid.IntRange(1, 3).Draw(t, "account")), now)
+				r.Fail(domain.AccountID(rapid.IntRange(1, 3).Draw(t, "account")), now, now)
 			case "succeed":
 				resting := endless || until.After(now)
 				returning := r.State(now) == Returning
