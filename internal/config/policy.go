@@ -96,7 +96,7 @@ func (n node) rests(target *map[string]Rest) {
 			return
 		}
 		n.r.see(v.at)
-		out[class] = v.rest(class)
+		out[class] = v.rest()
 	})
 	if ok && len(mustPairs(n.ast)) == 0 {
 		n.r.problem(n.at, "the mapping is empty: name at least one class of failure, or take the key out")
@@ -106,7 +106,7 @@ func (n node) rests(target *map[string]Rest) {
 	}
 }
 
-func (n node) rest(class string) (out Rest) {
+func (n node) rest() (out Rest) {
 	before := len(n.r.problems)
 	n.mapping(
 		field{"from", optional(&out.From, number(1, maxRestFrom))},

@@ -96,11 +96,11 @@ func (s *Snapshot) limits(q LimitsQuery, l *learned) (LimitsAnswer, error) {
 		if q.Model == "" {
 			sent, serves = "", true
 		}
-		if id := fmt.Sprint(plat.Name, " ", sent); !acc.Enabled || !serves || seen[id] {
+		id := fmt.Sprint(plat.Name, " ", sent)
+		if !acc.Enabled || !serves || seen[id] {
 			continue
-		} else {
-			seen[id] = true
 		}
+		seen[id] = true
 		stats := l.stats(learnKeyOf(plat.Name, sent, a))
 		lim := a.limits(&p.limits, stats)
 		r := LimitsRequest{
