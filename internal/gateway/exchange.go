@@ -151,7 +151,7 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 			if !x.carryOut(d) {
 				return nil, ending{left: true}
 			}
-			*next = tryNext{}
+			*next = tryNext{retryOf: x.braked()}
 			continue
 		}
 		at := x.newAttempt(x.target.Load(), picked.cand, picked.choice, next.retryOf == x.provider(picked.cand))
@@ -161,6 +161,16 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 		x.softLimit(at)
 		return at, ending{}
 	}
+}
+
+// braked is the provider whose own fault was the last failure; empty: it was none.
+func (x *exchange) braked() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.attempts) == 0 || !x.policy().Braked.Has(x.state.Last.Class) {
+		return ""
+	}
+	return x.provider(x.attempts[len(x.attempts)-1].cand)
 }
 
 // after carries out what follows an attempt; done: the request ends.

@@ -28,11 +28,7 @@ func (x *exchange) committed(at *attempt) {
 	x.body.release()
 	ended := false
 	for _, cell := range at.cand.Rests {
-		if at.choice.Rule == sched.RuleLeastBad {
-			ended = cell.Recover(now) || ended
-		} else {
-			ended = cell.Succeed(now) || ended
-		}
+		ended = cell.Begin(now, at.choice.Rule == sched.RuleLeastBad) || ended
 	}
 	if ended {
 		x.g.queue.poke(now)
@@ -40,6 +36,19 @@ func (x *exchange) committed(at *attempt) {
 	if !x.session.derived() {
 		x.bind(at, now)
 	}
+}
+
+// succeeded is what a whole answer means for the circuits that it went through.
+func (x *exchange) succeeded(at *attempt) {
+	now := time.Now()
+	more := false
+	for _, cell := range at.cand.Rests {
+		more = cell.Succeed(now) || more
+	}
+	if more {
+		x.g.queue.poke(now)
+	}
+	x.g.loads.ended(x.loadKey(at.cand), false, now)
 }
 
 // bind keeps the session where it was answered. Of two requests that move one

@@ -102,7 +102,7 @@ func (x *exchange) finish(end ending) {
 	}
 	g.deps.Ledger.Settle(x.id, account, usage)
 	if end.served != nil {
-		g.loads.ended(x.loadKey(end.served.cand), false, time.Now())
+		x.succeeded(end.served)
 		g.deps.Observer.Attempt(end.served.plat.Name, "", "", end.served.took)
 	}
 	if end.broken != nil {

@@ -217,53 +217,47 @@ func (r *Rest) guessed() bool { return End(r.end.Load()) == EndGuessed }
 // slowly reports whether traffic returns slowly after the rest.
 func (r *Rest) slowly() bool { e := End(r.end.Load()); return e == EndGuessed || e == EndEstimated }
 
-// Succeed ends a probing phase, or lets more traffic return after one; once all of it
-// may, the streak is forgiven. It leaves a rest that has yet to end alone: an answer that began before
-// the limit struck says nothing about it. It reports whether more requests may come than before.
-func (r *Rest) Succeed(now time.Time) (more bool) {
+// Begin notes that an answer has begun: that ends a rest that is over, whatever
+// becomes of the answer. It leaves a rest that has yet to end alone, because an answer that began
+// before the limit struck says nothing about it; through says that the request was let
+// through although the rest, a guess, had yet to end. It reports whether more requests
+// may come than before.
+func (r *Rest) Begin(now time.Time, through bool) (more bool) {
 	until := r.until.Load()
-	if until > now.UnixMilli() {
+	if until == 0 || until > now.UnixMilli() && !(through && r.guessed()) {
 		return false
-	}
-	return r.recover(until)
-}
-
-// Recover is Succeed for a request that was let through although the rest, a guess,
-// had yet to end.
-func (r *Rest) Recover(now time.Time) (more bool) {
-	until := r.until.Load()
-	if until > now.UnixMilli() && !r.guessed() {
-		return false
-	}
-	return r.recover(until)
-}
-
-func (r *Rest) recover(until int64) (more bool) {
-	if until == 0 {
-		n := r.returning.Load()
-		if n == 0 {
-			r.forgive()
-			return false
-		}
-		if next := 2 * n; next < mostReturning {
-			return r.returning.CompareAndSwap(n, next)
-		}
-		r.returning.Store(0)
-		r.forgive()
-		return true
 	}
 	back := int32(0)
 	if r.slowly() {
-		back = 2
+		back = 1
 	}
 	if !r.until.CompareAndSwap(until, 0) {
 		return false
 	}
 	r.returning.Store(back)
 	r.probing.Store(0)
-	if back == 0 {
-		r.forgive()
+	return true
+}
+
+// Succeed notes a whole answer: it forgives the streak, or lets twice as many
+// requests in while traffic returns, and forgives once all of it may. An answer that
+// only began forgives nothing, or an account that breaks every one would never rest. It reports
+// whether more requests may come than before.
+func (r *Rest) Succeed(now time.Time) (more bool) {
+	began := r.Begin(now, false)
+	if r.until.Load() != 0 {
+		return began
 	}
+	n := r.returning.Load()
+	if n == 0 {
+		r.forgive()
+		return began
+	}
+	if next := 2 * n; next < mostReturning {
+		return r.returning.CompareAndSwap(n, next)
+	}
+	r.returning.Store(0)
+	r.forgive()
 	return true
 }
 

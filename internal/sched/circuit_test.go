@@ -159,15 +159,29 @@ func TestLeastBad(t *testing.T) {
 	}
 }
 
-// A request that was let through although the rest had yet to end, and succeeded, ends it.
-func TestRecover(t *testing.T) {
+// A request that was let through although the rest had yet to end, and was answered, ends it.
+func TestLetThrough(t *testing.T) {
 	var r Rest
 	r.Extend(at.Add(time.Minute), 1, EndGuessed)
-	if r.Succeed(at) || !r.Recover(at) || r.State(at) != Returning {
+	if r.Begin(at, false) || !r.Begin(at, true) || r.State(at) != Returning {
 		t.Errorf("the circuit is %s", r.State(at))
 	}
 	r.Extend(at.Add(time.Minute), 1, EndStated)
-	if r.Recover(at) || r.State(at) != Known {
+	if r.Begin(at, true) || r.State(at) != Known {
 		t.Errorf("a stated rest is %s", r.State(at))
+	}
+}
+
+// An answer that only begins forgives no failure: an account that breaks every stream has to rest.
+func TestBeginForgivesNothing(t *testing.T) {
+	var r Rest
+	for want := 1; want <= 3; want++ {
+		r.Begin(at, false)
+		if n, _ := r.Fail(1, at.Add(forLater), at); n != want {
+			t.Errorf("%d failures in a row, want %d", n, want)
+		}
+	}
+	if r.Succeed(at); r.Streak() != 0 {
+		t.Error("a whole answer forgives nothing")
 	}
 }
