@@ -52,9 +52,31 @@ type toolCall struct {
 	args string // a JSON object
 }
 
-// fragments splits the arguments as a model streams them.
-func (c toolCall) fragments() []string {
-	const size = 12
+// defaultFragment is how many bytes of arguments one event carries, as a model streams
+// them; maxArguments bounds what a word may ask for.
+const (
+	defaultFragment = 12
+	maxArguments    = 8 << 20
+)
+
+// padded is the call with arguments of at least so many bytes.
+func (c toolCall) padded(size int) toolCall {
+	const around = len(`,"padding":""`)
+	if missing := size - len(c.args) - around; missing > 0 {
+		sep := ","
+		if c.args == "{}" {
+			sep = ""
+		}
+		c.args = c.args[:len(c.args)-1] + sep + `"padding":"` + strings.Repeat("x", missing) + `"}`
+	}
+	return c
+}
+
+// fragments splits the arguments into pieces of so many bytes; 0: defaultFragment.
+func (c toolCall) fragments(size int) []string {
+	if size <= 0 {
+		size = defaultFragment
+	}
 	var out []string
 	for s := c.args; s != ""; {
 		n := min(size, len(s))
