@@ -61,14 +61,15 @@ const (
 
 // padded is the call with arguments of at least so many bytes.
 func (c toolCall) padded(size int) toolCall {
-	const around = len(`,"padding":""`)
-	if missing := size - len(c.args) - around; missing > 0 {
-		sep := ","
-		if c.args == "{}" {
-			sep = ""
-		}
-		c.args = c.args[:len(c.args)-1] + sep + `"padding":"` + strings.Repeat("x", missing) + `"}`
+	if len(c.args) >= size {
+		return c
 	}
+	open := c.args[:len(c.args)-1]
+	if c.args != "{}" {
+		open += ","
+	}
+	open += `"padding":"`
+	c.args = open + strings.Repeat("x", max(size-len(open)-len(`"}`), 0)) + `"}`
 	return c
 }
 
