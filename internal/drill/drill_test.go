@@ -1,0 +1,33 @@
+package drill_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"turnout/internal/cli"
+	"turnout/internal/drill"
+	"turnout/internal/drill/memnet"
+)
+
+// TestDrill runs every scenario with virtual clocks: real durations, exact, in no time.
+func TestDrill(t *testing.T) {
+	for _, s := range drill.Scenarios() {
+		for _, m := range drill.Modes() {
+			if s.Modes != nil && s.Modes(m) != "" {
+				continue
+			}
+			t.Run(s.Name+"/"+m.String(), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					var n memnet.Network
+					r := drill.RunOne(t.Context(), drill.Options{
+						Start: cli.StartDrillGateway, Network: drill.Network{Dial: n.Dial, Listen: n.Listen}, Clock: drill.Virtual, Pool: drill.DefaultPool(),
+					}, s, m)
+					if r.Verdict != drill.Pass {
+						t.Errorf("%s: %q\n%s", r.Verdict, r.Reasons, r.Timeline(20))
+					}
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,3 @@
+package drill
+
+func ours() []*Scenario { return nil }
