@@ -32,7 +32,7 @@ func malformed() []*Scenario {
 	}
 	between := &Scenario{
 		Number: 10, Name: "malformed-between", Does: "an event that is not JSON, between blocks", Must: "it is skipped: the whole answer",
-		Modes: only("there are no events", streaming), Accounts: pf("garbage"),
+		Modes: only("there are no blocks", func(m Mode) bool { return m.Stream && m.anthropic() }), Accounts: pf("garbage"),
 		Judge: func(r *Run, j *Judgement) {
 			if j.whole(r.only(), tokens, Fail) {
 				j.attempts(r, primary, 1, 1)
