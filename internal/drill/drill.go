@@ -130,4 +130,3 @@ func RunOne(ctx context.Context, o Options, s *Scenario, m Mode) *Result {
 	}
 	return row.Results[0]
 }
-

@@ -48,6 +48,7 @@ const (
 	herdLimited  = 6 * time.Second
 	herdWindow   = 50 * time.Millisecond
 	herdPercent  = 10
+	herdVain     = 25 // attempts in vain: what is under way when the account says that it is limited
 	// warmContext is long enough for a prompt cache, so that each session has a stake.
 	warmContext = 6 << 10
 )
@@ -82,14 +83,19 @@ func herd() *Scenario {
 			}
 			var reset time.Duration
 			var after []time.Duration
+			vain := 0
 			for _, a := range r.at(primary) {
 				switch {
-				case a.Status == 429 && reset == 0:
-					reset = a.At + herdLimited
+				case a.Status == 429:
+					vain++
+					if reset == 0 {
+						reset = a.At + herdLimited
+					}
 				case reset > 0 && a.At >= reset:
 					after = append(after, a.At)
 				}
 			}
+			j.want(vain <= herdVain, Partial, "%d attempts while the account had said that it was limited; at most %d should be made", vain, herdVain)
 			if !j.want(len(after) > 0, Fail, "nobody asked again after the reset") {
 				return
 			}
