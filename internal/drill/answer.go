@@ -2,6 +2,7 @@ package drill
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 )
 
@@ -86,6 +87,9 @@ func (a *Answer) settle(ended bool) {
 	}
 }
 
+// anyID is a request's id in an error's text, which tells a reader of reasons nothing.
+var anyID = regexp.MustCompile(`,? request req_[0-9a-f]+`)
+
 // String says in words what the caller got.
 func (a *Answer) String() string {
 	s := fmt.Sprintf("request %d: %s", a.Request, a.Kind)
@@ -96,7 +100,7 @@ func (a *Answer) String() string {
 		s += fmt.Sprintf(", %d bytes of text", len(a.Text))
 	}
 	if a.Error != "" {
-		s += ", error " + a.Error
+		s += ", error " + anyID.ReplaceAllString(a.Error, "")
 	}
 	if a.RetryAfter != "" {
 		s += ", retry-after " + a.RetryAfter

@@ -76,12 +76,18 @@ func Drill(ctx context.Context, o Options) (*Scorecard, error) {
 
 	queue := make(chan job)
 	var workers sync.WaitGroup
-	var mu sync.Mutex
+	var mu, heavy sync.Mutex
 	done := 0
 	for range min(o.AtOnce, len(jobs)) {
 		workers.Go(func() {
 			for j := range queue {
+				if j.scenario.Heavy {
+					heavy.Lock()
+				}
 				w.judge(ctx, j)
+				if j.scenario.Heavy {
+					heavy.Unlock()
+				}
 				mu.Lock()
 				done++
 				if o.Progress != nil {

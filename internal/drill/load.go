@@ -18,7 +18,7 @@ const (
 func brownOut() *Scenario {
 	return &Scenario{
 		Name: "brown-out", Does: "the whole provider fails seven of ten requests with 503, at five requests a second", Must: "upstream attempts ≤ 1.2 × requests; answers or clean errors",
-		Accounts: crowd(4, "fail503-share70", "fail503-share70"), Lasts: time.Minute,
+		Accounts: crowd(4, "fail503-share70", "fail503-share70"), Lasts: time.Minute, Heavy: true,
 		Play: func(ctx context.Context, r *Run) {
 			var all sync.WaitGroup
 			for range brownRequests {
@@ -70,7 +70,7 @@ func herd() *Scenario {
 	}
 	return &Scenario{
 		Name: "herd", Does: "429 for 6 s, with 500 sessions bound to it that all ask", Must: "all are served; no 50 ms hold more than 10 % of the attempts after the reset",
-		RealTime: true, Lasts: 15 * time.Second,
+		RealTime: true, Lasts: 15 * time.Second, Heavy: true,
 		Accounts: func(Mode) []Account { return []Account{{Name: primary, Behaviour: words("")}} },
 		Play: func(ctx context.Context, r *Run) {
 			send(ctx, r, time.Second)

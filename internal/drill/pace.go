@@ -28,7 +28,7 @@ const shortened = 10
 
 // allowance is what a busy machine may add to what a scenario measures on real
 // sockets.
-const allowance = 700 * time.Millisecond
+const allowance = 400 * time.Millisecond
 
 // Pace turns the durations of a scenario's story into those of its clock.
 type Pace struct {

@@ -77,9 +77,16 @@ func (a *Answer) retryable() bool {
 	return a.Kind != Whole && (a.Status == 429 || a.Status >= 500 || a.Status == 200 || a.Status == 0)
 }
 
+// longestStated is how long a client of a shortened story waits because it was told to.
+// A minute's wait would not be short; to come back too early only makes it harder for the gateway.
+const longestStated = 4 * time.Second
+
 // pause waits as a client does: its own backoff of the story, or what was stated if that
 // is longer.
 func (r *Run) pause(ctx context.Context, own, stated time.Duration) bool {
+	if r.Pace.Scale > 1 {
+		stated = min(stated, longestStated)
+	}
 	t := time.NewTimer(max(r.Pace.of(own), stated))
 	defer t.Stop()
 	select {

@@ -40,7 +40,7 @@ func pf(p string) func(Mode) []Account {
 func asModels(s *Scenario) *Scenario {
 	return s.with("models", func(s *Scenario) {
 		accounts, pool := s.Accounts, s.Pool
-		s.Must += ", by the other model"
+		s.Does += "; F is another model"
 		s.Accounts = func(m Mode) []Account {
 			list := accounts(m)
 			for i := range list {
@@ -127,6 +127,7 @@ func sixteen() []*Scenario {
 			if j.whole(r.only(), tokens, Fail) {
 				j.within(r, r.only(), 15*time.Second, Partial)
 				j.attempts(r, primary, 1, 1)
+				j.attempts(r, fallback, 1, 1)
 			}
 		},
 	}

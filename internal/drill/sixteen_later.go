@@ -67,7 +67,7 @@ func unended() []*Scenario {
 			Modes: only("a body has no terminal event", streaming), Accounts: pf("nosentinel"), Judge: ended,
 		},
 		{
-			Number: 11, Name: "no-end", Does: "the same, and the connection stays open", Must: "the same",
+			Number: 11, Name: "no-end", Does: "the whole stream and its finish reason, no terminal event, and the connection stays open", Must: "ended promptly with the proper terminal event, usage reported",
 			Modes: only("a body has no terminal event", streaming), Accounts: pf("openend"), Judge: ended,
 		},
 	}
