@@ -84,12 +84,11 @@ func (r *Run) send(ctx context.Context, ask *Ask, a *Answer, leave func()) {
 	if r.Mode.Stream && a.Status == http.StatusOK {
 		a.wrong("JSON where a stream was asked for")
 	}
-	ended := false
-	if r.Mode.anthropic() {
-		ended = readMessage(body, a)
-	} else {
-		ended = readCompletion(body, a)
+	read := readMessage
+	if !r.Mode.anthropic() {
+		read = readCompletion
 	}
+	ended := read(body, a)
 	if a.Text != "" || len(a.Tools) > 0 {
 		a.First, a.Contents = r.since(a), 1
 	}
