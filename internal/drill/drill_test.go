@@ -32,7 +32,7 @@ var notYet = map[string]string{
 	"unavailable+models": modelFallbacks, "slow-first-token+models": modelFallbacks, "context-length+models": modelFallbacks,
 	"outage+models": modelFallbacks, "attribution+models": modelFallbacks,
 	"all-limited-near": holding, "herd": spreading, "brown-out": braking,
-	"claude-code-503": clientRetries, "claude-code-529": clientRetries, "codex-reset": clientRetries,
+	"claude-code-503": clientRetries, "claude-code-529": clientRetries, "claude-code-cut": clientRetries, "codex-reset": clientRetries,
 }
 
 // TestDrill runs every scenario with virtual clocks: real durations, exact, in no time.

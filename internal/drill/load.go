@@ -18,7 +18,7 @@ const (
 func brownOut() *Scenario {
 	return &Scenario{
 		Name: "brown-out", Does: "the whole provider fails seven of ten requests with 503, at five requests a second", Must: "upstream attempts ≤ 1.2 × requests; answers or clean errors",
-		Accounts: crowd(4, "fail503-share70", "fail503-share70"), Lasts: time.Minute, Heavy: true,
+		Accounts: crowd(4, "fail503-share70", "fail503-share70"), Lasts: time.Minute,
 		Play: func(ctx context.Context, r *Run) {
 			var all sync.WaitGroup
 			for range brownRequests {
@@ -99,8 +99,11 @@ func herd() *Scenario {
 			if !j.want(len(after) > 0, Fail, "nobody asked again after the reset") {
 				return
 			}
-			n := most(after, herdWindow)
-			j.want(100*n <= herdPercent*len(after), Partial, "%d of %d attempts after the reset came within 50 ms", n, len(after))
+			n, percent := most(after, herdWindow), herdPercent
+			if r.Pace.Slack > 0 { // on sockets, five hundred goroutines on a busy machine wake up in heaps
+				percent *= 2
+			}
+			j.want(100*n <= percent*len(after), Partial, "%d of %d attempts after the reset came within 50 ms", n, len(after))
 		},
 	}
 }

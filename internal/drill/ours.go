@@ -61,6 +61,7 @@ func ours() []*Scenario {
 			Judge: func(r *Run, j *Judgement) { j.whole(r.only(), tokens, Safe) },
 		},
 	}
+	list = append(list, otherCause())
 	list = append(list, limited()...)
 	list = append(list, brownOut(), herd())
 	list = append(list, retriers()...)
@@ -69,4 +70,17 @@ func ours() []*Scenario {
 		s.Group = Ours
 	}
 	return list
+}
+
+// otherCause: a fallback that is configured for one cause is not used for others.
+func otherCause() *Scenario {
+	s := asModels(&Scenario{Accounts: pf("fail503"), Does: "always 503"}, tooLong)
+	s.Name = "fallback-other-cause"
+	s.Does += ", configured for " + tooLong + " alone"
+	s.Must = "a clean error; F is not asked"
+	s.Judge = func(r *Run, j *Judgement) {
+		j.want(r.only().Kind == Refusal, Fail, "no clean error: %s", r.only())
+		j.want(len(r.at(fallback)) == 0, Fail, "F was asked")
+	}
+	return s
 }

@@ -47,13 +47,17 @@ func retriers() []*Scenario {
 		Ask:   Ask{Same: true}, Play: codexTurn, Judge: judge, Lasts: 6 * time.Minute,
 	}
 	var out []*Scenario
-	for _, f := range []struct{ name, words, status string }{{"503", "fail503", "503"}, {"529", "overloaded529", "529"}} {
+	for _, f := range []struct{ name, words, status string }{
+		{"503", "fail503", "503"}, {"529", "overloaded529", "529"}, {"cut", "cut40", "streams that break"},
+	} {
 		s := claude
 		s.Name, s.Accounts = "claude-code-"+f.name, nobody(f.words)
 		s.Does = "and F too, always " + f.status + "; the caller is Claude Code, which asks eleven times"
 		out = append(out, &s)
 	}
-	for _, f := range []struct{ name, words, status string }{{"503", "fail503", "503"}, {"reset", "reset", "reset connections"}} {
+	for _, f := range []struct{ name, words, status string }{
+		{"503", "fail503", "503"}, {"reset", "reset", "reset connections"}, {"cut", "cut40", "streams that break"},
+	} {
 		s := codex
 		s.Name, s.Accounts = "codex-"+f.name, nobody(f.words)
 		s.Does = "and F too, always " + f.status + "; the caller is Codex, which asks thirty times"

@@ -20,6 +20,9 @@ const (
 	sentByF  = "drill-model-f"
 )
 
+// tooLong is the cause of a prompt that does not fit, as fallbacks name it.
+const tooLong = "context_too_long"
+
 // words is a behaviour in the words of package sim, with answers of the usual length.
 func words(s string) sim.Behaviour {
 	b := sim.Parse(s)
@@ -36,8 +39,9 @@ func pf(p string) func(Mode) []Account {
 	}
 }
 
-// asModels is the scenario with P and F as two models, F's in P's place where P cannot serve.
-func asModels(s *Scenario) *Scenario {
+// asModels is the scenario with P and F as two models, F's in P's place where P cannot
+// serve for this cause.
+func asModels(s *Scenario, cause string) *Scenario {
 	return s.with("models", func(s *Scenario) {
 		accounts, pool := s.Accounts, s.Pool
 		s.Does += "; F is another model"
@@ -55,7 +59,7 @@ func asModels(s *Scenario) *Scenario {
 			if pool != nil {
 				pool(p)
 			}
-			p.Fallbacks = domain.Fallbacks{askedModel: {domain.FallbackAny: {largerModel}}}
+			p.Fallbacks = domain.Fallbacks{askedModel: {cause: {largerModel}}}
 		}
 	})
 }
@@ -187,7 +191,7 @@ func sixteen() []*Scenario {
 				}
 			},
 		},
-		unavailable, asModels(unavailable),
+		unavailable, asModels(unavailable, domain.FallbackAny),
 		{
 			Number: 5, Name: "reset-once", Does: "the connection is reset before the headers, once", Must: "an answer, of P or of F",
 			Accounts: pf("resetx1"),
@@ -207,14 +211,15 @@ func sixteen() []*Scenario {
 				}
 			},
 		},
-		slow, asModels(slow),
+		slow, asModels(slow, domain.FallbackAny),
 		cut, complete(cut),
 		stalled, complete(stalled),
 	}
 	list = append(list, malformed()...)
 	list = append(list, unended()...)
-	list = append(list, long, asModels(long))
-	list = append(list, refused(), prefill, complete(prefill), outage, asModels(outage), attribution, asModels(attribution))
+	list = append(list, long, asModels(long, tooLong))
+	list = append(list, refused(), prefill, complete(prefill), outage, asModels(outage, domain.FallbackAny),
+		attribution, asModels(attribution, domain.FallbackAny))
 	for _, s := range list {
 		s.Group = Sixteen
 	}
