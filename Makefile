@@ -2,7 +2,7 @@
 # stages themselves are in scripts/stages.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint race arch fuzz build builds demo bench bench-quick bench-profile bench-build clean
+.PHONY: help test lint race arch fuzz build builds demo drill bench bench-quick bench-profile bench-build clean
 
 BENCH := bin/bench
 
@@ -32,6 +32,9 @@ builds: ## build for every system that a release is for
 
 demo: ## the gateway beside simulated providers, some of them failing
 	@go run ./cmd/turnout demo
+
+drill: ## every fault against a real gateway, with shortened clocks, about a minute
+	@go run ./cmd/turnout drill
 
 bench: bench-build ## figures beside the Go floor, about 5 minutes
 	@$(BENCH)/compare

@@ -209,7 +209,8 @@ func (a *answer) anthropicStream() []event {
 	for i, c := range a.calls {
 		s.open(toolUseBlock{"tool_use", a.toolUseID(i), c.name, json.RawMessage("{}")})
 		s.delta(event{}, inputDelta{Type: "input_json_delta"}) // the first one says nothing
-		for _, f := range c.fragments() {
+		s.silence(a.b.Compose)
+		for _, f := range c.fragments(a.b.Fragment) {
 			s.content(inputDelta{"input_json_delta", f})
 		}
 		s.close()

@@ -50,6 +50,9 @@ func newAnswer(q *ask, b Behaviour, f Fault) *answer {
 		return a
 	}
 	if a.calls = chooseTools(q.offers, q.forcedTool, q.lastText); len(a.calls) > 0 {
+		for i, c := range a.calls {
+			a.calls[i] = c.padded(b.Arguments)
+		}
 		return a
 	}
 	n := b.Chunks
@@ -87,7 +90,7 @@ func (a *answer) contentEvents() int {
 		n += len(a.thoughts)
 	}
 	for _, c := range a.calls {
-		n += len(c.fragments())
+		n += len(c.fragments(a.b.Fragment))
 	}
 	return n
 }

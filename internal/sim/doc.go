@@ -36,12 +36,19 @@
 //	                  (Anthropic), silence (OpenAI)
 //	ping<ms>          distance of pings while thinking (15000)
 //	trickle[<bytes>]  write the body in slices of so many bytes (3)
+//	drip<ms>          pause between the slices of a trickle
+//	compose<ms>       silence between a tool call and its arguments (pings: Anthropic)
+//	frag<bytes>       tool arguments in pieces of so many bytes (12)
+//	args<bytes>       tool arguments of at least so many bytes
 //	gzip              compress the answer if the request accepts it
 //	unified[<%>]      Anthropic: a subscription's limit headers, so much used (50)
 //	refusal           200 with the model's own refusal
 //	noprefill         400 for a prompt that ends in an assistant's turn
 //	goaway            close the connection after the answer (HTTP/2: GOAWAY)
 //	flap<ms>          faults on and off by turns, each for so long (503 if none is named)
+//	down<ms>          faults end so long after the first request; a reset that they state
+//	                  is that end
+//	share<%>          faults act on so many of a hundred requests, evenly
 //
 //	fail<status>      this status with the format's own error body
 //	html<status>      this status with an HTML page
@@ -66,6 +73,8 @@
 //	empty             200 without a body or an event
 //	nofinish          all content, then an orderly end without finish reason
 //	nosentinel        finish reason, but no message_stop or [DONE]
+//	openend           finish reason, then silence
+//	garbage           an event that is not JSON between the content and the finish reason
 //	badgzip           says gzip and is not
 //
 // Beside a fault:

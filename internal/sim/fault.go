@@ -37,13 +37,15 @@ const (
 	Empty      // no body, or no event, at all
 	NoFinish   // all content, then an orderly end without a finish reason or usage
 	NoSentinel // a finish reason, and neither message_stop nor [DONE]
+	OpenEnd    // a finish reason and what belongs to it, then silence; a JSON body is healthy
+	Garbage    // an event that is not JSON between the content and the finish reason; a JSON body is healthy
 	BadGzip    // says Content-Encoding: gzip and is not
 )
 
 var kindNames = [...]string{
 	"none", "status", "page", "quota", "credit", "unified5h", "unified7d", "ctxlen", "refused", "nomodel",
 	"reset", "eof", "hang", "redirect",
-	"cut", "rst", "stall", "jsonstall", "malformed", "errevent", "empty", "nofinish", "nosentinel", "badgzip",
+	"cut", "rst", "stall", "jsonstall", "malformed", "errevent", "empty", "nofinish", "nosentinel", "openend", "garbage", "badgzip",
 }
 
 // String is the kind's name in the records; mostly also the word for it.
@@ -99,6 +101,17 @@ type Behaviour struct {
 	// PingEvery is the distance of pings while thinking; 0: 15 s.
 	PingEvery time.Duration
 
+	// Compose is a healthy silence between the start of each tool call and its
+	// arguments, as of a model that writes them whole; Anthropic pings.
+	Compose time.Duration
+	// Fragment is how many bytes of a tool call's arguments one event carries; 0: 12.
+	Fragment int
+	// Arguments is how many bytes each tool call's arguments have at least, by a member
+	// of their own; 0: as they are.
+	Arguments int
+	// Drip is the pause between the slices of a trickle.
+	Drip time.Duration
+
 	Trickle   int  // write the body in slices of so many bytes, each its own write; 0: whole events
 	Gzip      bool // compress the answer if the request accepts gzip
 	Unified   int  // Anthropic: carry a subscription's limit headers at this per cent of both windows; 0: none
@@ -109,6 +122,12 @@ type Behaviour struct {
 	// Flap switches the faults on and off, each time for this long, beginning
 	// with on at the first request. Without a fault it flaps a 503.
 	Flap time.Duration
+
+	// Down ends the faults for good so long after the first request. A reset that they
+	// state (RetryAfter, not Window) is then the moment of that end.
+	Down time.Duration
+	// Share lets the faults act on so many of a hundred requests, evenly; 0: on all.
+	Share int
 
 	// Organization shares limits' names and the prompt cache; empty: the key is
 	// alone. Only a key's own behaviour can set it.
@@ -135,6 +154,10 @@ func (b Behaviour) over(low Behaviour) Behaviour {
 	first(&out.FirstToken, b.FirstToken)
 	first(&out.Think, b.Think)
 	first(&out.PingEvery, b.PingEvery)
+	first(&out.Compose, b.Compose)
+	first(&out.Fragment, b.Fragment)
+	first(&out.Arguments, b.Arguments)
+	first(&out.Drip, b.Drip)
 	first(&out.Trickle, b.Trickle)
 	first(&out.Gzip, b.Gzip)
 	first(&out.Unified, b.Unified)

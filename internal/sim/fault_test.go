@@ -115,6 +115,12 @@ func TestFaultsOnTheWire(t *testing.T) {
 			o:     want{status: 200, text: Text(DefaultChunks), finish: true, outcome: Broken},
 			aj:    whole, oj: whole,
 		},
+		{
+			words: "garbage",
+			a:     want{status: 200, text: Text(DefaultChunks), finish: true, sentinel: true, bad: 1, outcome: Broken},
+			o:     want{status: 200, text: Text(DefaultChunks), finish: true, sentinel: true, bad: 1, outcome: Broken},
+			aj:    whole, oj: whole,
+		},
 	} {
 		for _, f := range []format{anthropic, openai} {
 			for _, stream := range []bool{true, false} {

@@ -121,7 +121,7 @@ func (l *listener) refuses() bool {
 // keep registers a connection until it is closed. One that arrives during the
 // close is closed at once.
 func (l *listener) keep(raw net.Conn) net.Conn {
-	c := &keptConn{TCPConn: raw.(*net.TCPConn), of: l}
+	c := &keptConn{Conn: raw, of: l}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -145,7 +145,7 @@ func (l *listener) closeAll() {
 
 // keptConn forgets itself in its listener when it is closed.
 type keptConn struct {
-	*net.TCPConn
+	net.Conn
 
 	of *listener
 }
@@ -154,5 +154,23 @@ func (c *keptConn) Close() error {
 	c.of.mu.Lock()
 	delete(c.of.conns, c)
 	c.of.mu.Unlock()
-	return c.TCPConn.Close()
+	return c.Conn.Close()
+}
+
+// SetLinger passes on what decides whether a close is a reset. A connection that
+// cannot be reset is closed in order.
+func (c *keptConn) SetLinger(sec int) error {
+	if t, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
+		return t.SetLinger(sec)
+	}
+	return nil
+}
+
+// CloseWrite is what net/http asks for before it closes a connection whose last
+// answer has to arrive.
+func (c *keptConn) CloseWrite() error {
+	if t, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return t.CloseWrite()
+	}
+	return nil
 }

@@ -178,7 +178,10 @@ func (a *answer) chatStream() []event {
 	}
 	for i, c := range a.calls {
 		delta(event{}, chatDelta{ToolCalls: []chatToolCall{{Index: &i, ID: a.toolCallID(i), Type: "function", Function: chatFunction{Name: c.name}}}}, nil)
-		for _, f := range c.fragments() {
+		if a.b.Compose > 0 {
+			events = append(events, event{pause: a.b.Compose})
+		}
+		for _, f := range c.fragments(a.b.Fragment) {
 			content(chatDelta{ToolCalls: []chatToolCall{{Index: &i, Function: chatFunction{Arguments: f}}}})
 		}
 	}
@@ -204,7 +207,7 @@ func (a *answer) id(prefix string) string { return fmt.Sprintf("%s%s%08d", prefi
 
 // took is how long a JSON answer takes to be generated.
 func (a *answer) took() time.Duration {
-	d := a.b.Think
+	d := a.b.Think + time.Duration(len(a.calls))*a.b.Compose
 	if n := a.contentEvents(); n > 1 {
 		d += time.Duration(n-1) * a.b.Delay
 	}

@@ -65,6 +65,9 @@ func (s *sink) write(data []byte) error {
 		if err := s.x.rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return errClientLeft
 		}
+		if s.x.b.Trickle > 0 && !s.x.sleep(s.x.b.Drip) {
+			return errClientLeft
+		}
 	}
 	return nil
 }
@@ -109,7 +112,7 @@ func (x *exchange) playStream(events []event) {
 // playEvents reports whether everything was written as it should be.
 func (x *exchange) playEvents(s *sink, events []event) (whole bool, err error) {
 	f := x.fault
-	whole = f.Kind != NoFinish && f.Kind != NoSentinel && f.Kind != BadGzip
+	whole = f.Kind != NoFinish && f.Kind != NoSentinel && f.Kind != BadGzip && f.Kind != Garbage
 	switch f.Kind {
 	case Empty:
 		return false, nil
@@ -124,10 +127,18 @@ func (x *exchange) playEvents(s *sink, events []event) (whole bool, err error) {
 		switch {
 		case f.Kind == NoFinish && e.kind >= finishEvent, f.Kind == NoSentinel && e.kind == sentinelEvent:
 			continue
+		case f.Kind == OpenEnd && e.kind == sentinelEvent:
+			<-x.r.Context().Done()
+			return false, errClientLeft
 		case !x.sleep(e.pause):
 			return false, errClientLeft
 		case e.data == nil:
 			continue
+		}
+		if f.Kind == Garbage && e.kind == finishEvent {
+			if err := s.write([]byte("data: {\"type\":\"pi\n\n")); err != nil {
+				return false, err
+			}
 		}
 		if !spoilt && (e.kind == contentEvent && content >= f.After || e.kind == finishEvent) {
 			spoilt = true

@@ -59,6 +59,7 @@ type state struct {
 	b     Behaviour
 	used  []int // by fault
 	since time.Time
+	asked int // requests that a fault of a share could have met
 }
 
 func newState(b Behaviour, now time.Time) *state {
@@ -170,7 +171,20 @@ func (s *state) take(counted bool, now time.Time, speed float64) Fault {
 			return Fault{}
 		}
 	}
+	left := time.Duration(float64(s.b.Down)/speed) - now.Sub(s.since)
+	if s.b.Down > 0 && left <= 0 {
+		return Fault{}
+	}
+	if share := s.b.Share; share > 0 && counted && len(s.b.Faults) > 0 {
+		s.asked++
+		if s.asked*share/100 == (s.asked-1)*share/100 {
+			return Fault{}
+		}
+	}
 	for i, f := range s.b.Faults {
+		if s.b.Down > 0 && f.RetryAfter > 0 {
+			f.RetryAfter = left
+		}
 		switch {
 		case f.Times == 0:
 			return f

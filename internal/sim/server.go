@@ -21,6 +21,8 @@ type ServerOptions struct {
 	// TLS serves HTTPS with a certificate made at the start, HTTP/1.1 and HTTP/2
 	// as the client prefers.
 	TLS bool
+	// Listen stands in place of the system's network; nil: the system's.
+	Listen func(address string) (net.Listener, error)
 }
 
 // Server is a listening provider. Its methods are safe for concurrent use.
@@ -56,7 +58,12 @@ func Start(p *Provider, o ServerOptions) (*Server, error) {
 		s.cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 		config = &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12}
 	}
-	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", o.Addr)
+	if o.Listen == nil {
+		o.Listen = func(address string) (net.Listener, error) {
+			return new(net.ListenConfig).Listen(context.Background(), "tcp", address)
+		}
+	}
+	ln, err := o.Listen(o.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("start a simulated provider: %w", err)
 	}

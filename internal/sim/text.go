@@ -52,9 +52,32 @@ type toolCall struct {
 	args string // a JSON object
 }
 
-// fragments splits the arguments as a model streams them.
-func (c toolCall) fragments() []string {
-	const size = 12
+// defaultFragment is how many bytes of arguments one event carries, as a model streams
+// them; maxArguments bounds what a word may ask for.
+const (
+	defaultFragment = 12
+	maxArguments    = 8 << 20
+)
+
+// padded is the call with arguments of at least so many bytes.
+func (c toolCall) padded(size int) toolCall {
+	if len(c.args) >= size {
+		return c
+	}
+	open := c.args[:len(c.args)-1]
+	if c.args != "{}" {
+		open += ","
+	}
+	open += `"padding":"`
+	c.args = open + strings.Repeat("x", max(size-len(open)-len(`"}`), 0)) + `"}`
+	return c
+}
+
+// fragments splits the arguments into pieces of so many bytes; 0: defaultFragment.
+func (c toolCall) fragments(size int) []string {
+	if size <= 0 {
+		size = defaultFragment
+	}
 	var out []string
 	for s := c.args; s != ""; {
 		n := min(size, len(s))

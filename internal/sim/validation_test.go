@@ -175,8 +175,8 @@ func TestWhichTools(t *testing.T) {
 			if got[i] != c.want[i] {
 				t.Errorf("%q: %+v, want %+v", c.text, got[i], c.want[i])
 			}
-			if join(got[i].fragments()) != got[i].args {
-				t.Errorf("%q: the fragments of %s are %q", c.text, got[i].args, got[i].fragments())
+			if join(got[i].fragments(0)) != got[i].args {
+				t.Errorf("%q: the fragments of %s are %q", c.text, got[i].args, got[i].fragments(0))
 			}
 		}
 	}

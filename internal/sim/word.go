@@ -59,6 +59,10 @@ var words = []word{
 		}
 		b.Trickle = n
 	}},
+	{name: "drip", num: mustNumber, unit: "ms", help: "pause between the slices of a trickle", set: func(b *Behaviour, n int) { b.Drip = ms(n) }},
+	{name: "compose", num: mustNumber, unit: "ms", help: "silence between a tool call and its arguments (pings: Anthropic)", set: func(b *Behaviour, n int) { b.Compose = ms(n) }},
+	{name: "frag", num: mustNumber, unit: "bytes", help: "tool arguments in pieces of so many bytes (12)", set: func(b *Behaviour, n int) { b.Fragment = n }},
+	{name: "args", num: mustNumber, unit: "bytes", help: "tool arguments of at least so many bytes", set: func(b *Behaviour, n int) { b.Arguments = min(n, maxArguments) }},
 	{name: "gzip", help: "compress the answer if the request accepts it", set: func(b *Behaviour, _ int) { b.Gzip = true }},
 	{name: "unified", num: mayNumber, unit: "%", help: "Anthropic: a subscription's limit headers, so much used (50)", set: func(b *Behaviour, n int) {
 		if n == 0 {
@@ -70,6 +74,8 @@ var words = []word{
 	{name: "noprefill", help: "400 for a prompt that ends in an assistant's turn", set: func(b *Behaviour, _ int) { b.NoPrefill = true }},
 	{name: "goaway", help: "close the connection after the answer (HTTP/2: GOAWAY)", set: func(b *Behaviour, _ int) { b.GoAway = true }},
 	{name: "flap", num: mustNumber, unit: "ms", help: "faults on and off by turns, each for so long (503 if no fault is named)", set: func(b *Behaviour, n int) { b.Flap = ms(n) }},
+	{name: "down", num: mustNumber, unit: "ms", help: "faults end so long after the first request; a reset that they state is that end", set: func(b *Behaviour, n int) { b.Down = ms(n) }},
+	{name: "share", num: mustNumber, unit: "%", help: "faults act on so many of a hundred requests, evenly", set: func(b *Behaviour, n int) { b.Share = min(n, 100) }},
 
 	{name: "fail", num: mustNumber, unit: "status", help: "this status with the format's own error body", fault: func(n int) Fault { return Fault{Kind: Status, Status: n} }},
 	{name: "html", num: mustNumber, unit: "status", help: "this status with an HTML page", fault: func(n int) Fault { return Fault{Kind: Page, Status: n} }},
@@ -96,6 +102,8 @@ var words = []word{
 	{name: "empty", help: "200 without a body or an event", fault: kind(Empty)},
 	{name: "nofinish", help: "all content, then an orderly end without finish reason", fault: kind(NoFinish)},
 	{name: "nosentinel", help: "finish reason, but no message_stop or [DONE]", fault: kind(NoSentinel)},
+	{name: "openend", help: "finish reason, then silence", fault: kind(OpenEnd)},
+	{name: "garbage", help: "an event that is not JSON between the content and the finish reason", fault: kind(Garbage)},
 	{name: "badgzip", help: "says gzip and is not", fault: kind(BadGzip)},
 }
 

@@ -49,6 +49,8 @@ func TestParse(t *testing.T) {
 		{"cut40x1-stall", Behaviour{Faults: []Fault{{Kind: Cut, After: 40, Times: 1}, {Kind: Stall}}}},
 		{"errevent3-es429-fail500", Behaviour{Faults: []Fault{{Kind: ErrorEvent, After: 3, Status: 429}, {Kind: Status, Status: 500}}}},
 		{"flap500", Behaviour{Flap: 500 * time.Millisecond, Faults: []Fault{{Kind: Status, Status: 503}}}},
+		{"trickle1-drip1000-compose60000-frag9-args70", Behaviour{Trickle: 1, Drip: time.Second, Compose: time.Minute, Fragment: 9, Arguments: 70}},
+		{"fail503-down60000-share70", Behaviour{Down: time.Minute, Share: 70, Faults: []Fault{{Kind: Status, Status: 503}}}},
 		{"flap500-reset", Behaviour{Flap: 500 * time.Millisecond, Faults: []Fault{{Kind: Reset}}}},
 	} {
 		if got := Parse(c.words); !reflect.DeepEqual(got, c.want) {

@@ -53,7 +53,10 @@ var table = map[string]row{
 
 	"server": {edge, []string{"admin", "dialect", "domain", "gateway", "obs"}, "the dialects that it routes to are handed in by app"},
 	"app":    {edge, []string{"*"}, "it builds everything"},
-	"cli": {edge, []string{"admin", "app", "config", "domain", "failover", "failover/conformance", "gateway", "obs", "platform", "sim", "store"},
+	"drill": {edge, []string{"config", "domain", "sim"},
+		"no app, no gateway and no dialect: a gateway is handed in, and a drill that shared the gateway's readers would share its mistakes"},
+	"drill/memnet": {world, nil, "a network in memory, for drills with virtual clocks"},
+	"cli": {edge, []string{"admin", "app", "config", "domain", "drill", "failover", "failover/conformance", "gateway", "obs", "platform", "sim", "store"},
 		"requests list and show read the store while the gateway runs, or when it does not"},
 
 	"cmd/turnout": {command, []string{"cli"}, ""},
@@ -83,6 +86,8 @@ var sharp = []struct {
 		"the world serves the flows and does not know them"},
 	{[]string{"sim"}, []string{"gateway", "app", "store", "platform", "dialect", "failover"},
 		"a simulated provider that shares code with Turnout would share its mistakes"},
+	{[]string{"drill", "drill/memnet"}, []string{"gateway", "app", "cli", "store", "platform", "dialect", "failover", "upstream"},
+		"a drill that shares code with the gateway would share its mistakes"},
 }
 
 // impure is what the packages on the floors domain and rules must not use: no I/O, no log; time and

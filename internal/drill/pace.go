@@ -1,0 +1,139 @@
+package drill
+
+import (
+	"context"
+	"time"
+
+	"turnout/internal/config"
+	"turnout/internal/domain"
+)
+
+// Clock is which clocks a drill runs with.
+type Clock uint8
+
+// The clocks.
+const (
+	Shortened Clock = iota // every duration that may be is divided by the scenario's scale
+	Real                   // as it is, on real sockets
+	Virtual                // as it is, inside a bubble of testing/synctest: no allowance for slow machines
+)
+
+var clockNames = [...]string{"shortened", "real", "virtual"}
+
+// String is the clock's name in the scorecard.
+func (c Clock) String() string { return clockNames[c] }
+
+// shortened is by how much most scenarios are shortened.
+const shortened = 10
+
+// allowance is what a busy machine may add to what a scenario measures on real
+// sockets.
+const allowance = 400 * time.Millisecond
+
+// Pace turns the durations of a scenario's story into those of its clock.
+type Pace struct {
+	Scale float64
+	Slack time.Duration
+}
+
+// pace is the scenario's own with a clock.
+func (s *Scenario) pace(c Clock) Pace {
+	switch {
+	case c == Virtual:
+		return Pace{Scale: 1}
+	case c == Real || s.RealTime:
+		return Pace{Scale: 1, Slack: allowance}
+	case s.Scale > 0:
+		return Pace{Scale: s.Scale, Slack: allowance}
+	}
+	return Pace{Scale: shortened, Slack: allowance}
+}
+
+// of is a duration of the story by the clock.
+func (p Pace) of(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / p.Scale)
+}
+
+// told is a duration of the clock in the story.
+func (p Pace) told(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * p.Scale)
+}
+
+// within reports whether something that took so long by the clock kept to a limit of
+// the story.
+func (p Pace) within(took, limit time.Duration) bool { return took <= p.of(limit)+p.Slack }
+
+// wait lets a duration of the story pass. It reports false if the context ended first.
+func (p Pace) wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(p.of(d))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// The balanced profile's own durations, which a shortened pool has to name
+// (docs/failover.md), and how the classes of failures rest by it.
+const (
+	defaultWaiting   = 20 * time.Second
+	defaultTotal     = 10 * time.Minute
+	defaultHold      = 20 * time.Second
+	defaultQueueWait = 10 * time.Second
+	defaultKeepAlive = 15 * time.Second
+	classicRest      = time.Minute
+)
+
+var defaultRests = map[string][2]time.Duration{ // first, most
+	"unknown": {5 * time.Second, 25 * time.Second}, "transient": {5 * time.Second, 25 * time.Second},
+	"network_unsent": {5 * time.Second, 25 * time.Second}, "network_unknown": {5 * time.Second, 25 * time.Second},
+	"stream_cut": {5 * time.Second, 25 * time.Second}, "stream_stalled": {5 * time.Second, 25 * time.Second},
+	"empty_answer": {5 * time.Second, 25 * time.Second},
+	"capacity":     {2 * time.Second, 30 * time.Second}, "rate_limited": {10 * time.Second, 5 * time.Minute},
+}
+
+// pool is a pool's settings with every duration divided by the pace's scale.
+func (p Pace) pool(pool config.Pool) config.Pool {
+	if p.Scale == 1 {
+		return pool
+	}
+	pool.KeepAlive = p.of(pool.KeepAlive)
+	pool.Commit.Time = p.of(pool.Commit.Time)
+	pool.Limits = pool.Limits.Or(domain.DefaultTimeLimits())
+	for _, l := range pool.Limits.Each() {
+		*l.Value = p.of(*l.Value)
+	}
+	pol := pool.Policy
+	shorter := func(d *time.Duration, otherwise time.Duration) *time.Duration {
+		if d != nil {
+			otherwise = *d
+		}
+		out := p.of(otherwise)
+		return &out
+	}
+	if pol.Profile != "classic" {
+		pol.Waiting = shorter(pol.Waiting, defaultWaiting)
+		pol.Total = shorter(pol.Total, defaultTotal)
+		pol.Hold = shorter(pol.Hold, defaultHold)
+	}
+	if pol.GraceWait != nil {
+		pol.GraceWait = shorter(pol.GraceWait, 0)
+	}
+	given := pol.Rests
+	pol.Rests = map[string]config.Rest{}
+	for class, r := range given {
+		pol.Rests[class] = r
+	}
+	for class, d := range defaultRests {
+		if pol.Profile == "classic" {
+			d = [2]time.Duration{classicRest, classicRest}
+		}
+		r := given[class]
+		r.First, r.Most = shorter(r.First, d[0]), shorter(r.Most, d[1])
+		pol.Rests[class] = r
+	}
+	pool.Policy = pol
+	return pool
+}
