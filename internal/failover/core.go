@@ -201,7 +201,7 @@ func (c *call) same(a *AccountState) (Decision, bool) {
 		return c.single(a)
 	}
 	r := &c.p.Same
-	if !r.covers(c.o) || !under(a.Retries, r.Max) {
+	if !r.covers(c.o) || !under(a.Retries, r.Max) || c.o.Probe && !c.o.stated() && !c.p.PinFailed {
 		return Decision{}, false
 	}
 	full, stated, ok := c.wait(r, a.Retries+1)

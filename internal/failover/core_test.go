@@ -18,10 +18,10 @@ func TestPace(t *testing.T) {
 		want  time.Duration
 	}{
 		{"alone", failing(Transient), 0, 500 * ms},
-		{"100 ahead", failing(Transient, ahead(100)), 0, 900 * ms},
+		{"100 ahead", failing(Transient, ahead(100)), 0, 1300 * ms},
 		{"a crowd", failing(Transient, ahead(1_000_000)), 0, 5500 * ms},
 		{"a caller that will not wait so long", failing(Transient, ahead(1_000_000)), 2 * s1, 2 * s1},
-		{"a stated reset", failing(Transient, stating(2*s1), ahead(250)), 0, 3 * s1},
+		{"a stated reset", failing(Transient, stating(2*s1), ahead(250)), 0, 4 * s1},
 	} {
 		s := NewState(Session{}, 1)
 		s.HoldUntil = tt.until
@@ -101,6 +101,20 @@ func TestFallbackBeforeWaiting(t *testing.T) {
 	}
 	if _, d := AfterFailure(p, s, failing(Capacity, func(o *Outcome) { o.Fallback = true })); d.Action != GiveUp {
 		t.Errorf("with another model: %+v", d)
+	}
+}
+
+// A probe that failed has found out that the account is not back: it is not asked again at once.
+func TestProbeIsNotRetried(t *testing.T) {
+	probe := func(o *Outcome) { o.Probe, o.Alternative, o.AlternativeWell = true, 2, true }
+	if _, d := AfterFailure(Balanced(), NewState(Session{}, 1), failing(Transient, probe)); d.Action != Switch {
+		t.Errorf("%+v", d)
+	}
+	if _, d := AfterFailure(Balanced(), NewState(Session{}, 1), failing(Transient, probe, stating(s1))); d.Action != RetrySame {
+		t.Errorf("with a reset a second away: %+v", d)
+	}
+	if _, d := AfterFailure(Classic(), NewState(Session{}, 1), failing(Transient, probe, func(o *Outcome) { o.RetrySame = true })); d.Action != RetrySame {
+		t.Errorf("classic knows no probes: %+v", d)
 	}
 }
 

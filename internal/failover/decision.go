@@ -17,6 +17,10 @@ type Outcome struct {
 	Status int   // HTTP status, 0 if there was none
 	Scope  Scope // whom the failure concerns, as classified
 
+	// Probe: the attempt was to find out whether the account is back. It is not, so it is
+	// not asked again at once.
+	Probe bool
+
 	// RetrySame: the failure itself says that the same account may be asked
 	// again at once. Only the classic profile looks at it.
 	RetrySame bool

@@ -81,7 +81,7 @@ func Balanced() Policy {
 		Attempts:         5,
 		PerAccount:       2,
 		Waiting:          20 * time.Second,
-		Pace:             4 * time.Millisecond,
+		Pace:             8 * time.Millisecond,
 		Total:            10 * time.Minute, // the longest that a single attempt may take (JSON answers, first token)
 		Stake: Stakes{
 			On:          true,

@@ -9,9 +9,10 @@ type RetryShare struct {
 	Floor   int
 }
 
-// The window in which requests and retries are counted. What is older has expired.
+// The window in which requests are counted, and what was answered. Retries are counted
+// for one slot longer, so that from one window to the next there are never more than the share. What is older has expired.
 const (
-	loadSlots   = 6
+	loadSlots   = 7
 	slotSeconds = 5
 )
 
@@ -42,10 +43,13 @@ func (l *Load) turn(now int64) *loadSlot {
 }
 
 func (l *Load) sum() (s loadSlot) {
+	oldest := (l.at + 1) % loadSlots
 	for i := range l.slots {
-		s.requests += l.slots[i].requests
 		s.retries += l.slots[i].retries
-		s.failed += l.slots[i].failed
+		if int64(i) != oldest {
+			s.requests += l.slots[i].requests
+			s.failed += l.slots[i].failed
+		}
 	}
 	return s
 }
@@ -90,6 +94,14 @@ func (l Load) Retries(now int64, share RetryShare) int {
 	l.turn(now)
 	s := l.sum()
 	return max(max(share.Floor, int(s.requests)*share.Percent/100)-int(s.retries), 0)
+}
+
+// BrownsOut reports whether the provider fails more than half of what it is asked.
+func (l Load) BrownsOut(now int64) bool {
+	l.turn(now)
+	s := l.sum()
+	asked := s.requests + s.retries
+	return asked >= leastLoad && 2*s.failed > asked
 }
 
 // leastLoad is how many attempts say something about a provider.

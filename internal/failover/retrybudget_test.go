@@ -20,12 +20,12 @@ func TestRetryBudget(t *testing.T) {
 		t.Error("more than the floor")
 	}
 	for range 15 {
-		l = l.Began(now+slotSeconds, false)
+		l = l.Began(now+2*slotSeconds, false)
 	}
-	if n := l.Retries(now+slotSeconds, share); n != 1 {
+	if n := l.Retries(now+2*slotSeconds, share); n != 1 {
 		t.Errorf("15 requests and 2 retries leave %d, want 1", n)
 	}
-	// The retries expire before the requests do.
+	// The retries expire before the requests do, which came later.
 	if n := l.Retries(now+loadSlots*slotSeconds, share); n != 3 {
 		t.Errorf("%d left once the retries have expired, want 3", n)
 	}

@@ -37,6 +37,7 @@ type attempt struct {
 	retry    bool // asks the same provider again because of a fault of its own
 	beside   bool
 	fallback bool // under another model than the asked one
+	probe    bool // finds out whether the account is back from a rest
 	alone    bool // a lack of capacity that only this account has reported so far
 
 	onStart func() // once the watch runs

@@ -35,8 +35,9 @@ type exchange struct {
 	commit       domain.Commit // when a streamed answer is committed
 	session      session
 	boundAtStart domain.AccountID
-	former       former // what is left of the client's earlier try of this request
-	trial        bool   // one attempt, to see whether what failed the earlier try is over
+	self         formerKey // names a stream's request once its body has been let go
+	former       former    // what is left of the client's earlier try of this request
+	trial        bool      // one attempt, to see whether what failed the earlier try is over
 
 	mu       sync.Mutex // guards what follows: two attempts may run side by side
 	state    failover.State
@@ -285,6 +286,7 @@ func (x *exchange) loadKey(c *sched.Candidate) loadKey { return loadKey{x.pools[
 func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice sched.Decision, retry bool) *attempt {
 	plat := x.snap.platforms[c.ID]
 	at := &attempt{x: x, cand: c, plat: plat, choice: choice, retry: retry, fallback: t.fallback}
+	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))
 	at.learn = learnKeyOf(plat.Name, c.Sent, a)

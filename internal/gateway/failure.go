@@ -23,6 +23,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 		other, _ := x.freeFallback(o.Class)
 		o.Fallback = other != nil
 	}
+	o.Probe = at.probe
 	x.count(at, &o)
 	c.EndProbe()
 	if at.result == resultFailed {
@@ -96,7 +97,8 @@ func (x *exchange) outcome(at *attempt) failover.Outcome {
 	}
 	if alt := x.alternative(c.ID); alt != nil {
 		o.Alternative, o.AlternativeOrganization, o.AlternativeProvider = alt.ID, alt.Organization, x.provider(alt)
-		o.AlternativeWell = alt.Well()
+		// That one account is well says nothing while its provider fails most of what it is asked.
+		o.AlternativeWell = alt.Well() && !x.g.loads.brownsOut(x.loadKey(alt), time.Now())
 	}
 	return o
 }

@@ -25,6 +25,9 @@ func (x *exchange) committed(at *attempt) {
 		}
 	}
 	x.mu.Unlock()
+	if body := x.body.bytes(); x.req.Stream && body != nil {
+		x.self = formerKeyOf(x.key.ID, x.session.id, body) // should the stream break
+	}
 	x.body.release()
 	ended := false
 	for _, cell := range at.cand.Rests {

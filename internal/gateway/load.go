@@ -85,6 +85,13 @@ func (l *loads) mayRetry(k loadKey, share failover.RetryShare, now time.Time) bo
 	return one.MayRetry(now.Unix(), share)
 }
 
+// brownsOut reports whether the provider fails more than half of what it is asked.
+func (l *loads) brownsOut(k loadKey, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of(k).BrownsOut(now.Unix())
+}
+
 // refuses decides whether a request is refused for the provider's sake.
 func (l *loads) refuses(k loadKey, draw uint64, now time.Time) bool {
 	l.mu.Lock()

@@ -107,6 +107,7 @@ func (x *exchange) finish(end ending) {
 	}
 	if end.broken != nil {
 		x.afterFailure(end.broken)
+		x.remember(end)
 	}
 	if final != nil && final.heldBound != "" {
 		g.deps.Observer.Event(EventHold, final.heldBound, 1)
@@ -388,9 +389,13 @@ func (x *exchange) remember(end ending) {
 	if end.refused() || x.state.Attempts == 0 || x.policy().Profile != failover.ProfileBalanced {
 		return
 	}
-	body := x.body.bytes()
-	if body == nil {
-		return
+	self := x.self
+	if end.broken == nil {
+		body := x.body.bytes()
+		if body == nil {
+			return
+		}
+		self = formerKeyOf(x.key.ID, x.session.id, body)
 	}
 	now := time.Now()
 	f := x.former
@@ -412,7 +417,7 @@ func (x *exchange) remember(end ending) {
 		end.err.RetryAfter = max(end.err.RetryAfter, min(f.next.Sub(now), formerRetry))
 	}
 	f.expires = now.Add(formerTTL + end.err.RetryAfter)
-	x.g.former.put(formerKeyOf(x.key.ID, x.session.id, body), f, now)
+	x.g.former.put(self, f, now)
 }
 
 // Refuse writes an error before anything was opened, and says which status it wrote.

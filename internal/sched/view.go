@@ -257,6 +257,17 @@ func (c *Candidate) Well() bool {
 	return true
 }
 
+// Probing reports whether a request that is let in now finds out whether the candidate
+// is back from a rest.
+func (c *Candidate) Probing(now time.Time) bool {
+	for _, cell := range c.Rests {
+		if cell.State(now) == Probing {
+			return true
+		}
+	}
+	return false
+}
+
 // Resting reports whether any of the candidate's rests keeps requests out at now.
 func (c *Candidate) Resting(now time.Time) bool { return c.blocked(now.UnixMilli()) > 0 }
 
