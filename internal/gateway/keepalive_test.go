@@ -140,7 +140,7 @@ func TestSignsOfLife(t *testing.T) {
 }
 
 // TestUpstreamPings: the upstream's own pings are signs enough for everybody but a client that
-// takes them, inside a block, for silence.
+// soon takes them for silence.
 func TestUpstreamPings(t *testing.T) {
 	for name, c := range map[string]struct {
 		agent string
