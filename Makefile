@@ -2,7 +2,7 @@
 # stages themselves are in scripts/stages.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint race arch fuzz build builds demo drill bench bench-quick bench-profile bench-build clean
+.PHONY: help test lint race arch fuzz build builds demo drill bench bench-quick bench-profile bench-build clients clients-long clean
 
 BENCH := bin/bench
 
@@ -48,5 +48,11 @@ bench-profile: bench-build ## profiles of every scenario, in bench/profiles
 bench-build:
 	@go build -o $(BENCH)/ ./bench/cmd/... ./cmd/turnout
 
+clients: ## the keep-alives with the real clients, from npm: about 2 minutes (CLIENTS='part of a row')
+	@test/clients/run $(if $(CLIENTS),'$(CLIENTS)')
+
+clients-long: ## the same with Claude Code's own watchdogs, about 14 minutes
+	@test/clients/run long $(if $(CLIENTS),'$(CLIENTS)')
+
 clean: ## remove what the other targets made
-	@rm -rf bin bench/results bench/profiles
+	@rm -rf bin bench/results bench/profiles test/clients/node_modules
