@@ -155,3 +155,39 @@ func (f *formerStates) put(k formerKey, s former, now time.Time) {
 	f.m[k] = s
 	f.count.Store(int32(len(f.m)))
 }
+
+// remember keeps the state of a failed request for the client's own retry.
+func (x *exchange) remember(end ending) {
+	if end.refused() || x.state.Attempts == 0 || x.policy().Profile != failover.ProfileBalanced {
+		return
+	}
+	self := x.self
+	if end.broken == nil {
+		body := x.body.bytes()
+		if body == nil {
+			return
+		}
+		self = formerKeyOf(x.key.ID, x.session.id, body)
+	}
+	now := time.Now()
+	f := x.former
+	switch {
+	case !f.known():
+		f = former{patience: formerPatience, next: now.Add(formerPatience)}
+	case x.trial:
+		f.patience *= 2
+		if f.attempts >= formerMany {
+			f.patience *= 2
+		}
+		f.next = now.Add(f.patience)
+	}
+	f.attempts += len(x.attempts)
+	f.state = x.state
+	if !x.anyLeft(&f.state) {
+		// Until then the same request is refused at once. A client that is told to wait for
+		// longer only sleeps, and each of its tries finds the next trial due.
+		end.err.RetryAfter = max(end.err.RetryAfter, min(f.next.Sub(now), formerRetry))
+	}
+	f.expires = now.Add(formerTTL + end.err.RetryAfter)
+	x.g.former.put(self, f, now)
+}

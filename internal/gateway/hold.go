@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,4 +110,28 @@ func (h *hold) patience() time.Duration {
 		return maxCompletion
 	}
 	return 0
+}
+
+// commitHeader is where a caller that may choose says when its stream is committed.
+const commitHeader = "X-Turnout-Commit"
+
+// commitPoint is when the request's stream is committed: as the caller says, if its
+// key may, else as the key says, else as the pool says.
+func (x *exchange) commitPoint(r *http.Request) (domain.Commit, error) {
+	const op = "read the header x-turnout-commit"
+	if asked := first(r.Header, commitHeader); asked != "" {
+		if !slices.Contains(x.key.Overrides, domain.OverrideCommit) {
+			return domain.Commit{}, domain.Errorf(domain.KindForbidden, op, "this key may not choose its commit point; leave the header x-turnout-commit out, or ask the operator for overrides: [commit]")
+		}
+		c, err := domain.ParseCommit(asked)
+		if err != nil {
+			return c, domain.Errorf(domain.KindInvalid, op, "x-turnout-commit is first_event, content, complete, tokens=N (1 to %d) or seconds=T (0.001 to %d)",
+				domain.MaxCommitTokens, int(domain.MaxCommitTime.Seconds()))
+		}
+		return c, nil
+	}
+	if x.key.Commit != nil {
+		return *x.key.Commit, nil
+	}
+	return x.pools[0].commit, nil
 }

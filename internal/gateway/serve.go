@@ -293,30 +293,6 @@ func (x *exchange) route(r *http.Request) (err error) {
 // it cannot be shown a sign of life, and proxies in between give up at 60 s.
 const jsonHold = 45 * time.Second
 
-// commitHeader is where a caller that may choose says when its stream is committed.
-const commitHeader = "X-Turnout-Commit"
-
-// commitPoint is when the request's stream is committed: as the caller says, if its
-// key may, else as the key says, else as the pool says.
-func (x *exchange) commitPoint(r *http.Request) (domain.Commit, error) {
-	const op = "read the header x-turnout-commit"
-	if asked := first(r.Header, commitHeader); asked != "" {
-		if !slices.Contains(x.key.Overrides, domain.OverrideCommit) {
-			return domain.Commit{}, domain.Errorf(domain.KindForbidden, op, "this key may not choose its commit point; leave the header x-turnout-commit out, or ask the operator for overrides: [commit]")
-		}
-		c, err := domain.ParseCommit(asked)
-		if err != nil {
-			return c, domain.Errorf(domain.KindInvalid, op, "x-turnout-commit is first_event, content, complete, tokens=N (1 to %d) or seconds=T (0.001 to %d)",
-				domain.MaxCommitTokens, int(domain.MaxCommitTime.Seconds()))
-		}
-		return c, nil
-	}
-	if x.key.Commit != nil {
-		return *x.key.Commit, nil
-	}
-	return x.pools[0].commit, nil
-}
-
 // lacksModel reports whether a bound account could serve the session but for the
 // model that this request asks for. Then the request is served elsewhere and the session stays.
 func (x *exchange) lacksModel(id domain.AccountID) bool {
@@ -382,42 +358,6 @@ func (x *exchange) nobody(out [sched.NumVerdicts]int) error {
 		Kind: domain.KindNotFound, Op: op, Param: "model", Code: "model_not_found",
 		Message: fmt.Sprintf("the accounts of this key do not speak %s; use the endpoint of their own protocol", x.d.ID()),
 	}
-}
-
-// remember keeps the state of a failed request for the client's own retry.
-func (x *exchange) remember(end ending) {
-	if end.refused() || x.state.Attempts == 0 || x.policy().Profile != failover.ProfileBalanced {
-		return
-	}
-	self := x.self
-	if end.broken == nil {
-		body := x.body.bytes()
-		if body == nil {
-			return
-		}
-		self = formerKeyOf(x.key.ID, x.session.id, body)
-	}
-	now := time.Now()
-	f := x.former
-	switch {
-	case !f.known():
-		f = former{patience: formerPatience, next: now.Add(formerPatience)}
-	case x.trial:
-		f.patience *= 2
-		if f.attempts >= formerMany {
-			f.patience *= 2
-		}
-		f.next = now.Add(f.patience)
-	}
-	f.attempts += len(x.attempts)
-	f.state = x.state
-	if !x.anyLeft(&f.state) {
-		// Until then the same request is refused at once. A client that is told to wait for
-		// longer only sleeps, and each of its tries finds the next trial due.
-		end.err.RetryAfter = max(end.err.RetryAfter, min(f.next.Sub(now), formerRetry))
-	}
-	f.expires = now.Add(formerTTL + end.err.RetryAfter)
-	x.g.former.put(self, f, now)
 }
 
 // Refuse writes an error before anything was opened, and says which status it wrote.
