@@ -321,7 +321,7 @@ func (c *call) round(soonest time.Duration, rested bool) Decision {
 			return Decision{Reason: ReasonWaitingUsed}
 		}
 	}
-	if rested && !within(soonest, r.LongestStated) || !c.affords(full) || rested && !c.affords(soonest) {
+	if rested && !within(soonest, r.LongestStated) || !c.affords(full) || rested && !c.affords(soonest) || !c.holds(max(full, soonest)) {
 		return Decision{Reason: ReasonWaitingUsed}
 	}
 	s.Rounds++
@@ -417,7 +417,13 @@ func (c *call) pace(wait time.Duration) time.Duration {
 // affords reports whether a wait is within the budgets of waiting and of time.
 func (c *call) affords(wait time.Duration) bool {
 	end := plus(max(c.o.Spent, 0), wait)
-	return within(plus(c.s.Waited, wait), c.p.Waiting) && within(end, c.p.Total) && (c.s.HoldUntil <= 0 || end <= c.s.HoldUntil)
+	return within(plus(c.s.Waited, wait), c.p.Waiting) && within(end, c.p.Total)
+}
+
+// holds reports whether a caller can be held for a wait. Going on at once is no hold,
+// however late it is.
+func (c *call) holds(wait time.Duration) bool {
+	return c.s.HoldUntil <= 0 || wait <= 0 || plus(max(c.o.Spent, 0), wait) <= c.s.HoldUntil
 }
 
 func within(wait, longest time.Duration) bool { return longest == NoBound || wait <= longest }

@@ -34,7 +34,7 @@ func (c *call) grace(a *AccountState) (Decision, bool) {
 func (c *call) stay(n int) (Decision, bool) {
 	r := &c.p.Grace
 	full, stated, ok := c.wait(r, n)
-	if !ok {
+	if !ok || !c.holds(full) {
 		return Decision{Reason: ReasonWaitTooLong}, false
 	}
 	d := Decision{Reason: ReasonGrace}

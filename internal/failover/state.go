@@ -42,8 +42,8 @@ type State struct {
 	// Reserved is how many of the attempts are kept for models that are still to be
 	// fallen back to, so that the asked one cannot use them all up.
 	Reserved int
-	// HoldUntil, if positive, is how long after the request's arrival the last wait must
-	// be over: a caller whose answer cannot show a sign of life gives up by itself.
+	// HoldUntil, if positive, is how long after the request's arrival a wait for an
+	// account to return must be over: a caller whose answer cannot show a sign of life gives up by itself.
 	HoldUntil time.Duration
 
 	Accounts      []AccountState // ascending by ID

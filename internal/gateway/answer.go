@@ -126,7 +126,7 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 	}
 	a.committed = at
 	if !a.opened {
-		if at.fallback {
+		if at.target.fallback {
 			a.w.Header()[modelHeader] = []string{at.cand.Sent}
 		}
 		if length >= 0 {

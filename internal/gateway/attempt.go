@@ -29,16 +29,16 @@ const (
 // attempt is one try at one account. Its fields belong to the goroutine that runs it
 // until it has returned.
 type attempt struct {
-	x        *exchange
-	n        int
-	cand     *sched.Candidate
-	plat     *platform.Platform
-	choice   sched.Decision
-	retry    bool // asks the same provider again because of a fault of its own
-	beside   bool
-	fallback bool // under another model than the asked one
-	probe    bool // finds out whether the account is back from a rest
-	alone    bool // a lack of capacity that only this account has reported so far
+	x      *exchange
+	n      int
+	cand   *sched.Candidate
+	plat   *platform.Platform
+	choice sched.Decision
+	retry  bool // asks the same provider again because of a fault of its own
+	beside bool
+	target *target // the model that it is made for
+	probe  bool    // finds out whether the account is back from a rest
+	alone  bool    // a lack of capacity that only this account has reported so far
 
 	onStart func() // once the watch runs
 	ctx     context.Context
@@ -85,6 +85,10 @@ func (at *attempt) run() result {
 		if at.verdict.Class == failover.FirstTokenLate {
 			x.g.learned.add(at.learn, at.took, 0)
 		}
+	case resultLost:
+		if at.firstContent == 0 && at.took >= at.limits.soft {
+			x.g.learned.add(at.learn, at.took, 0) // it was slow, and would have taken longer
+		}
 	}
 	return at.result
 }
@@ -113,6 +117,9 @@ func (at *attempt) exchange() result {
 		u = &withQuery
 	}
 	payload := x.payload(at.cand.Sent)
+	if payload == nil {
+		return resultLost
+	}
 	resp, err := x.g.deps.Upstream.Send(at.ctx, &upstream.Call{
 		Account: at.cand.Account, Platform: at.plat, URL: u, Method: http.MethodPost, Header: x.header,
 		Length: payload.length, Body: payload.open,

@@ -73,7 +73,7 @@ func (x *exchange) slow(at *attempt) {
 	if started {
 		x.register(beside)
 		if t.fallback && t == other {
-			x.fell = append(x.fell, t.model)
+			x.fell = append(x.fell, t.model) // until it has failed
 		}
 		side.at = beside
 	} else {

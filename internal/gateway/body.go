@@ -187,6 +187,7 @@ const (
 )
 
 // edit prepares the body with edits, which must not overlap; absent ones are skipped.
+// nil: the body has been let go.
 func (b *body) edit(edits ...dialect.Edit) *edited {
 	e := &edited{b: b}
 	if len(edits) == 2 && edits[1].Present() && (!edits[0].Present() || edits[1].At.Start < edits[0].At.Start) {
@@ -200,6 +201,11 @@ func (b *body) edit(edits ...dialect.Edit) *edited {
 			e.length += int64(end - at)
 		}
 	}
+	b.mu.Lock() // the commit of another attempt may let the body go at any moment
+	defer b.mu.Unlock()
+	if b.released {
+		return nil
+	}
 	for _, ed := range edits {
 		if !ed.Present() {
 			continue
@@ -210,15 +216,14 @@ func (b *body) edit(edits ...dialect.Edit) *edited {
 		e.length += int64(len(ed.With))
 		at = ed.At.End
 	}
-	src := b.bytes()
-	keep(len(src))
+	keep(len(b.buf))
 	if e.length <= maxFlat {
 		e.flat = make([]byte, 0, e.length)
 		for i := range e.n {
 			if part := &e.parts[i]; part.With != nil {
 				e.flat = append(e.flat, part.With...)
 			} else {
-				e.flat = append(e.flat, src[part.At.Start:part.At.End]...)
+				e.flat = append(e.flat, b.buf[part.At.Start:part.At.End]...)
 			}
 		}
 	}

@@ -23,6 +23,9 @@ func (x *exchange) ruled(end ending, class failover.Class, cause *attempt) endin
 			}
 			x.g.deps.Observer.Event(EventErrorRule, "pass", 1)
 			end.raw = cause
+			if !namesRefusal(rule, cause.status) {
+				end.replaced = http.StatusBadGateway
+			}
 			end.err.Message = string(redact([]byte(cause.verdict.Message), cause.cand.Account)) // should the answer be open already
 			return end
 		}
@@ -30,9 +33,19 @@ func (x *exchange) ruled(end ending, class failover.Class, cause *attempt) endin
 		end.raw = nil
 		end.replaced = rule.NewStatus
 		replace(end.err, rule)
+		end.keepRetry = rule.RetryAfter > 0
 		return end
 	}
 	return end
+}
+
+// namesRefusal reports whether a rule may hand on a status: that an upstream refuses an
+// account (401, 403) would tell a caller that its own key is refused, so a rule has to mean it.
+func namesRefusal(rule *domain.ErrorRule, status int) bool {
+	if status != http.StatusUnauthorized && status != http.StatusForbidden {
+		return true
+	}
+	return rule.Status == status || rule.Class == failover.Credential.String() || rule.Class == failover.Permission.String()
 }
 
 func rulesOn(rule *domain.ErrorRule, class failover.Class, cause *attempt) bool {

@@ -21,17 +21,20 @@ type exchange struct {
 	began time.Time
 	ctx   context.Context
 
-	d      dialect.Dialect
-	key    *domain.Key
-	req    dialect.Request
-	body   *body
-	header http.Header // what goes upstream, but for the credential
-	query  string
-	path   string // of a further path of the dialect; empty: the main one
-	pools  []*pool
-	target atomic.Pointer[target] // the model that serves
-	ans    *answer
+	d       dialect.Dialect
+	key     *domain.Key
+	req     dialect.Request
+	body    *body
+	header  http.Header // what goes upstream, but for the credential
+	query   string
+	path    string // of a further path of the dialect; empty: the main one
+	pools   []*pool
+	target  atomic.Pointer[target]    // the model that serves
+	targets atomic.Pointer[[]*target] // it, and those before it
+	seed    uint64                    // of whatever is drawn for this request
+	ans     *answer
 
+	ended        bool          // finish has done its work
 	commit       domain.Commit // when a streamed answer is committed
 	session      session
 	boundAtStart domain.AccountID
@@ -82,12 +85,13 @@ type sideAttempt struct {
 
 // ending is how the request as a whole ended.
 type ending struct {
-	served   *attempt      // owns a whole answer
-	broken   *attempt      // owns an answer that broke
-	left     bool          // the caller left
-	err      *domain.Error // told to the caller
-	raw      *attempt      // whose error is passed on as it came
-	replaced int           // the status that a rule puts in place of the error's; 0: none does
+	served    *attempt      // owns a whole answer
+	broken    *attempt      // owns an answer that broke
+	left      bool          // the caller left
+	err       *domain.Error // told to the caller
+	raw       *attempt      // whose error is passed on as it came
+	keepRetry bool          // a rule says when to come back
+	replaced  int           // the status that a rule puts in place of the error's; 0: none does
 }
 
 // refused reports whether the provider refused the request itself.
@@ -153,6 +157,7 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 				return nil, ending{left: true}
 			}
 			*next = tryNext{retryOf: x.braked()}
+			x.beginAgain()
 			continue
 		}
 		at := x.newAttempt(x.target.Load(), picked.cand, picked.choice, next.retryOf == x.provider(picked.cand))
@@ -209,6 +214,9 @@ func (x *exchange) settle(at *attempt, res result) (d failover.Decision, end end
 	side := x.takeSide(res)
 	if side != nil {
 		<-side.done
+	}
+	if side != nil && side.at != nil && res == resultFailed {
+		x.besideFailed(side.at, side.at.result == resultFailed && side.decision.Action != failover.Await)
 	}
 	if side != nil && side.at != nil {
 		// The later failure of the two decides: the earlier one was told to await it.
@@ -285,7 +293,7 @@ func (x *exchange) loadKey(c *sched.Candidate) loadKey { return loadKey{x.pools[
 
 func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice sched.Decision, retry bool) *attempt {
 	plat := x.snap.platforms[c.ID]
-	at := &attempt{x: x, cand: c, plat: plat, choice: choice, retry: retry, fallback: t.fallback}
+	at := &attempt{x: x, cand: c, plat: plat, choice: choice, retry: retry, target: t}
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))
@@ -344,7 +352,8 @@ func (x *exchange) warmAt(id domain.AccountID) int64 {
 	return 0
 }
 
-// payload is the body as it goes upstream under a model's name there.
+// payload is the body as it goes upstream under a model's name there; nil: another
+// attempt has become the answer, and the body was let go.
 func (x *exchange) payload(sent string) *edited {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -358,7 +367,9 @@ func (x *exchange) payload(sent string) *edited {
 		rename = dialect.Edit{At: x.req.ModelAt, With: dialect.AppendString(nil, sent)}
 	}
 	p := x.body.edit(rename, x.req.AskUsage)
-	x.payloads = append(x.payloads, payload{sent, p})
+	if p != nil {
+		x.payloads = append(x.payloads, payload{sent, p})
+	}
 	return p
 }
 

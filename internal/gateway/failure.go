@@ -58,6 +58,9 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 		x.g.loads.began(x.paid, true, now)
 	}
 	x.mu.Unlock()
+	if d.Wait == 0 && !at.beside {
+		x.seat.leave()
+	}
 
 	x.effects(d.Before, at)
 	x.g.deps.Observer.Attempt(at.plat.Name, o.Class.String(), d.Action.String(), at.took)
@@ -116,7 +119,7 @@ func (x *exchange) stakeAt(id domain.AccountID) failover.Stake {
 // alternative is where the scheduler would go if an account were left out now.
 func (x *exchange) alternative(leave domain.AccountID) *sched.Candidate {
 	x.mu.Lock()
-	req := sched.Request{Now: time.Now(), Seed: x.state.Seed, Exclude: append(x.state.Failed(), leave), ExcludeOrgs: x.state.Organizations}
+	req := sched.Request{Now: time.Now(), Seed: x.seed, Exclude: append(x.state.Failed(), leave), ExcludeOrgs: x.state.Organizations}
 	x.mu.Unlock()
 	for _, v := range x.views() {
 		if d := sched.Choose(v, req); d.Candidate != nil {
@@ -158,7 +161,7 @@ func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
 
 // resting names accounts that rest, and why.
 func (x *exchange) resting(now time.Time) (out []noteRest) {
-	for _, v := range x.views() {
+	for _, v := range x.everywhere() {
 		for i := range v.Candidates {
 			c := &v.Candidates[i]
 			for _, cell := range c.Rests {
@@ -174,7 +177,7 @@ func (x *exchange) resting(now time.Time) (out []noteRest) {
 
 // soonest is how long it takes until the first resting account returns.
 func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d time.Duration, known bool) {
-	for _, v := range x.views() {
+	for _, v := range x.everywhere() {
 		if left, ok := v.Soonest(now, skip); ok && (!known || left < d) {
 			d, known = left, true
 		}
@@ -199,6 +202,10 @@ func (x *exchange) stayOrMove() failover.Decision {
 				break
 			}
 		}
+	}
+	if x.hasFallback(o.Class) {
+		other, _ := x.freeFallback(o.Class)
+		o.Fallback = other != nil
 	}
 	o.Ahead, x.seat = x.g.crowd.join(crowdKey{account: c.ID}, x.key.ID)
 	x.mu.Lock()

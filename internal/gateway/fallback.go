@@ -19,6 +19,20 @@ type target struct {
 // views are the accounts that may serve the request now, pool by pool.
 func (x *exchange) views() []*sched.View { return x.target.Load().views }
 
+// everywhere are the views of the asked model and of every one that was gone on with.
+func (x *exchange) everywhere() (views []*sched.View) {
+	for _, t := range *x.targets.Load() {
+		views = append(views, t.views...)
+	}
+	return views
+}
+
+// aim begins with a target.
+func (x *exchange) aim(t *target) {
+	x.target.Store(t)
+	x.targets.Store(&[]*target{t})
+}
+
 // fallsBack reports whether another model may serve a request that failed so. What the
 // provider refuses for its content is not routed around, and a caller's fault is one everywhere.
 func fallsBack(c failover.Class) bool {
@@ -48,15 +62,8 @@ func (x *exchange) fallbackModels(c failover.Class) []string {
 func (x *exchange) freeFallback(c failover.Class) (t *target, left int) {
 	models := x.fallbackModels(c)
 	for i, m := range models {
-		t := &target{model: m, fallback: true}
-		for _, name := range x.key.Pools {
-			if p := x.snap.pools[name]; p != nil && p.Enabled {
-				if v := x.snap.view(p, m, x.d.ID(), x.key); len(v.Candidates) > 0 {
-					t.views = append(t.views, v)
-				}
-			}
-		}
-		req := sched.Request{Now: time.Now(), Seed: x.state.Seed}
+		t := x.fallbackTo(m)
+		req := sched.Request{Now: time.Now(), Seed: x.seed}
 		for _, v := range t.views {
 			if sched.Choose(v, req).Candidate != nil {
 				return t, len(models) - i - 1
@@ -64,6 +71,28 @@ func (x *exchange) freeFallback(c failover.Class) (t *target, left int) {
 		}
 	}
 	return nil, 0
+}
+
+// anyFallback is the first fallback that any account serves at all; nil: there is none.
+func (x *exchange) anyFallback(c failover.Class) *target {
+	for _, m := range x.fallbackModels(c) {
+		if t := x.fallbackTo(m); len(t.views) > 0 {
+			return t
+		}
+	}
+	return nil
+}
+
+func (x *exchange) fallbackTo(model string) *target {
+	t := &target{model: model, fallback: true}
+	for _, name := range x.key.Pools {
+		if p := x.snap.pools[name]; p != nil && p.Enabled {
+			if v := x.snap.view(p, model, x.d.ID(), x.key); len(v.Candidates) > 0 {
+				t.views = append(t.views, v)
+			}
+		}
+	}
+	return t
 }
 
 // hasFallback reports whether anything is configured beside the asked model.
@@ -94,8 +123,43 @@ func (x *exchange) fallBack() bool {
 // follow makes a fallback the model that serves; the lock is held. The session stays bound where its cache is.
 func (x *exchange) follow(t *target) {
 	x.target.Store(t)
-	x.fell = append(x.fell, t.model)
+	targets := *x.targets.Load()
+	if !slices.Contains(targets, t) {
+		targets = append(slices.Clone(targets), t)
+		x.targets.Store(&targets)
+	}
+	if !slices.Contains(x.fell, t.model) {
+		x.fell = append(x.fell, t.model)
+	}
 	x.stays = true
+}
+
+// besideFailed is what follows for fallbacks when an attempt beside failed: if it is the one that
+// decides what comes next, its model serves from now on; else that model may be tried
+// again.
+func (x *exchange) besideFailed(side *attempt, decides bool) {
+	if !side.target.fallback || side.result != resultFailed {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if decides {
+		x.follow(side.target)
+		return
+	}
+	x.fell = slices.DeleteFunc(x.fell, func(m string) bool { return m == side.target.model })
+}
+
+// beginAgain goes back to the first target after a round.
+func (x *exchange) beginAgain() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	first := (*x.targets.Load())[0]
+	x.target.Store(first)
+	x.fell = nil
+	if first.fallback {
+		x.fell = []string{first.model}
+	}
 }
 
 // cause is the class of failure because of which the asked model cannot be served;

@@ -64,7 +64,7 @@ func (x *exchange) bind(at *attempt, now time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	moved := x.binding.Account != at.cand.ID
-	if at.fallback || moved && x.stays && x.binding.Account != 0 {
+	if at.target.fallback || moved && x.stays && x.binding.Account != 0 {
 		return
 	}
 	b := domain.Binding{Session: x.session.id, Account: at.cand.ID, Expires: now.Add(x.snap.Settings.SessionTTL)}
@@ -94,7 +94,7 @@ const (
 // warm notes what is in the account's cache now, and binds a derived session once there is
 // something to lose.
 func (x *exchange) warm(at *attempt) {
-	if !at.usage.Reported || at.fallback { // another model's cache is another cache
+	if !at.usage.Reported || at.target.fallback { // another model's cache is another cache
 		return
 	}
 	tokens := at.usage.Warm()
@@ -167,6 +167,9 @@ func (x *exchange) failureError(f failover.Failure) *domain.Error {
 	if !known && x.former.next.After(now) {
 		soonest, known = min(x.former.next.Sub(now), formerRetry), true // when this request may try again
 	}
+	if known && x.anyFree(f.Account, now) {
+		soonest = time.Second // somebody failed, and rests not: a moment may do
+	}
 	e := &domain.Error{Op: "serve the request", FromProvider: true}
 	tried := ""
 	if n := len(x.attempts); n > 0 {
@@ -178,9 +181,9 @@ func (x *exchange) failureError(f failover.Failure) *domain.Error {
 	model := x.req.Model
 	switch f.Class {
 	case failover.RateLimited:
-		e.Kind, e.Message = domain.KindRateLimited, "the provider's rate limit for "+model+" is reached on every account"+tried
+		e.Kind, e.Message = domain.KindRateLimited, "the provider's rate limit for "+model+" is reached on every account that was asked"+tried
 	case failover.QuotaExhausted:
-		e.Kind, e.Code, e.Message = domain.KindRateLimited, "insufficient_quota", "the provider's quota for "+model+" is used up on every account"+tried
+		e.Kind, e.Code, e.Message = domain.KindRateLimited, "insufficient_quota", "the provider's quota for "+model+" is used up on every account that was asked"+tried
 	case failover.Capacity:
 		e.Kind, e.Message = domain.KindOverloaded, "the provider is out of capacity for "+model+tried
 	case failover.Credential, failover.Permission:
@@ -219,6 +222,19 @@ func (x *exchange) failureError(f failover.Failure) *domain.Error {
 		}
 	}
 	return e
+}
+
+// anyFree reports whether an account other than the given one could be asked at once,
+// as far as rests say.
+func (x *exchange) anyFree(but domain.AccountID, now time.Time) bool {
+	for _, v := range x.everywhere() {
+		for i := range v.Candidates {
+			if c := &v.Candidates[i]; c.ID != but && !c.Resting(now) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // lasting reports whether a candidate rests for a cause that time does not mend, so
@@ -269,7 +285,8 @@ func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool)
 	switch {
 	case e.RetryAfter > longRetryAfter,
 		// Failover has been tried; two more rounds of the SDK's own add nothing.
-		tried && (e.Kind == domain.KindUpstream || e.Kind == domain.KindUpstreamTimeout):
+		tried && (e.Kind == domain.KindUpstream || e.Kind == domain.KindUpstreamTimeout),
+		tried && e.Kind == domain.KindOverloaded && e.RetryAfter == 0:
 		h["X-Should-Retry"] = []string{"false"}
 	}
 }
@@ -280,13 +297,17 @@ func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool)
 // a word is touched.
 var private = regexp.MustCompile(`\b(sk|pk|rk|sess)-[A-Za-z0-9_*\-]{6,}|\b(org-|orgs-|proj_|wrkspc_|acct_)[A-Za-z0-9]{16,}\b`)
 
+// privateID matches a UUID that the text says to be an account's own, as Anthropic's
+// "(org: 00000000-0000-…)"; any other may be the caller's.
+var privateID = regexp.MustCompile(`(?i)\b((?:org|organization|organisation|workspace|account|project)(?:[_ -]?(?:id|uuid))?\W{1,5})[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`)
+
 // redact takes an account's private parts out of an upstream's text.
 func redact(body []byte, a *domain.Account) []byte {
 	s := string(body)
 	if k := a.APIKey.Reveal(); k != "" {
 		s = strings.ReplaceAll(s, k, "[redacted]")
 	}
-	return []byte(private.ReplaceAllString(s, "[redacted]"))
+	return []byte(privateID.ReplaceAllString(private.ReplaceAllString(s, "[redacted]"), "${1}[redacted]"))
 }
 
 // deliver tells the caller how the request ended, where it does not know yet.
@@ -301,13 +322,14 @@ func (x *exchange) deliver(end ending) (status int) {
 	}
 	id := x.id.String()
 	status, body := x.d.Error(end.err, id)
-	switch {
-	case end.replaced != 0:
-		status = end.replaced
-	case end.raw != nil && end.raw.status >= http.StatusBadRequest:
-		status, body = end.raw.status, redact(end.raw.body, end.raw.cand.Account)
-	case end.raw != nil: // an error inside a success
+	if end.raw != nil {
 		body = redact(end.raw.body, end.raw.cand.Account)
+		if end.raw.status >= http.StatusBadRequest { // else it was an error inside a success
+			status = end.raw.status
+		}
+	}
+	if end.replaced != 0 {
+		status = end.replaced
 	}
 	x.ans.fail(x.req.Stream, status, body, x.d.StreamError(end.err, id), func(h http.Header) {
 		retryHeaders(h, x.d, end.err, len(x.attempts) > 0 || x.former.known())

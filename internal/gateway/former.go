@@ -183,7 +183,7 @@ func (x *exchange) remember(end ending) {
 	}
 	f.attempts += len(x.attempts)
 	f.state = x.state
-	if !x.anyLeft(&f.state) {
+	if !x.anyLeft(&f.state) && !end.keepRetry {
 		// Until then the same request is refused at once. A client that is told to wait for
 		// longer only sleeps, and each of its tries finds the next trial due.
 		end.err.RetryAfter = max(end.err.RetryAfter, min(f.next.Sub(now), formerRetry))

@@ -34,6 +34,7 @@ type hold struct {
 	tokens int
 	first  time.Time // of the first content; zero: none yet
 	timer  *time.Timer
+	over   bool   // the stream has ended
 	bound  string // what ended the hold before its point was reached
 }
 
@@ -97,6 +98,12 @@ func (h *hold) due(kind dialect.EventKind, size int) bool {
 		h.bound = "bytes"
 	}
 	return h.bound != ""
+}
+
+// endsSoon reports whether the clock lets the answer go within d: then nothing is
+// gained by giving it up sooner.
+func (h *hold) endsSoon(now time.Time, d time.Duration) bool {
+	return h.commit.Point == domain.CommitSeconds && !h.first.IsZero() && h.first.Add(h.commit.Time).Sub(now) <= d
 }
 
 // patience is how long content is held back at most.

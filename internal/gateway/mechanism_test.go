@@ -425,7 +425,7 @@ func TestErrorRules(t *testing.T) {
 	}{
 		"no rule":           {rule(), quota, askJSON, 502, []string{"api_error"}, "Region", nil},
 		"pass":              {rule(domain.ErrorRule{Class: "permission", Pass: true}), quota, askJSON, 403, []string{"permission_error", "Region not supported", "[redacted]"}, "sk-a", nil},
-		"pass by its words": {rule(domain.ErrorRule{Contains: "REGION", Pass: true}), quota, askJSON, 403, []string{"Region"}, "", nil},
+		"pass by its words": {rule(domain.ErrorRule{Contains: "REGION", Pass: true}), quota, askJSON, 502, []string{"Region"}, "", nil},
 		"pass by its code":  {rule(domain.ErrorRule{Code: "permission_error", Status: 403, Platform: "anthropic", Pass: true}), quota, askJSON, 403, []string{"Region"}, "", nil},
 		"replace": {rule(domain.ErrorRule{Class: "permission", NewStatus: 429, Message: "Ask the desk", NewCode: "desk", RetryAfter: time.Minute}), quota, askJSON, 429,
 			[]string{"rate_limit_error", "Ask the desk", "req_"}, "Region", map[string]string{"Retry-After": "60"}},

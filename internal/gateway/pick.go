@@ -77,6 +77,10 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 		if patience <= 0 {
 			break
 		}
+		if other, _ := x.freeFallback(failover.Unknown); other != nil {
+			patience = min(patience, x.snap.Settings.StickyWait) // another model is free: that is worth a moment only
+			deadline = time.Now().Add(patience)
+		}
 		c, full := x.line(0, patience, patience, choice)
 		if c != nil {
 			choice.Candidate, choice.Rule = c, sched.RuleWaited
@@ -111,7 +115,7 @@ func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.Acco
 
 func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besides domain.AccountID) (*sched.Candidate, sched.Decision) {
 	x.mu.Lock()
-	req := sched.Request{Now: time.Now(), Seed: x.state.Seed, Pin: pin}
+	req := sched.Request{Now: time.Now(), Seed: x.seed, Pin: pin}
 	if pin == 0 {
 		req.Exclude, req.ExcludeOrgs = x.state.Failed(), x.state.Organizations
 	}

@@ -89,6 +89,7 @@ func (r *relayer) run() result {
 		n, err := r.resp.Body.Read(r.buf[r.n:])
 		r.hold.mu.Lock()
 		res, stop := r.arrived(n, err)
+		r.hold.over = stop
 		r.hold.mu.Unlock()
 		if stop {
 			if r.ended {
@@ -234,7 +235,7 @@ func (r *relayer) events() (res result, stop bool) {
 	case r.reader.Finished():
 		at.watch.Progress(upstream.LimitFinish, at.x.pools[0].limits.Finish)
 	case r.owns || !r.hold.first.IsZero():
-		at.watch.Progress(upstream.LimitStall, stallLimit(&at.x.pools[0].limits, r.reader.Open(), r.owns || r.patient, at.plat.Pings, &r.gaps))
+		at.watch.Progress(upstream.LimitStall, stallLimit(&at.x.pools[0].limits, r.reader.Open(), r.owns || r.patient || r.hold.endsSoon(now, at.x.pools[0].limits.TextLeast), at.plat.Pings, &r.gaps))
 	}
 	return 0, false
 }
@@ -273,7 +274,7 @@ func (r *relayer) timeUp() {
 	h := &r.hold
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r.owns || h.timer == nil {
+	if r.owns || h.over || h.timer == nil {
 		return
 	}
 	if h.commit.Point != domain.CommitSeconds {
@@ -281,6 +282,7 @@ func (r *relayer) timeUp() {
 	}
 	if _, ok := r.commit(); ok {
 		r.at.watch.Progress(upstream.LimitStall, stallLimit(&r.at.x.pools[0].limits, r.reader.Open(), true, r.at.plat.Pings, &r.gaps))
+		r.tellBlock()
 		_ = r.at.x.ans.write(writeWhole|writeFlush, h.release()) // a caller that is gone is noticed at the next write
 	}
 }
@@ -329,11 +331,16 @@ func (r *relayer) flush() error {
 	if r.quiet {
 		mode |= writeQuiet
 	}
+	r.tellBlock()
+	return r.at.x.ans.write(mode, r.hold.release(), part)
+}
+
+// tellBlock tells the answer what a sign of life is in the block that is open now.
+func (r *relayer) tellBlock() {
 	if alive := r.reader.KeepAlive(); len(alive) != len(r.alive) || len(alive) > 0 && &alive[0] != &r.alive[0] {
 		r.alive = alive
 		r.at.x.ans.inside(alive)
 	}
-	return r.at.x.ans.write(mode, r.hold.release(), part)
 }
 
 // drop leaves the next size bytes out.

@@ -39,8 +39,34 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialec
 	if x == nil {
 		return
 	}
-	defer x.body.release()
+	defer x.leave()
 	x.finish(x.run())
+	x.ended = true
+}
+
+// leave lets the body go. Where the request did not come to its end but crashed, it
+// also stops what still runs and settles what is held; the panic goes on.
+func (x *exchange) leave() {
+	x.body.release()
+	if x.ended {
+		return
+	}
+	x.ans.end()
+	x.seat.leave()
+	x.mu.Lock()
+	running := append([]*attempt(nil), x.running...)
+	x.running = nil
+	x.mu.Unlock()
+	for _, at := range running {
+		at.cancel(nil)
+		if at.watch != nil {
+			at.watch.Stop()
+		}
+		if !at.beside { // that one runs in a goroutine of its own, and ends with its context
+			x.g.queue.release(at.cand.ID, at.cand.Live, time.Now())
+		}
+	}
+	x.g.deps.Ledger.Settle(x.id, 0, domain.Usage{})
 }
 
 // receive reads and checks a request; nil: it was refused, and the caller told.
@@ -50,7 +76,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dial
 	began := time.Now()
 	id := domain.NewRequestID(began)
 	w.Header()[requestIDHeader] = []string{id.String()}
-	x := &exchange{g: g, id: id, began: began, d: d, path: path}
+	x := &exchange{g: g, id: id, began: began, d: d, path: path, seed: seed(id)}
 	if err := x.admit(r); err != nil {
 		Refuse(w, d, err, id)
 		return nil
@@ -82,6 +108,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dial
 // finish answers, settles, remembers and records.
 func (x *exchange) finish(end ending) {
 	g := x.g
+	x.seat.leave()
 	if end.served == nil && end.broken == nil && !end.left {
 		x.remember(end)
 	}
@@ -244,14 +271,14 @@ func (x *exchange) route(r *http.Request) (err error) {
 	}
 	if len(t.views) == 0 {
 		if x.pools = append(x.pools, first); first != nil {
-			t, _ = x.freeFallback(failover.ModelGone)
+			t = x.anyFallback(failover.ModelGone)
 		}
 		if first == nil || t == nil {
 			return x.nobody(out)
 		}
 		x.fell = append(x.fell, t.model)
 	}
-	x.target.Store(t)
+	x.aim(t)
 	if x.commit, err = x.commitPoint(r); err != nil {
 		return err
 	}
@@ -276,11 +303,11 @@ func (x *exchange) route(r *http.Request) (err error) {
 	if t.fallback {
 		bound, x.stays = 0, true
 	}
-	x.state = failover.NewState(failover.Session{HasBound: bound != 0, Bound: bound, BoundKnown: bound != 0}, seed(x.id))
+	x.state = failover.NewState(failover.Session{HasBound: bound != 0, Bound: bound, BoundKnown: bound != 0}, x.seed)
 	if x.hasFallback(failover.Unknown) {
 		x.state.Reserved = 1
 	}
-	if !x.req.Stream {
+	if !x.req.Stream && x.policy().Profile == failover.ProfileBalanced {
 		x.state.HoldUntil = jsonHold
 	}
 	if x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {

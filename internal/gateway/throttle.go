@@ -18,7 +18,7 @@ const throttleRetry = 5 * time.Second
 // is not spared: finding out is what its few requests are for.
 func (x *exchange) throttled(p picked) (picked, *domain.Error) {
 	c := p.cand
-	if x.tried() > 0 || returning(c) || !x.g.loads.refuses(x.loadKey(c), bits.Reverse64(x.state.Seed), time.Now()) {
+	if x.tried() > 0 || returning(c) || !x.g.loads.refuses(x.loadKey(c), bits.Reverse64(x.seed), time.Now()) {
 		return p, nil
 	}
 	c.EndProbe()
@@ -50,7 +50,7 @@ func returning(c *sched.Candidate) bool {
 // elsewhere takes an account of any other provider than the named one.
 func (x *exchange) elsewhere(provider string) (*sched.Candidate, sched.Decision) {
 	views := x.views()
-	req := sched.Request{Now: time.Now(), Seed: x.state.Seed}
+	req := sched.Request{Now: time.Now(), Seed: x.seed}
 	for _, v := range views {
 		for i := range v.Candidates {
 			if c := &v.Candidates[i]; x.provider(c) == provider {
