@@ -28,6 +28,7 @@ type loadSlot struct {
 	requests int32 // first attempts
 	retries  int32 // attempts that a fault of the provider's caused there
 	failed   int32 // attempts that ended in a fault of the provider's
+	held     int32 // those of them that are still held against it
 }
 
 // turn drops what has expired.
@@ -49,6 +50,7 @@ func (l *Load) sum() (s loadSlot) {
 		if int64(i) != oldest {
 			s.requests += l.slots[i].requests
 			s.failed += l.slots[i].failed
+			s.held += l.slots[i].held
 		}
 	}
 	return s
@@ -67,7 +69,9 @@ func (l Load) Began(now int64, retry bool) Load {
 
 // Failed is the load after an attempt ended in a fault of the provider's.
 func (l Load) Failed(now int64) Load {
-	l.turn(now).failed++
+	s := l.turn(now)
+	s.failed++
+	s.held++
 	return l
 }
 
@@ -76,7 +80,7 @@ func (l Load) Failed(now int64) Load {
 func (l Load) Answered(now int64) Load {
 	l.turn(now)
 	for i := range l.slots {
-		l.slots[i].failed /= 2
+		l.slots[i].held /= 2
 	}
 	return l
 }
@@ -84,9 +88,7 @@ func (l Load) Answered(now int64) Load {
 // MayRetry reports whether the provider may be asked again because of a fault of
 // its own. If not, Outcome.NoRetries is true.
 func (l Load) MayRetry(now int64, share RetryShare) bool {
-	l.turn(now)
-	s := l.sum()
-	return int(s.retries) < max(share.Floor, int(s.requests)*share.Percent/100)
+	return l.Retries(now, share) > 0
 }
 
 // Retries is how many retries are left now.
@@ -101,7 +103,7 @@ func (l Load) BrownsOut(now int64) bool {
 	l.turn(now)
 	s := l.sum()
 	asked := s.requests + s.retries
-	return asked >= leastLoad && 2*s.failed > asked
+	return asked >= leastLoad/2 && 2*s.failed > asked
 }
 
 // leastLoad is how many attempts say something about a provider.
@@ -115,7 +117,7 @@ func (l Load) Refuse(now int64, draw uint64) bool {
 	l.turn(now)
 	s := l.sum()
 	asked := int64(s.requests) + int64(s.retries)
-	answered := max(asked-int64(s.failed), 0)
+	answered := max(asked-int64(s.held), 0)
 	if asked < leastLoad || asked <= 2*answered {
 		return false
 	}
