@@ -23,6 +23,7 @@ import (
 	"turnout/internal/credential"
 	"turnout/internal/dialect/anthropic"
 	"turnout/internal/dialect/openai"
+	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/gateway"
 	"turnout/internal/jobs"
@@ -138,7 +139,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.renewed(snap, changes)
+	a.renewed(nil, snap, changes)
 	a.gateway.Swap(snap)
 	a.gauges(bodies)
 	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits})
@@ -267,7 +268,7 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	a.renewed(snap, changes)
+	a.renewed(a.gateway.Snapshot(), snap, changes)
 	a.gateway.Swap(snap)
 	lines := []string{"reloaded " + c.File + ": " + changes.String()}
 	for _, w := range warnings {
@@ -290,20 +291,46 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 	return text, nil
 }
 
-// renewed ends the rests that a new credential ends, for the accounts that were
-// edited or came back. Other rests, such as a stated reset, are not the credential's and stay.
-func (a *App) renewed(snap *gateway.Snapshot, changes store.Changes) {
+// renewed ends the rests of accounts that were edited or came back, as far as an edit
+// can mend what they rest for: with another credential, address or organisation all of
+// them, else what an operator mends elsewhere and says so by touching the account (a permission, a
+// balance, a model). before is the configuration that was in force; nil: none was.
+func (a *App) renewed(before, snap *gateway.Snapshot, changes store.Changes) {
+	old := map[domain.AccountID]*domain.Account{}
+	if before != nil {
+		for _, acc := range before.Accounts {
+			old[acc.ID] = acc
+		}
+	}
+	edited := map[domain.AccountID]bool{} // whether it is another account upstream
 	for _, acc := range snap.Accounts {
-		name := "account " + acc.Name
-		if !slices.Contains(changes.Edited, name) && !slices.Contains(changes.Enabled, name) {
-			continue
+		if name := "account " + acc.Name; slices.Contains(changes.Edited, name) || slices.Contains(changes.Enabled, name) {
+			was := old[acc.ID]
+			edited[acc.ID] = was == nil || was.APIKey.Reveal() != acc.APIKey.Reveal() || was.BaseURL != acc.BaseURL || was.Organization != acc.Organization
 		}
-		key := sched.AccountKey(acc.ID)
-		switch cell := a.cells.Rest(key); failover.Class(cell.Class()) {
-		case failover.Credential, failover.Permission:
-			cell.Clear()
-			a.rests.end(key)
+	}
+	if len(edited) == 0 {
+		return
+	}
+	var ended []sched.RestKey
+	a.cells.Each(func(k sched.RestKey, r *sched.Rest) {
+		another, was := edited[k.Account]
+		switch class := failover.Class(r.Class()); {
+		case k.Account == 0 || !was:
+		case another, class == failover.Credential, class == failover.Permission, class == failover.QuotaExhausted, class == failover.ModelGone:
+			r.Clear()
+			ended = append(ended, k)
 		}
+	})
+	for _, acc := range snap.Accounts {
+		if edited[acc.ID] && acc.Organization == "" { // its own limits; those of a named organisation hold for its other keys
+			k := sched.OrganizationKey(acc.Platform, sched.OrganizationOf(acc))
+			a.cells.Rest(k).Clear()
+			ended = append(ended, k)
+		}
+	}
+	for _, k := range ended {
+		a.rests.end(k)
 	}
 }
 

@@ -116,21 +116,11 @@ func (at *attempt) exchange() result {
 		withQuery.RawQuery = x.query
 		u = &withQuery
 	}
-	payload := x.payload(at.cand.Sent)
-	if payload == nil {
-		return resultLost
-	}
-	resp, err := x.g.deps.Upstream.Send(at.ctx, &upstream.Call{
-		Account: at.cand.Account, Platform: at.plat, URL: u, Method: http.MethodPost, Header: x.header,
-		Length: payload.length, Body: payload.open,
-	})
-	if err != nil {
-		return at.failFault(err)
+	resp, res, ok := at.send(u)
+	if !ok {
+		return res
 	}
 	defer func() { _ = resp.Body.Close() }()
-	at.firstByte = time.Since(at.began)
-	at.status = resp.StatusCode
-	at.requestID = resp.Header.Get(x.d.RequestIDHeader())
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return at.failStatus(resp)
 	}
@@ -217,6 +207,9 @@ func (at *attempt) failStatus(resp *http.Response) result {
 	return at.failBody(resp.Header, body)
 }
 
+// freeWhole is how much of a JSON answer is not counted against the memory of bodies, in bytes.
+const freeWhole = 256 << 10
+
 // whole reads a JSON answer to its end before anything of it goes to the caller, so
 // that a failure inside it can still be carried over.
 func (at *attempt) whole(resp *http.Response) result {
@@ -225,14 +218,23 @@ func (at *attempt) whole(resp *http.Response) result {
 		at.watch.Progress(upstream.LimitStall, x.pools[0].limits.Body)
 	}
 	hint := resp.ContentLength
-	if hint < 0 || hint > 1<<20 {
+	if hint < 0 || hint >= freeWhole {
 		hint = 8 << 10
 	}
 	buf := getBuffer(int(hint) + 1)
-	defer func() { putBuffer(buf) }()
+	taken, room := 0, true // of the memory of bodies, for what is large
+	defer func() {
+		putBuffer(buf)
+		x.g.deps.Bodies.give(taken)
+	}()
 	held := true // until the answer outgrows what may be held
 	for {
 		if len(buf) == cap(buf) {
+			if more := 2*cap(buf) - taken; held && 2*cap(buf) > freeWhole {
+				if room = x.g.deps.Bodies.take(more); room {
+					taken += more
+				}
+			}
 			bigger := getBuffer(2 * cap(buf))
 			bigger = append(bigger, buf...)
 			putBuffer(buf)
@@ -249,7 +251,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		if err != nil {
 			return at.failFault(upstream.FaultOf(at.ctx, err))
 		}
-		if held && int64(len(buf)) > x.snap.Settings.MaxAnswer || !held && len(buf) > 0 {
+		if held && (!room || int64(len(buf)) > x.snap.Settings.MaxAnswer) || !held && len(buf) > 0 {
 			// Too large to hold: from here on it is passed through, and cannot fail over.
 			if held {
 				if res, ok := at.commit(resp, -1); !ok {

@@ -354,11 +354,11 @@ func (x *exchange) warmAt(id domain.AccountID) int64 {
 
 // payload is the body as it goes upstream under a model's name there; nil: another
 // attempt has become the answer, and the body was let go.
-func (x *exchange) payload(sent string) *edited {
+func (x *exchange) payload(sent string, plain bool) *edited {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for i := range x.payloads {
-		if x.payloads[i].sent == sent {
+		if x.payloads[i].sent == sent && x.payloads[i].plain == plain {
 			return x.payloads[i].body
 		}
 	}
@@ -366,15 +366,20 @@ func (x *exchange) payload(sent string) *edited {
 	if sent != x.req.Model {
 		rename = dialect.Edit{At: x.req.ModelAt, With: dialect.AppendString(nil, sent)}
 	}
-	p := x.body.edit(rename, x.req.AskUsage)
+	ask := x.req.AskUsage
+	if plain {
+		ask = dialect.Edit{}
+	}
+	p := x.body.edit(rename, ask)
 	if p != nil {
-		x.payloads = append(x.payloads, payload{sent, p})
+		x.payloads = append(x.payloads, payload{sent, plain, p})
 	}
 	return p
 }
 
 // payload is the request's body under one name of the model.
 type payload struct {
-	sent string
-	body *edited
+	sent  string
+	plain bool // without the request for usage that Turnout adds
+	body  *edited
 }

@@ -119,6 +119,7 @@ type Gateway struct {
 	loads    *loads
 	crowd    *crowd
 	former   *formerStates
+	plain    plainAccounts
 	models   *modelLists
 
 	inFlight atomic.Int64
@@ -143,6 +144,7 @@ func New(d Deps) *Gateway {
 func (g *Gateway) Swap(s *Snapshot) {
 	g.snapshot.Store(s)
 	g.models.forget()
+	g.plain.forget()
 	g.former.forget() // what failed may have been repaired by the new one
 	g.deps.Upstream.Keep(s.Accounts)
 }

@@ -78,7 +78,9 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dial
 	w.Header()[requestIDHeader] = []string{id.String()}
 	x := &exchange{g: g, id: id, began: began, d: d, path: path, seed: seed(id)}
 	if err := x.admit(r); err != nil {
-		Refuse(w, d, err, id)
+		// Counted and not recorded: whoever has no key must not be able to fill the store.
+		g.deps.Observer.Request(d.ID().String(), OutcomeRefused.String(), Refuse(w, d, err, id), false, time.Since(began), 0, domain.Usage{})
+		g.deps.Log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", slog.String("request", id.String()), slog.String("error", err.Error()))
 		return nil
 	}
 	err := x.read(w, r)
