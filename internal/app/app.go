@@ -148,7 +148,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	}
 	a.server = server.New(server.Options{
 		Gateway: a.gateway, Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Metrics: a.metrics.Handler(), Admin: adm,
-		MaxHeader: int(c.Limits.HeaderBytes), Listen: opts.Listen, Log: a.log,
+		MaxHeader: int(c.Limits.HeaderBytes), DrainDelay: c.DrainDelay, Listen: opts.Listen, Log: a.log,
 	})
 	return a, nil
 }
@@ -279,7 +279,7 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 		changed bool
 	}{
 		{"listen", c.Listen != a.config.Listen}, {"data_dir", c.DataDir != a.config.DataDir}, {"limits.bodies", c.Limits.Bodies != a.config.Limits.Bodies},
-		{"limits.header_bytes", c.Limits.HeaderBytes != a.config.Limits.HeaderBytes}, {"log", c.Log != a.config.Log}, {"drain", c.Drain != a.config.Drain},
+		{"limits.header_bytes", c.Limits.HeaderBytes != a.config.Limits.HeaderBytes}, {"log", c.Log != a.config.Log}, {"drain", c.Drain != a.config.Drain}, {"drain_delay", c.DrainDelay != a.config.DrainDelay},
 		{"master_key_file", c.MasterKeyFile != a.config.MasterKeyFile},
 	} {
 		if s.changed {
@@ -354,7 +354,7 @@ func (a *App) provision(ctx context.Context, c *config.Config) (store.Changes, e
 // runs any more. It may be called twice.
 func (a *App) Stop(ctx context.Context) error {
 	a.stop.Do(func() {
-		ctx, cancel := context.WithTimeoutCause(ctx, a.config.Drain, errors.New("the drain time is over"))
+		ctx, cancel := context.WithTimeoutCause(ctx, a.config.DrainDelay+a.config.Drain, errors.New("the drain time is over"))
 		defer cancel()
 		a.stopErr = a.server.Stop(ctx)
 		a.close()

@@ -91,7 +91,7 @@ func newRig(t *testing.T, text string) *rig {
 // configuration of accounts with their keys at one address.
 func configuration(base string, accounts ...string) string {
 	var b strings.Builder
-	b.WriteString("listen: 127.0.0.1:0\ndata_dir: ./data\ndrain: 20s\naccounts:\n")
+	b.WriteString("listen: 127.0.0.1:0\ndata_dir: ./data\ndrain: 20s\ndrain_delay: 0s\naccounts:\n")
 	for _, a := range accounts {
 		name, key, _ := strings.Cut(a, "=")
 		fmt.Fprintf(&b, "  - {name: %s, platform: openai-compatible, base_url: %s/v1, api_key: %s}\n", name, base, key)

@@ -85,7 +85,7 @@ func (w *demoWorld) dataDir() string    { return filepath.Join(w.dir, "data") }
 // config is an ordinary configuration file: what a user would write.
 func (w *demoWorld) config() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "listen: %s\ndata_dir: ./data\ndrain: 5s\naccounts:\n", w.listen)
+	fmt.Fprintf(&b, "listen: %s\ndata_dir: ./data\ndrain: 5s\ndrain_delay: 0s\naccounts:\n", w.listen)
 	for i := range demoAccounts {
 		a := &demoAccounts[i]
 		platform, base, models := "anthropic", w.claude.URL(), "claude-*"

@@ -30,6 +30,7 @@ type Config struct {
 
 	Limits           Limits
 	Drain            time.Duration // how long streams in flight may go on after a stop signal
+	DrainDelay       time.Duration // how long before that the process says that it is not ready, and still serves
 	TraceRetention   time.Duration
 	RequestRetention time.Duration
 	SessionTTL       time.Duration
@@ -138,7 +139,7 @@ func parse(name string, data []byte, env Env, platforms []Platform, o Overrides)
 		c: &Config{
 			File: name, Listen: "127.0.0.1:8080", DataDir: filepath.Join(filepath.Dir(name), "data"),
 			Limits: Limits{Body: 32 << 20, Bodies: 1 << 30, Queue: 100, QueueWait: 10 * time.Second, HeaderBytes: 64 << 10},
-			Drain:  15 * time.Minute, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour,
+			Drain:  15 * time.Minute, DrainDelay: time.Second, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour,
 			Log: Log{Level: "info", Format: "text"},
 		},
 	}

@@ -81,7 +81,7 @@ func TestExample(t *testing.T) {
 			Models: []string{"claude-*", "gpt-*"}, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), Enabled: true,
 			Commit: &domain.Commit{Point: domain.CommitComplete}, Overrides: []string{"commit"}}},
 		Limits: Limits{32 << 20, 1 << 30, 100, 10 * time.Second, 64 << 10},
-		Drain:  15 * time.Minute, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour, Log: Log{"info", "text"},
+		Drain:  15 * time.Minute, DrainDelay: time.Second, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour, Log: Log{"info", "text"},
 	}
 	want.Keys[0].Hash = c.Keys[0].Hash // the example's secret is nobody's
 	if !reflect.DeepEqual(c, want) {

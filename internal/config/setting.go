@@ -57,6 +57,7 @@ var settings = []setting{
 	{"", "listen", "TURNOUT_LISTEN", "--listen", to(func(c *Config) *string { return &c.Listen }, listenAddress)},
 	{"", "data_dir", "TURNOUT_DATA_DIR", "--data-dir", toPath(func(c *Config) *string { return &c.DataDir })},
 	{"", "drain", "TURNOUT_DRAIN", "--drain", to(func(c *Config) *time.Duration { return &c.Drain }, duration(0, day, true))},
+	{"", "drain_delay", "TURNOUT_DRAIN_DELAY", "", to(func(c *Config) *time.Duration { return &c.DrainDelay }, duration(0, 5*time.Minute, true))},
 	{"", "trace_retention", "TURNOUT_TRACE_RETENTION", "", to(func(c *Config) *time.Duration { return &c.TraceRetention }, duration(time.Hour, maxRetention, false))},
 	{"", "request_retention", "TURNOUT_REQUEST_RETENTION", "", to(func(c *Config) *time.Duration { return &c.RequestRetention }, duration(time.Hour, maxRetention, false))},
 	{"", "session_ttl", "TURNOUT_SESSION_TTL", "", to(func(c *Config) *time.Duration { return &c.SessionTTL }, duration(time.Minute, 30*day, false))},

@@ -10,6 +10,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"turnout/internal/dialect"
@@ -35,6 +36,9 @@ type Options struct {
 	MaxHeader int          // bytes of a request's headers
 	// BodyWait is how long the body of a request that is refused is waited for; 0: 30 s.
 	BodyWait time.Duration
+	// DrainDelay is how long /readyz says no before new requests are refused, so that
+	// whoever balances load sends them elsewhere first.
+	DrainDelay time.Duration
 	// Listen stands in place of the system's network; nil: the system's.
 	Listen func(address string) (net.Listener, error)
 	Log    *slog.Logger
@@ -46,6 +50,7 @@ type Server struct {
 	http *http.Server
 	ln   net.Listener
 	done chan error
+	gone atomic.Bool // not ready any more
 }
 
 // New makes a server. Nothing listens yet.
@@ -92,9 +97,18 @@ func (s *Server) Addr() string { return s.ln.Addr().String() }
 // Done tells when serving has ended: nil after a stop.
 func (s *Server) Done() <-chan error { return s.done }
 
-// Stop refuses new requests at once and lets those in flight go on to their end, at
-// most until ctx ends; then they are cut. When it returns nothing runs any more.
+// Stop says first that the server is not ready, then refuses new requests and lets those in flight go
+// on to their end, at most until ctx ends; then they are cut. When it returns nothing runs any more.
 func (s *Server) Stop(ctx context.Context) error {
+	s.gone.Store(true)
+	if s.opts.DrainDelay > 0 && s.ln != nil {
+		t := time.NewTimer(s.opts.DrainDelay)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
 	s.opts.Gateway.Drain()
 	err := s.opts.Gateway.Wait(ctx)
 	// New connections were answered with a refusal until here; now the listener goes.
@@ -131,7 +145,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		switch {
-		case o.Gateway.Draining():
+		case s.gone.Load() || o.Gateway.Draining():
 			text(w, http.StatusServiceUnavailable, "draining\n")
 		case o.Gateway.Snapshot() == nil:
 			text(w, http.StatusServiceUnavailable, "starting\n")

@@ -55,6 +55,9 @@ func startGateway(t *testing.T, config string, env ...string) *gateway {
 func (g *gateway) write(config string) {
 	g.t.Helper()
 	text := "listen: 127.0.0.1:0\ndata_dir: ./data\n" + config
+	if !strings.Contains(config, "drain_delay:") {
+		text = "drain_delay: 0s\n" + text
+	}
 	if err := os.WriteFile(g.file(), []byte(text), 0o600); err != nil {
 		g.t.Fatal(err)
 	}

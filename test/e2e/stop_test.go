@@ -15,13 +15,17 @@ func TestGracefulStop(t *testing.T) {
 	for _, f := range []form{{false, true}, {true, true}} {
 		t.Run(f.String(), func(t *testing.T) {
 			p := startProvider(t, sim.Options{})
-			g := startGateway(t, "accounts:\n"+account(p, f.platform(), "a", "sk-sim-a-n60-d20", "")+keys)
+			g := startGateway(t, "drain_delay: 3s\naccounts:\n"+account(p, f.platform(), "a", "sk-sim-a-n60-d100", "max_concurrency: 1")+account(p, f.platform(), "b", "sk-sim-b", "priority: 1")+keys)
 			s := g.open(ask{form: f, model: "m"})
 			g.signal(syscall.SIGTERM)
 			eventually(t, "readyz to say that it drains", func() bool {
 				status, body := g.get("/readyz")
 				return status == 503 && body == "draining\n"
 			})
+			if r := g.send(ask{form: f, model: "m"}); !r.good() { // readiness goes first: whoever has not seen it yet is still served
+				t.Errorf("a request just after the signal: %s", &r)
+			}
+			eventually(t, "new requests to be refused", func() bool { return g.send(ask{form: f, model: "m", key: "none"}).status == 503 })
 			if status, _ := g.get("/healthz"); status != 200 {
 				t.Errorf("healthz says %d while streams go on", status)
 			}
@@ -37,7 +41,7 @@ func TestGracefulStop(t *testing.T) {
 			if code := g.exited(); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
-			if n := len(p.Requests()); n != 1 {
+			if n := len(p.Requests()); n != 2 {
 				t.Errorf("%d upstream requests", n)
 			}
 			ok := 0
