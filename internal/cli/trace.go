@@ -31,6 +31,7 @@ type traceAttempt struct {
 	Model     string         `json:"m"`
 	Rule      string         `json:"r"`
 	Beside    bool           `json:"bs"`
+	NextPool  bool           `json:"np"`
 	InFlight  int            `json:"f"`
 	RunnersUp [][2]int64     `json:"u"`
 	Counts    map[string]int `json:"c"`
@@ -178,6 +179,9 @@ func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) stri
 	beside := ""
 	if a.Beside {
 		beside = ", beside the slow one"
+	}
+	if a.NextPool {
+		beside += ", in the key's next pool"
 	}
 	fmt.Fprintf(b, "\n  %d. at %s  %s (%s%s)", n, ms(a.Began), account(a.Account), inWords(rules, a.Rule), beside)
 	if a.Model != "" {

@@ -52,6 +52,7 @@ type exchange struct {
 	paid     loadKey // where the next attempt has been counted as a retry already
 	payloads []payload
 	notes    []note   // what was decided outside of attempts
+	spilled  bool     // the key's first pool was only busy, for longer than a moment
 	fell     []string // models gone on with after the asked one
 	stays    bool     // the request was served elsewhere, but the session stays bound where it is
 	rebound  bool

@@ -77,6 +77,16 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 		if patience <= 0 {
 			break
 		}
+		if next := x.busyPools(); next != nil {
+			if c, _ := x.lineIn(next, 0, patience, x.snap.Settings.StickyWait, choice); c != nil {
+				choice.Candidate, choice.Rule = c, sched.RuleWaited
+				return picked{cand: c, choice: choice}
+			}
+			x.mu.Lock()
+			x.spilled = true // a moment was enough: on to the key's next pool
+			x.mu.Unlock()
+			continue
+		}
 		if other, _ := x.freeFallback(failover.Unknown); other != nil {
 			patience = min(patience, x.snap.Settings.StickyWait) // another model is free: that is worth a moment only
 			deadline = time.Now().Add(patience)
@@ -95,6 +105,24 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 	}
 	_, choice := x.choose(0, true, 0)
 	return picked{choice: choice, err: x.busy(choice, fmt.Sprintf("none became free within %s", x.snap.Settings.QueueWait))}
+}
+
+// busyPools are the key's pools up to the first that is only busy, to wait for; nil:
+// that has been done, or there is no other pool after them.
+func (x *exchange) busyPools() []*sched.View {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	views := x.views()
+	if x.spilled || len(views) < 2 {
+		return nil
+	}
+	req := sched.Request{Now: time.Now(), Seed: x.seed, Exclude: x.state.Failed(), ExcludeOrgs: x.state.Organizations}
+	for i, v := range views[:len(views)-1] {
+		if sched.Choose(v, req).Counts[sched.Full] > 0 {
+			return views[:i+1]
+		}
+	}
+	return nil
 }
 
 // probing: something is kept out for a moment only, as while a probe finds out
@@ -126,9 +154,11 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 		req.Bound = x.binding.Account
 	}
 	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
+	spill := x.spilled || pin != 0 || besides != 0
 	x.mu.Unlock()
 	none, tired := sched.Decision{}, false
-	for i, v := range inOrder(t.views, req.Bound) {
+	views := inOrder(t.views, req.Bound)
+	for i, v := range views {
 		d := sched.Choose(v, req)
 		// A session's own account that is only busy, or rests for a while, is worth a thought first.
 		waitForBound := sticky && fresh && (d.Bound == sched.Full || d.Bound == sched.Resting && warm)
@@ -146,6 +176,9 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 			d = sched.Choose(v, req)
 		}
 		d.Candidate = nil
+		if !spill && d.Counts[sched.Full] > 0 && i < len(views)-1 {
+			return nil, d // a pool that is only busy is not exhausted
+		}
 		tired = tired || d.Counts[sched.Resting] > 1
 		if i == 0 || d.Counts[sched.Full] > 0 && none.Counts[sched.Full] == 0 {
 			none = d
@@ -201,12 +234,16 @@ func take(d sched.Decision, now time.Time) bool {
 
 // line waits for a slot, of one account or of any.
 func (x *exchange) line(only domain.AccountID, left, patience time.Duration, choice sched.Decision) (c *sched.Candidate, full bool) {
+	return x.lineIn(x.views(), only, left, patience, choice)
+}
+
+func (x *exchange) lineIn(views []*sched.View, only domain.AccountID, left, patience time.Duration, choice sched.Decision) (c *sched.Candidate, full bool) {
 	patience = min(patience, left)
 	if patience <= 0 {
 		return nil, false
 	}
 	state := x.snapshotState()
-	w := &waiter{caller: x.key.ID, views: x.views(), only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
+	w := &waiter{caller: x.key.ID, views: views, only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
 		return only == 0 && state.Excludes(c.ID, c.Organization)
 	}}
 	var retry <-chan time.Time

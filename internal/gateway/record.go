@@ -112,7 +112,7 @@ func (x *exchange) record(end ending, status int) *Record {
 //	cp  commit point, if not content
 //	n   decisions without an attempt: [at, action, reason, wait, soonest, [[resting account, class, left], …], detail]
 //	a   attempts:
-//	    a account  m model upstream  r rule  bs started beside a slow one  f in flight before
+//	    a account  m model upstream  r rule  bs started beside a slow one  np of one of the key's next pools  f in flight before
 //	    u runners-up [id, in flight]  c verdict counts {name: n} of what was looked at
 //	    t began  h header  o first content  d duration  hb the bound that ended a hold early
 //	    e result  k class  st status  w row  y upstream's error type  rs stated reset
@@ -186,6 +186,9 @@ func (at *attempt) trace(b []byte) []byte {
 	b = dialect.AppendString(append(b, `,"r":`...), at.choice.Rule.String())
 	if at.beside {
 		b = append(b, `,"bs":true`...)
+	}
+	if len(at.target.views) > 1 && at.target.views[0].Find(at.cand.ID) == nil {
+		b = append(b, `,"np":true`...)
 	}
 	if at.choice.InFlight > 0 {
 		b = appendInt(append(b, `,"f":`...), int64(at.choice.InFlight))

@@ -61,6 +61,7 @@ type account struct {
 	limit     int
 	priority  int
 	models    domain.ModelMap
+	pool      string // empty: default
 }
 
 type rigOption func(*rigConfig)
@@ -90,10 +91,15 @@ func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 		t: t, d: c.d, cells: sched.NewCells(), bodies: NewBudget(c.bodies), ledger: &countingLedger{}, began: time.Now(),
 		replies: map[string][]reply{}, bindings: map[domain.SessionID]domain.Binding{},
 	}
+	pools := map[string]bool{}
 	for i, a := range c.accounts {
+		if a.pool == "" {
+			a.pool = "default"
+		}
+		pools[a.pool] = true
 		r.accounts = append(r.accounts, &domain.Account{
 			ID: domain.AccountID(i + 1), Name: a.name, Platform: c.platform, BaseURL: "http://upstream.invalid", APIKey: domain.NewSecret("sk-" + a.name),
-			Organization: a.org, Pools: []string{"default"}, Priority: a.priority, Weight: 1, MaxInFlight: a.limit, Models: a.models, Enabled: true,
+			Organization: a.org, Pools: []string{a.pool}, Priority: a.priority, Weight: 1, MaxInFlight: a.limit, Models: a.models, Enabled: true,
 		})
 	}
 	keys, err := caller.NewDirectory([]domain.Key{c.key})
@@ -107,7 +113,14 @@ func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 	if c.pool != nil {
 		c.pool(&pool)
 	}
-	snap, err := NewSnapshot(1, c.settings, keys, []PoolConfig{pool}, r.accounts, r.cells)
+	all := []PoolConfig{pool}
+	delete(pools, "default")
+	for name := range pools {
+		other := pool
+		other.Pool = domain.Pool{ID: domain.PoolID(len(all) + 1), Name: name, Enabled: true}
+		all = append(all, other)
+	}
+	snap, err := NewSnapshot(1, c.settings, keys, all, r.accounts, r.cells)
 	if err != nil {
 		t.Fatal(err)
 	}
