@@ -63,20 +63,29 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadRepairs: an account whose key was refused is asked again once the file
-// gives it another.
+// TestReloadRepairs: an account that was refused, limited for days, out of quota, or may not use the model
+// is asked again once the file gives it another key. Only a refused key was, once: the others stayed closed for as long as
+// their old key's rest lasted, a month at worst.
 func TestReloadRepairs(t *testing.T) {
-	p := startProvider(t, sim.Options{})
-	g := startGateway(t, "accounts:\n"+account(p, "openai", "a", "sk-bad-key", "")+keys)
-	if r := g.send(ask{form: form{openai: true}, model: "m"}); r.status != 502 {
-		t.Fatalf("%s", &r)
-	}
-	g.write("accounts:\n" + account(p, "openai", "a", "sk-sim-good", "") + keys)
-	if out, errs, code := g.turnout("reload", "-c", g.file()); code != 0 {
-		t.Fatalf("reload: %d %s %s", code, out, errs)
-	}
-	if got := served(t, g, p, ask{form: form{openai: true}, model: "m"}); got != "sk-sim-good" {
-		t.Errorf("%s answered", got)
+	for name, key := range map[string]string{
+		"refused": "sk-bad-key", "limited for days": "sk-sim-a-unified7d", "out of quota": "sk-sim-a-quota", "not permitted": "sk-sim-a-perm403", "limited": "sk-sim-a-fail429-ra3600",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startProvider(t, sim.Options{})
+			f := form{openai: name == "refused"}
+			g := startGateway(t, "accounts:\n"+account(p, f.platform(), "a", key, "")+keys)
+			if r := g.send(ask{form: f, model: "m"}); r.status < 400 {
+				t.Fatalf("%s", &r)
+			}
+			g.write("accounts:\n" + account(p, f.platform(), "a", "sk-sim-good", "") + keys)
+			if out, errs, code := g.turnout("reload", "-c", g.file()); code != 0 {
+				t.Fatalf("reload: %d %s %s", code, out, errs)
+			}
+			if got := served(t, g, p, ask{form: f, model: "m"}); got != "sk-sim-good" {
+				t.Errorf("%s answered", got)
+			}
+		})
 	}
 }
 
