@@ -19,6 +19,7 @@ type question struct {
 	stream  bool
 	model   string
 	session string // Claude Code's session header; empty: none
+	commit  string // x-turnout-commit; empty: none
 	turns   []string
 	context string // a long system prompt, to be cached
 }
@@ -72,6 +73,9 @@ func (q *question) ask(ctx context.Context, base, key string) (r reply, err erro
 	}
 	if q.session != "" {
 		req.Header.Set("X-Claude-Code-Session-Id", q.session)
+	}
+	if q.commit != "" {
+		req.Header.Set("X-Turnout-Commit", q.commit)
 	}
 	began := time.Now()
 	resp, err := http.DefaultClient.Do(req)

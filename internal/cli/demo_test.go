@@ -45,8 +45,8 @@ func TestDemo(t *testing.T) {
 	}
 	checkColumns(t, out)
 	for _, want := range []string{
-		"8. A silent account", "another account", "tokens from its cache (the session's account)", "rests until its key changes",
-		"nobody is left → give up", "beside it: answers", "13  whole, right answers",
+		"9. A silent account", "another account", "tokens from its cache (the session's account)", "rests until its key changes",
+		"nobody is left → give up", "beside it: answers", "x-turnout-commit: complete → 200", "15  whole, right answers",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing", want)

@@ -39,6 +39,13 @@ func claude(model string, stream bool) question {
 	return question{model: model, stream: stream, turns: []string{"Which track is free?"}}
 }
 
+// committed asks for a stream that is not shown before its commit point.
+func committed(model, commit string) question {
+	q := claude(model, true)
+	q.commit = commit
+	return q
+}
+
 func gpt(model string, stream bool) question {
 	q := claude(model, stream)
 	q.openai = true
@@ -65,7 +72,11 @@ func scenes() []scene {
 		}},
 		{"A conversation stays where its prompt cache is warm", conversation()},
 		{"A stream that breaks after content ends in a clear error, never as if it were whole", []step{
-			{q: claude("claude-cut-sim", true), want: brokenOff},
+			{q: claude("claude-frail-sim", true), want: brokenOff},
+			{note: "Once more, with x-turnout-commit: complete", q: committed("claude-frail-sim", "complete")},
+		}},
+		{"A model that is gone is served by its fallback", []step{
+			{q: claude("claude-nomodel-sim", true)},
 		}},
 		{"Nobody is left: the caller learns when to come back", []step{
 			{q: gpt("solo-sim", false), want: turnedAway},

@@ -31,7 +31,7 @@ var demoAccounts = []demoAccount{
 	{name: "acme-2", organization: "acme", does: "healthy; shares acme-1's limits and prompt cache", priority: 2},
 	{name: "globex-1", organization: "globex", words: "fail429-ra90", does: "429, free again in 90 s", models: "claude-haiku-sim"},
 	{name: "revoked", words: "auth401", does: "401, its key was revoked", models: "claude-opus-sim"},
-	{name: "cutter", words: "cut8", does: "breaks its streams in the middle", models: "claude-cut-sim"},
+	{name: "cutter", words: "cut8", does: "breaks its streams in the middle", models: "claude-frail-sim"},
 	{name: "sleepy", words: "headersthen60000", does: "no first token for a minute", models: "claude-slow-sim"},
 	{name: "initech-1", organization: "initech", openai: true, does: "healthy", priority: 1},
 	{name: "flaky", openai: true, words: "fail503", does: "503", models: "gpt-mini-sim"},
@@ -85,7 +85,7 @@ func (w *demoWorld) dataDir() string    { return filepath.Join(w.dir, "data") }
 // config is an ordinary configuration file: what a user would write.
 func (w *demoWorld) config() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "listen: %s\ndata_dir: ./data\ndrain: 5s\ndrain_delay: 0s\naccounts:\n", w.listen)
+	fmt.Fprintf(&b, "listen: %s\ndata_dir: ./data\ndrain: 5s\ndrain_delay: 0s\npools:\n  - {name: default, fallbacks: {claude-nomodel-sim: {model_gone: [claude-sim-1]}}}\naccounts:\n", w.listen)
 	for i := range demoAccounts {
 		a := &demoAccounts[i]
 		platform, base, models := "anthropic", w.claude.URL(), "claude-*"
@@ -101,7 +101,7 @@ func (w *demoWorld) config() string {
 			fmt.Fprintf(&b, "    organization: %s\n", a.organization)
 		}
 	}
-	fmt.Fprintf(&b, "keys:\n  - {name: demo, secret: %s}\n", w.key)
+	fmt.Fprintf(&b, "keys:\n  - {name: demo, secret: %s, overrides: [commit]}\n", w.key)
 	return b.String()
 }
 
