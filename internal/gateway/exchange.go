@@ -48,8 +48,9 @@ type exchange struct {
 	running  []*attempt
 	side     *sideAttempt
 	waited   time.Duration
-	seat     seat    // while it waits for what others wait for, too
-	paid     loadKey // where the next attempt has been counted as a retry already
+	seat     seat             // while it waits for what others wait for, too
+	awaiting domain.AccountID // whose return a round waits for; 0: nobody's
+	paid     loadKey          // where the next attempt has been counted as a retry already
 	payloads []payload
 	notes    []note   // what was decided outside of attempts
 	spilled  bool     // the key's first pool was only busy, for longer than a moment
@@ -157,7 +158,7 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 			if !x.carryOut(d) {
 				return nil, ending{left: true}
 			}
-			*next = tryNext{retryOf: x.braked()}
+			*next = tryNext{retryOf: x.braked(), pin: x.awaiting}
 			x.beginAgain()
 			continue
 		}
@@ -189,8 +190,10 @@ func (x *exchange) after(at *attempt, res result, next *tryNext) (end ending, do
 	switch d.Action {
 	case failover.RetrySame:
 		next.pin = d.Account
-	case failover.Switch, failover.Round:
+	case failover.Switch:
 		next.pin = 0
+	case failover.Round:
+		next.pin = x.awaiting // it is back then, and of the others nobody knows
 	default:
 		if d.Reason == failover.ReasonCommitted || !x.fallBack() {
 			x.seat.leave()

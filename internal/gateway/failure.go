@@ -40,7 +40,8 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 
 	x.mu.Lock()
 	state := x.state
-	if soonest, known := x.soonest(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) }); known {
+	id, soonest, known := x.awaited(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) })
+	if x.awaiting = id; known {
 		o.Soonest = soonest
 	}
 	o.Running = len(x.running)
@@ -52,6 +53,9 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	var d failover.Decision
 	x.state, d = failover.AfterFailure(*pol, x.state, o)
 	at.decision = d
+	if !known || d.Wait < soonest {
+		x.awaiting = 0 // the wait is for something else
+	}
 	if pol.Braked.Has(o.Class) && (d.Action == failover.RetrySame || d.Action == failover.Switch && o.AlternativeProvider == o.Provider) {
 		// Counted now and not when it begins: others decide meanwhile.
 		x.paid = x.loadKey(c)
@@ -137,7 +141,8 @@ func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
 	state := x.state
 	ahead, s := x.g.crowd.join(crowdKey{pool: x.pools[0].ID}, x.key.ID)
 	x.seat = s
-	soonest, known := x.soonest(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) })
+	id, soonest, known := x.awaited(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) })
+	x.awaiting = id
 	pol := x.policy()
 	if n := len(x.attempts); n > 0 {
 		pol = x.pools[0].policyOf(x.attempts[n-1].plat.Name)
@@ -147,6 +152,9 @@ func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
 	}
 	var d failover.Decision
 	x.state, d = failover.AfterNoCandidate(*pol, x.state, soonest, known, ahead)
+	if !known || d.Wait < soonest {
+		x.awaiting = 0
+	}
 	n := note{at: now.Sub(x.began), decision: d}
 	if known {
 		n.soonest = soonest
@@ -183,6 +191,32 @@ func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d t
 		}
 	}
 	return d, known
+}
+
+// together is within how much of the first one's return others count as returning with it.
+const together = 250 * time.Millisecond
+
+// awaited is the account to wait for and how long that takes: the first to return, or by
+// chance one that returns together with it, so that all who wait do not wait for one.
+func (x *exchange) awaited(now time.Time, skip func(*sched.Candidate) bool) (id domain.AccountID, d time.Duration, known bool) {
+	first, known := x.soonest(now, skip)
+	if !known {
+		return 0, 0, false
+	}
+	var rank uint64
+	for _, v := range x.everywhere() {
+		for i := range v.Candidates {
+			c := &v.Candidates[i]
+			left, ok := c.Returns(now)
+			if !ok || left > first+together || skip(c) {
+				continue
+			}
+			if r := sched.Mix(x.seed, c.ID); id == 0 || r > rank {
+				id, d, rank = c.ID, left, r
+			}
+		}
+	}
+	return id, d, true
 }
 
 // stayOrMove asks the core whether a session waits for its resting account.

@@ -306,3 +306,27 @@ func TestACrashGivesBackWhatItHeld(t *testing.T) {
 	}
 	// The rig checks slots, bodies, requests in flight and the ledger at the end.
 }
+
+// Of fifty accounts that are all limited a request asks a few and then waits for the first that returns. What it
+// asked then was once any account that nobody had asked yet, which was limited as well.
+func TestTheHoldIsForWhoReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var accounts []account
+		for i := range 50 {
+			accounts = append(accounts, account{name: fmt.Sprint("a", i)})
+		}
+		r := newRig(t, accounts)
+		for _, a := range accounts { // limited for 8 s from when each is first asked
+			r.on(a.name, status(429, errorJSON("rate_limit_error"), "Retry-After", "8"), jsonOK("back"))
+		}
+		var wg sync.WaitGroup
+		for i := range 10 {
+			wg.Go(func() {
+				if g := r.send(strings.Replace(askJSON, "hi", fmt.Sprint(i), 1)); g.Code != 200 {
+					t.Errorf("status %d: %s", g.Code, g.text())
+				}
+			})
+		}
+		wg.Wait()
+	})
+}

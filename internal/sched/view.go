@@ -287,6 +287,19 @@ func (v *View) Soonest(now time.Time, skip func(*Candidate) bool) (d time.Durati
 	return d, ok
 }
 
+// Returns is how long it takes until the candidate is back from its rests; ok is false if it does not rest, or
+// nobody knows.
+func (c *Candidate) Returns(now time.Time) (d time.Duration, ok bool) {
+	until := c.blocked(now.UnixMilli())
+	if until == 0 || until == forever {
+		return 0, false
+	}
+	return time.UnixMilli(until).Sub(now), true
+}
+
+// Mix is a cheap hash of a seed and an id, for choices that a replay repeats.
+func Mix(seed uint64, id domain.AccountID) uint64 { return mix(seed, uint64(id)) }
+
 // TryProbe claims the probe of every cell whose rest has just ended; false means that
 // another request probes already.
 func (c *Candidate) TryProbe(now time.Time) bool {
