@@ -56,7 +56,7 @@ func (c serveCommand) Run(s *session) error {
 		return err
 	}
 	tuneMemory(s.Getenv, cfg)
-	a, err := app.New(s.ctx, app.Options{Load: func() (*config.Config, []config.Warning, error) { return c.load(s) }, Log: log})
+	a, err := app.New(s.ctx, app.Options{Load: func() (*config.Config, []config.Warning, error) { return c.load(s) }, Log: log, KeyLost: c.KeyLost})
 	if err != nil {
 		return err
 	}
