@@ -41,6 +41,9 @@ type Options struct {
 	Log  *slog.Logger
 	// Roots are the certificates trusted at upstreams; nil: the system's.
 	Roots *tls.Config
+	// KeyLost: the master key that sealed the stored secrets is gone, and they may be
+	// sealed anew from the configuration. Without it another key is an error.
+	KeyLost bool
 	// Dial and Listen stand in place of the system's network; nil: the system's.
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Listen func(address string) (net.Listener, error)
@@ -50,7 +53,8 @@ type Options struct {
 type App struct {
 	opts    Options
 	log     *slog.Logger
-	config  *config.Config // as started; reloads change what can be changed
+	config  *config.Config                // as started
+	current atomic.Pointer[config.Config] // in force: what a reload can change
 	store   *store.Store
 	cells   *sched.Cells
 	memory  *coord.Memory
@@ -114,6 +118,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.store, err = store.Open(ctx, store.Options{Dir: c.DataDir, Sealer: sealer}); err != nil {
 		return nil, err
 	}
+	if err = a.checkSealed(ctx); err != nil {
+		return nil, err
+	}
 	changes, err := a.provision(ctx, c)
 	if err != nil {
 		return nil, err
@@ -141,6 +148,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	}
 	a.renewed(nil, snap, changes)
 	a.gateway.Swap(snap)
+	a.current.Store(c)
 	a.gauges(bodies)
 	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits})
 	if err != nil {
@@ -159,10 +167,17 @@ func (a *App) sealer(c *config.Config) (*credential.Ring, error) {
 	var key credential.Key
 	var err error
 	switch {
-	case !c.MasterKey.IsZero():
-		key, err = credential.ParseKey(c.MasterKey)
-	case c.MasterKeyFile != "":
-		key, err = credential.ReadFile(c.MasterKeyFile)
+	case !c.MasterKey.IsZero() || c.MasterKeyFile != "":
+		if c.MasterKeyFile != "" {
+			key, err = credential.ReadFile(c.MasterKeyFile)
+		} else {
+			key, err = credential.ParseKey(c.MasterKey)
+		}
+		// Who began with the key in the data directory and gives another one now replaces it:
+		// what that one sealed is sealed anew.
+		if old, e := credential.ReadFile(filepath.Join(c.DataDir, credential.FileName)); err == nil && e == nil {
+			return credential.NewRing(key, old)
+		}
 	default:
 		var created bool
 		if key, created, err = credential.LoadOrCreate(c.DataDir); created {
@@ -173,6 +188,22 @@ func (a *App) sealer(c *config.Config) (*credential.Ring, error) {
 		return nil, err
 	}
 	return credential.NewRing(key)
+}
+
+// checkSealed refuses another master key than the one that sealed the stored
+// secrets. The file knows the secrets, so that a start could go on; but whoever gave a wrong key
+// would not hear of it, and the right one would open nothing any more.
+func (a *App) checkSealed(ctx context.Context) error {
+	err := a.store.CheckSecrets(ctx)
+	if !errors.Is(err, credential.ErrKey) {
+		return nil // what else is wrong with a stored secret is mended from the file, or said when it is needed
+	}
+	if a.opts.KeyLost {
+		a.log.Warn("the stored secrets were sealed with a master key that is lost; they are sealed anew from the configuration", "error", err.Error())
+		return nil
+	}
+	return fmt.Errorf("this is not the master key of the data directory %s: %w. To replace the key, put the old one into %s for one start; if it is lost, "+
+		"start once with --master-key-lost, which seals the configuration's secrets anew", a.config.DataDir, err, filepath.Join(a.config.DataDir, credential.FileName))
 }
 
 func (a *App) gauges(bodies *gateway.Budget) {
@@ -270,6 +301,7 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 	}
 	a.renewed(a.gateway.Snapshot(), snap, changes)
 	a.gateway.Swap(snap)
+	a.current.Store(c)
 	lines := []string{"reloaded " + c.File + ": " + changes.String()}
 	for _, w := range warnings {
 		lines = append(lines, "warning: "+w.String())

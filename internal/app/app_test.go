@@ -21,9 +21,11 @@ import (
 
 	"turnout/internal/admin"
 	"turnout/internal/config"
+	"turnout/internal/credential"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/sched"
+	"turnout/internal/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,6 +64,8 @@ type rig struct {
 	dir  string
 	log  *logBuffer
 	http *http.Transport
+
+	keyLost bool
 }
 
 type logBuffer struct {
@@ -112,7 +116,7 @@ func (r *rig) new() (*App, error) {
 		Load: func() (*config.Config, []config.Warning, error) {
 			return config.Load(filepath.Join(r.dir, "turnout.yaml"), func(string) (string, bool) { return "", false }, Platforms(), config.Overrides{})
 		},
-		Log: slog.New(slog.NewTextHandler(r.log, nil)),
+		Log: slog.New(slog.NewTextHandler(r.log, nil)), KeyLost: r.keyLost,
 	})
 }
 
@@ -315,6 +319,110 @@ func TestRestart(t *testing.T) {
 		}
 		a = r.start()
 	}
+}
+
+// A reload took new retentions without a word and went on to delete by the old ones.
+func TestReloadChangesRetention(t *testing.T) {
+	p := newProvider(t)
+	good := configuration(p.URL, "one=sk-one-11111111")
+	r := newRig(t, good)
+	a := r.start()
+	old := time.Now().Add(-3 * time.Hour)
+	id := domain.NewRequestID(old)
+	if err := a.store.AppendRequests(t.Context(), []store.RequestRow{{ID: id, Model: "m", Trace: []byte("{}"), Outcome: store.OutcomeOK}}); err != nil {
+		t.Fatal(err)
+	}
+	kept := func() (request, trace bool) {
+		row, err := a.store.Request(t.Context(), id)
+		return err == nil, row.Trace != nil
+	}
+	for _, step := range []struct {
+		more           string
+		request, trace bool
+	}{{"", true, true}, {"trace_retention: 1h\n", true, false}, {"request_retention: 2h\n", false, false}} {
+		r.write(good + step.more)
+		if _, err := a.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a.sweep(t.Context())
+		if request, trace := kept(); request != step.request || trace != step.trace {
+			t.Errorf("%q: the record is kept: %v, its trace: %v", step.more, request, trace)
+		}
+	}
+}
+
+// A start with another master key sealed every secret anew, called the accounts "edited",
+// and left the right key with nothing to open. Now it is refused, unless the old key is there too or is said to be
+// lost.
+func TestAnotherMasterKey(t *testing.T) {
+	p := newProvider(t)
+	good := configuration(p.URL, "one=sk-one-11111111", "two=sk-two-11111111")
+	r := newRig(t, good)
+	keyFile := func(name string, b byte) string {
+		file := filepath.Join(r.dir, name)
+		if err := os.WriteFile(file, []byte(strings.Repeat(fmt.Sprintf("%02x", b), credential.KeySize)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return good + "master_key_file: ./" + name + "\n"
+	}
+	stop := func(a *App) {
+		if err := a.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(what string) {
+		t.Helper()
+		a, err := r.new()
+		if err == nil {
+			stop(a)
+			t.Fatalf("%s: it starts", what)
+		}
+		for _, want := range []string{"not the master key", "--master-key-lost", "master.key"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+	serves := func(what, log string) {
+		t.Helper()
+		a := r.start()
+		if status, body := r.ask(a, teamKey); status != 200 {
+			t.Errorf("%s: %d %s", what, status, body)
+		}
+		if said := r.log.String(); !strings.Contains(said, log) || strings.Contains(said, "edited") {
+			t.Errorf("%s: %s", what, said)
+		}
+		stop(a)
+	}
+
+	serves("the key of the data directory", "made a master key")
+	first := keyFile("first.key", 1)
+	r.write(first)
+	serves("replaced while the old one is there", "sealed anew account one, account two")
+
+	if err := os.Remove(filepath.Join(r.dir, "data", credential.FileName)); err != nil {
+		t.Fatal(err)
+	}
+	r.write(keyFile("second.key", 2))
+	refused("another key")
+	refused("and again: nothing was changed")
+	r.write(first)
+	serves("the right one", "")
+
+	// An account that is gone from the file keeps its old seal, which nobody needs to open.
+	r.write(strings.Replace(first, "two", "three", 1))
+	serves("without account two", "disabled account two")
+	r.write(strings.Replace(keyFile("second.key", 2), "two", "three", 1))
+	refused("another key, one account less")
+	r.keyLost = true
+	a := r.start()
+	if status, body := r.ask(a, teamKey); status != 200 || !strings.Contains(r.log.String(), "lost") {
+		t.Errorf("the old key is lost: %d %s", status, body)
+	}
+	stop(a)
+	r.keyLost = false
+	a = r.start()
+	stop(a)
 }
 
 // Requests in flight go on to their end; new ones are refused meanwhile.

@@ -130,13 +130,13 @@ func (a *App) flush(ctx context.Context) {
 
 // sweep deletes what is past its retention, a bounded number of rows at a time.
 func (a *App) sweep(ctx context.Context) {
-	now := time.Now()
+	now, c := time.Now(), a.current.Load()
 	for what, del := range map[string]func() (int, error){
 		"traces": func() (int, error) {
-			return a.store.DeleteTracesBefore(ctx, now.Add(-a.config.TraceRetention), sweepRows)
+			return a.store.DeleteTracesBefore(ctx, now.Add(-c.TraceRetention), sweepRows)
 		},
 		"requests": func() (int, error) {
-			return a.store.DeleteRequestsBefore(ctx, now.Add(-a.config.RequestRetention), sweepRows)
+			return a.store.DeleteRequestsBefore(ctx, now.Add(-c.RequestRetention), sweepRows)
 		},
 		"bindings": func() (int, error) { return a.store.DeleteBindingsBefore(ctx, now, sweepRows) },
 		"rests":    func() (int, error) { return a.store.DeleteRestsBefore(ctx, now, sweepRows) },

@@ -25,12 +25,25 @@ type configFlags struct {
 }
 
 func (f configFlags) load(s *session) (*config.Config, []config.Warning, error) {
-	return config.Load(f.Config, s.Getenv, app.Platforms(), config.Overrides{
-		Listen: f.Listen, DataDir: f.DataDir, Drain: f.Drain, LogLevel: f.Log, LogFormat: f.LogForm,
-	})
+	return config.Load(f.Config, s.Getenv, app.Platforms(), f.overrides())
 }
 
-type serveCommand struct{ configFlags }
+// loadElsewhere reads the configuration of a process that may have other variables
+// than this one: a missing account key is a warning.
+func (f configFlags) loadElsewhere(s *session) (*config.Config, []config.Warning, error) {
+	o := f.overrides()
+	o.Elsewhere = true
+	return config.Load(f.Config, s.Getenv, app.Platforms(), o)
+}
+
+func (f configFlags) overrides() config.Overrides {
+	return config.Overrides{Listen: f.Listen, DataDir: f.DataDir, Drain: f.Drain, LogLevel: f.Log, LogFormat: f.LogForm}
+}
+
+type serveCommand struct {
+	configFlags
+	KeyLost bool `name:"master-key-lost" help:"The old master key is lost: seal the configuration's secrets anew with this one."`
+}
 
 // Run serves until it is told to stop, then lets streams in flight end.
 func (c serveCommand) Run(s *session) error {
@@ -43,7 +56,7 @@ func (c serveCommand) Run(s *session) error {
 		return err
 	}
 	tuneMemory(s.Getenv, cfg)
-	a, err := app.New(s.ctx, app.Options{Load: func() (*config.Config, []config.Warning, error) { return c.load(s) }, Log: log})
+	a, err := app.New(s.ctx, app.Options{Load: func() (*config.Config, []config.Warning, error) { return c.load(s) }, Log: log, KeyLost: c.KeyLost})
 	if err != nil {
 		return err
 	}
@@ -84,7 +97,7 @@ type reloadCommand struct{ configFlags }
 
 // Run asks the gateway that runs on the configuration's data directory to reload.
 func (c reloadCommand) Run(s *session) error {
-	cfg, _, err := c.load(s)
+	cfg, _, err := c.loadElsewhere(s)
 	if err != nil {
 		return err // the running gateway would say the same
 	}
@@ -114,9 +127,10 @@ func (configExampleCommand) Run(s *session) error {
 
 type configCheckCommand struct{ configFlags }
 
-// Run checks a file as a start would, without starting.
+// Run checks a file as a start would, without starting. The keys in variables may be
+// missing: who checks a file, in a pipeline for instance, often has none of its secrets.
 func (c configCheckCommand) Run(s *session) error {
-	cfg, warnings, err := c.load(s)
+	cfg, warnings, err := c.loadElsewhere(s)
 	if err != nil {
 		return err
 	}

@@ -131,6 +131,11 @@ func (n node) secretFromEnv(target *domain.Secret) {
 		return
 	}
 	value, _ := n.r.env(name)
+	if strings.TrimSpace(value) == "" && n.r.elsewhere {
+		n.r.warn(n.at, "the environment variable %s is not set (or empty) here; `turnout serve` does not start without it", name)
+		*target = domain.NewSecret("not-set") // the rest of the account can be checked
+		return
+	}
 	if strings.TrimSpace(value) == "" {
 		n.r.problem(n.at, "the environment variable %s is not set (or empty) for this process: set it, or give the key in another way", name)
 		return

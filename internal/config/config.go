@@ -69,6 +69,10 @@ type Platform struct {
 // one was not given.
 type Overrides struct {
 	Listen, DataDir, Drain, LogLevel, LogFormat string
+
+	// Elsewhere: the file is not for this process. A variable that api_key_env names may be
+	// missing, with a warning; something else stands for the key then.
+	Elsewhere bool
 }
 
 // Warning is something that works and is probably not what was meant.
@@ -135,7 +139,7 @@ func Parse(name string, data []byte, env Env, platforms []Platform, o Overrides)
 
 func parse(name string, data []byte, env Env, platforms []Platform, o Overrides) (c *Config, inlineSecrets bool, warnings []Warning, err error) {
 	r := &reader{
-		file: name, dir: filepath.Dir(name), env: env, platforms: platforms,
+		file: name, dir: filepath.Dir(name), env: env, platforms: platforms, elsewhere: o.Elsewhere,
 		c: &Config{
 			File: name, Listen: "127.0.0.1:8080", DataDir: filepath.Join(filepath.Dir(name), "data"),
 			Limits: Limits{Body: 32 << 20, Bodies: 1 << 30, Queue: 100, QueueWait: 10 * time.Second, HeaderBytes: 64 << 10},
@@ -162,6 +166,7 @@ type reader struct {
 	file, dir string
 	env       Env
 	platforms []Platform
+	elsewhere bool // Overrides.Elsewhere
 
 	c        *Config
 	problems Problems

@@ -70,8 +70,8 @@ func (g *Gateway) Models(d dialect.Dialect) http.Handler {
 }
 
 // modelsOf is the union, by id. Exact names of a model map are listed as they are
-// asked for; where a map has patterns, or there is none, the account itself is asked. An account that
-// does not answer contributes nothing.
+// asked for; where a map has patterns, or there is none, the account itself is asked, and
+// its names are listed as they are asked for. An account that does not answer contributes nothing.
 func (g *Gateway) modelsOf(ctx context.Context, s *Snapshot, key *domain.Key) []dialect.Model {
 	var accounts []*domain.Account
 	for _, name := range key.Pools {
@@ -136,8 +136,35 @@ func (g *Gateway) accountModels(ctx context.Context, s *Snapshot, a *domain.Acco
 		}
 	}
 	for _, m := range l.models {
-		if _, ok := a.Models.Resolve(m.ID); ok {
+		for _, name := range askedNames(a.Models, m.ID) {
+			m.ID = name
 			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// askedNames are the names to ask for so that theirs is sent upstream: the map's
+// patterns read backwards. A name that another entry of the map takes is none of them.
+func askedNames(m domain.ModelMap, theirs string) []string {
+	if len(m) == 0 {
+		return []string{theirs}
+	}
+	var out []string
+	for pattern, target := range m {
+		prefix, suffix, wild := strings.Cut(pattern, "*")
+		if !wild {
+			continue // listed as it is asked for
+		}
+		name := theirs // where one name is sent for all, this one may be among them
+		if before, after, open := strings.Cut(target, "*"); open {
+			if !domain.MatchModel(target, theirs) {
+				continue
+			}
+			name = prefix + theirs[len(before):len(theirs)-len(after)] + suffix
+		}
+		if sent, ok := m.Resolve(name); ok && sent == theirs && !slices.Contains(out, name) {
+			out = append(out, name)
 		}
 	}
 	return out

@@ -351,19 +351,27 @@ func seed(id domain.RequestID) uint64 {
 // query is what of the caller's query goes upstream: all but a key.
 func query(r *http.Request) string {
 	raw := r.URL.RawQuery
-	if !strings.Contains(raw, "key") && !strings.Contains(raw, "%") {
+	if raw == "" || raw == "beta=true" {
 		return raw
 	}
 	// By hand, because net/url drops what it cannot read, and the upstream may read it.
 	var keep []string
+	found := false
 	for pair := range strings.FieldsFuncSeq(raw, func(c rune) bool { return c == '&' || c == ';' }) {
 		name, _, _ := strings.Cut(pair, "=")
 		if plain, err := url.QueryUnescape(name); err == nil {
 			name = plain
 		}
-		if !strings.EqualFold(name, "key") && !strings.EqualFold(name, "api_key") {
-			keep = append(keep, pair)
+		// In any case and spelling: Api-Key, api_key, apiKey.
+		switch strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(name)) {
+		case "key", "apikey", "xapikey", "xgoogapikey", "token", "accesstoken", "authtoken", "authorization":
+			found = true
+			continue
 		}
+		keep = append(keep, pair)
+	}
+	if !found {
+		return raw // as it came
 	}
 	return strings.Join(keep, "&")
 }

@@ -202,6 +202,6 @@ func (p *Platform) Classify(a Answer) Verdict {
 	case "true":
 		v.RetrySame = v.RetrySame || v.Class == failover.Transient || v.Class == failover.Unknown
 	}
-	v.Reset, v.Stated = statedReset(&a, &f.fields, v.Class)
+	v.Reset, v.Stated = statedReset(&a, &f.fields, v.Class, v.Scope)
 	return v
 }

@@ -58,10 +58,14 @@ refused if not above zero or over 32 days):
 
 | when to ask again, the first that is there | until when a window or budget is closed, the latest |
 |---|---|
-| retry-after-ms | anthropic-ratelimit-unified-*-reset of rejected windows (5h: at most 6 hours; 7d: at most 8 days), else anthropic-ratelimit-unified-reset |
+| retry-after-ms | anthropic-ratelimit-unified-*-reset of rejected windows (5h: at most 6 hours; 7d: at most 8 days; 7d_opus and its like only where the scope is the model), else anthropic-ratelimit-unified-reset |
 | retry-after (seconds or a date) | x-codex-primary-… and x-codex-secondary-reset-after-seconds (or -reset-at) where used-percent is 100 or more |
 | google.rpc.RetryInfo retryDelay | error.resets_at, error.resets_in_seconds, error.metadata.resets_at, error.metadata.headers |
-| "try again in 1m30.5s" and the like in the message | a violated quota of the day: midnight Pacific; enforced_spend_limit_reached: the next month, 00:00 UTC; "regain access on …" |
+| a limit or lack of capacity: "try again in 1m30.5s" and the like in the message | a violated quota of the day: midnight Pacific; enforced_spend_limit_reached: the next month, 00:00 UTC; "You have reached your specified API usage limits. You will regain access on …" as the whole message |
+
+A duration in a message counts only in a sentence that is known of a provider (the list is in duration.go): the message begins
+with the provider's words and ends with them, so that a caller's words, repeated, say nothing. It is cut at 10 minutes, or at 7
+days where the upstream names a usage_limit_reached; a longer limit without a header or a member of its own is asked again.
 
 Where neither says anything, a rate limit lasts until the latest reset of the empty buckets
 (anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-reset, x-ratelimit-reset-{requests,tokens}, x-ratelimit-reset). These

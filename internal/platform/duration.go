@@ -7,23 +7,71 @@ import (
 	"time"
 )
 
-// again are the phrases that precede a duration in messages: OpenAI and Groq "Please
-// try again in 1m30.5s", Codex "try again in 5 days 22 hours", Gemini "Please retry in
-// 11.66s", Azure "Please retry after 37 seconds".
-var again = [...]string{"try again in ", "retry in ", "retry after ", "try again after "}
+// A sentence is a provider's own way to say in a message when to ask again. Upstreams
+// repeat callers' words in their messages, and "retry in 31 days" is easily said. So a
+// duration counts only in a sentence of this list: behind a beginning that is the
+// provider's, and with nothing after it but the provider's known words.
+type sentence struct {
+	begins  string   // the message's first words
+	phrase  string   // the last words before the duration; "": begins ends with them
+	follows []string // all that may come after the sentence, beside nothing; * at the end stands for anything
 
-// textReset finds a duration in a message (lower case); 0 if there is none.
-func textReset(text string) time.Duration {
-	for _, phrase := range again {
-		for rest := text; ; {
-			i := strings.Index(rest, phrase)
-			if i < 0 {
-				break
+	capacity bool // the sentence is about the provider's capacity, not about a limit
+}
+
+// All lower case. Read in the corpus (testdata), where each provider's message is.
+var sentences = [...]sentence{
+	// OpenAI and, with more before and after, Groq. The model's name is before the phrase.
+	{"rate limit reached for ", " please try again in ", []string{
+		"visit https://platform.openai.com/account/rate-limits to learn more",
+		"visit https://console.groq.com/docs/rate-limits for more information",
+		"need more tokens? upgrade to dev tier today at https://console.groq.com/settings/billing",
+	}, false},
+	// Azure: "… have exceeded token rate limit of your current … pricing tier. Please retry after 37 seconds. …"
+	{"requests to the ", " please retry after ", azureFollows, false},
+	{"your requests to ", " please retry after ", azureFollows, false},
+	// Azure API Management, and what others write in the same form.
+	{"rate limit is exceeded. try again in ", "", nil, false},
+	{"rate limit exceeded. try again in ", "", nil, false},
+	{"rate limit exceeded. please try again in ", "", nil, false},
+	{"too many requests. please try again in ", "", nil, false},
+	// Gemini: a list of the exceeded quotas stands between.
+	{"you exceeded your current quota, please check your plan and billing details.", "please retry in ", nil, false},
+	// Moonshot.
+	{"your account ", ", please try again after ", nil, false},
+	// LiteLLM's cooldown. The model's name, which follows, is the caller's.
+	{"no deployments available for selected model, try again in ", "", []string{"passed model=*"}, true},
+	// Codex: "You've hit your usage limit. Upgrade to Pro or try again in 5 days 22 hours."
+	{"you've hit your usage limit.", " try again in ", nil, false},
+}
+
+var azureFollows = []string{
+	"please contact azure support service if you would like to further increase the default rate limit",
+	"please go here: https://aka.ms/oai/quotaincrease if you would like to further increase the default rate limit",
+	"to increase your default rate limit, visit: https://aka.ms/oai/quotaincrease",
+}
+
+// textReset is the duration of a provider's sentence (text: a whole message in lower
+// case) about a limit or about capacity; 0 if it holds none.
+func textReset(text string, capacity bool) time.Duration {
+	text = strings.TrimSpace(text)
+	for i := range sentences {
+		s := &sentences[i]
+		rest, ok := strings.CutPrefix(text, s.begins)
+		if !ok || s.capacity != capacity {
+			continue
+		}
+		if s.phrase != "" {
+			// The last one: what callers can name, a model for instance, stands before it.
+			at := strings.LastIndex(rest, s.phrase)
+			if at < 0 {
+				continue
 			}
-			rest = rest[i+len(phrase):]
-			if d, _ := duration(rest); believed(d) > 0 {
-				return d
-			}
+			rest = rest[at+len(s.phrase):]
+		}
+		d, rest := duration(rest)
+		if rest = strings.Trim(rest, ". "); rest == "" || anyOf(s.follows, rest, headerIs) {
+			return believed(d)
 		}
 	}
 	return 0

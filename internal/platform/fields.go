@@ -31,6 +31,7 @@ type fields struct {
 	number    int // an HTTP status that the body states, 0 if none
 
 	html, empty bool
+	cut         bool // lower is not the whole message
 
 	retryDelay string // google.rpc.RetryInfo
 	resetsAt   string // a point in time
@@ -122,12 +123,14 @@ func readFields(body []byte) fields {
 	}
 	f.lowerType = strings.ToLower(f.typ)
 	f.lower = strings.ToLower(f.message[:min(len(f.message), maxText)])
+	f.cut = len(f.message) > maxText
 	if f.message == "" && !f.html {
 		f.message = string(b[:min(len(b), maxMessage)])
 		// Of JSON only what is known to be the message is searched: other members may be
 		// anything, the caller's request included.
 		if len(b) > 0 && b[0] != '{' && b[0] != '[' {
 			f.lower = strings.ToLower(f.message)
+			f.cut = len(b) > maxMessage
 		}
 	}
 	if strings.Contains(f.lower, "’") {

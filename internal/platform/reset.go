@@ -14,6 +14,16 @@ import (
 // refused, because a stated reset is never shortened.
 const maxReset = 32 * 24 * time.Hour
 
+// What a message's words are worth, at most: enough for any limit by the minute. Longer
+// limits have headers or members of their own; without them the account is asked
+// again. A usage limit that the upstream calls so by name may take a week, the longest
+// window there is.
+const (
+	maxTextReset   = 10 * time.Minute
+	maxTextWindow  = 7 * 24 * time.Hour
+	usageLimitName = "usage_limit_reached"
+)
+
 // statedReset reads when the upstream says that it can be asked again. Only classes
 // that time mends have one.
 //
@@ -25,7 +35,10 @@ const maxReset = 32 * 24 * time.Hour
 //     still refused for the days that its week needs;
 //   - when a token bucket will be full again. That is later than when it lets the next
 //     request through, so it counts only where nothing of the first kind is said.
-func statedReset(a *Answer, f *fields, class failover.Class) (time.Duration, bool) {
+//
+// A window of one family of models counts only where the verdict is about the model
+// (scope); closed for the account it would take the other models' requests too.
+func statedReset(a *Answer, f *fields, class failover.Class, scope failover.Scope) (time.Duration, bool) {
 	limit := class == failover.RateLimited
 	switch class {
 	case failover.RateLimited, failover.QuotaExhausted, failover.Capacity, failover.Transient, failover.Unknown:
@@ -33,11 +46,15 @@ func statedReset(a *Answer, f *fields, class failover.Class) (time.Duration, boo
 		return 0, false
 	}
 	again := askAgain(a.Header, f, a.Now)
+	if again == 0 && (limit || class == failover.Capacity) {
+		// Any upstream's 500 may hold the caller's words; known sentences come with limits.
+		again = messageReset(f, class == failover.Capacity)
+	}
 	if class == failover.RateLimited || class == failover.QuotaExhausted {
 		again = max(again, bodyWindow(f, a.Now))
 	}
 	if limit {
-		again = max(again, unifiedWindow(a.Header, a.Now), codexWindow(a.Header, a.Now))
+		again = max(again, unifiedWindow(a.Header, a.Now, scope == failover.ScopeAccountModel), codexWindow(a.Header, a.Now))
 		if again == 0 {
 			again = max(anthropicBuckets(a.Header, a.Now), openaiBuckets(a.Header, a.Now))
 		}
@@ -64,7 +81,20 @@ func askAgain(h http.Header, f *fields, now time.Time) time.Duration {
 	if d, rest := duration(f.retryDelay); rest == "" && d > 0 {
 		return believed(d)
 	}
-	return textReset(f.lower)
+	return 0
+}
+
+// messageReset is what a known sentence of the message says, within what words are
+// worth. Of a message that was cut nobody knows how it ends.
+func messageReset(f *fields, capacity bool) time.Duration {
+	if f.cut {
+		return 0
+	}
+	longest := maxTextReset
+	if f.named([]string{usageLimitName}) {
+		longest = maxTextWindow
+	}
+	return min(textReset(f.lower, capacity), longest)
 }
 
 // get is the first value of a header whose name is given in its canonical form.
@@ -133,10 +163,13 @@ const unifiedPrefix = "Anthropic-Ratelimit-Unified-"
 // is rejected if its status says so or, without a status, if it is used up. The
 // aggregate reset speaks where no single window does.
 //
+// 5h and 7d are the account's, 7d_opus and its like are one family of models': they
+// count only if model is set.
+//
 // A reset further away than its window is long is a mistake and is not believed
 // (5 h: at most 6 h; 7 d, and its parts for single models: at most 8 d).
-func unifiedWindow(h http.Header, now time.Time) time.Duration {
-	var latest time.Duration
+func unifiedWindow(h http.Header, now time.Time, model bool) time.Duration {
+	var account, family time.Duration
 	for key, values := range h {
 		window, ok := strings.CutPrefix(key, unifiedPrefix)
 		if !ok || len(values) == 0 {
@@ -144,7 +177,7 @@ func unifiedWindow(h http.Header, now time.Time) time.Duration {
 		}
 		// What may be used beyond the windows is no window: it being closed is the
 		// ordinary state.
-		if window, ok = strings.CutSuffix(window, "-Reset"); !ok || strings.HasPrefix(window, "Overage") {
+		if window, ok = strings.CutSuffix(window, "-Reset"); !ok || strings.HasPrefix(window, "Overage") || !rejected(h, window) {
 			continue
 		}
 		longest := maxReset
@@ -154,19 +187,39 @@ func unifiedWindow(h http.Header, now time.Time) time.Duration {
 		case strings.HasPrefix(window, "7d"):
 			longest = 8 * 24 * time.Hour
 		}
-		if status := get(h, unifiedPrefix+window+"-Status"); status != "" {
-			if !strings.EqualFold(status, "rejected") {
-				continue
-			}
-		} else if used, err := strconv.ParseFloat(get(h, unifiedPrefix+window+"-Utilization"), 64); err != nil || !(used >= 1) {
-			continue
+		d := until(values[0], now, longest)
+		if isLength(window) {
+			account = max(account, d)
+		} else {
+			family = max(family, d)
 		}
-		latest = max(latest, until(values[0], now, longest))
+	}
+	latest := account
+	if model {
+		latest = max(account, family)
 	}
 	if latest == 0 && strings.EqualFold(get(h, unifiedPrefix+"Status"), "rejected") {
-		latest = until(get(h, unifiedPrefix+"Reset"), now, maxReset)
+		// The aggregate repeats the window that was decisive: it may be the models' own.
+		if d := until(get(h, unifiedPrefix+"Reset"), now, maxReset); model || d != family {
+			latest = d
+		}
 	}
 	return latest
+}
+
+// rejected reports whether a window lets nothing through.
+func rejected(h http.Header, window string) bool {
+	if status := get(h, unifiedPrefix+window+"-Status"); status != "" {
+		return strings.EqualFold(status, "rejected")
+	}
+	used, err := strconv.ParseFloat(get(h, unifiedPrefix+window+"-Utilization"), 64)
+	return err == nil && used >= 1
+}
+
+// isLength reports whether a window is named by its length alone ("5h", "7d").
+func isLength(window string) bool {
+	n := len(window) - 1
+	return n > 0 && strings.Trim(window[:n], "0123456789") == "" && strings.Contains("mhdw", strings.ToLower(window[n:]))
 }
 
 // codexWindow is the latest reset of a ChatGPT subscription's used-up windows.
@@ -277,16 +330,25 @@ func nextMidnight(now time.Time) time.Duration {
 	return time.Date(p.Year(), p.Month(), p.Day()+1, 0, 0, 0, 0, pacific).Sub(now)
 }
 
-// regain reads "You will regain access on 2026-12-01 at 00:00 UTC." (Anthropic's
-// spend limits).
+// regain reads Anthropic's spend limits, from the first word to the last: "You have
+// reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00
+// UTC." Between them nobody else's words have a place.
 func regain(text string, now time.Time) time.Duration {
-	_, rest, ok := strings.Cut(text, "regain access on ")
-	const layout = "2006-01-02 at 15:04 utc"
-	if !ok || len(rest) < len(layout) {
+	text, ok := strings.CutPrefix(strings.TrimSpace(text), "you have reached your specified ")
+	if !ok {
 		return 0
 	}
-	at, err := time.Parse("2006-01-02 at 15:04", rest[:len(layout)-len(" utc")])
-	if err != nil || rest[len(layout)-len(" utc"):len(layout)] != " utc" {
+	text = strings.TrimPrefix(text, "workspace ")
+	text, ok = strings.CutPrefix(text, "api usage limits. you will regain access on ")
+	if !ok {
+		return 0
+	}
+	text, ok = strings.CutSuffix(strings.TrimSuffix(text, "."), " utc")
+	if !ok {
+		return 0
+	}
+	at, err := time.Parse("2006-01-02 at 15:04", text)
+	if err != nil {
 		return 0
 	}
 	return believed(at.Sub(now))

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
@@ -22,6 +23,11 @@ func header(pairs ...string) http.Header {
 }
 
 func at(d time.Duration) string { return strconv.FormatInt(now.Add(d).Unix(), 10) }
+
+// reached is OpenAI's message with another end.
+func reached(end string) string {
+	return `{"error":{"message":"Rate limit reached for gpt-4o in organization org-abc on requests per min (RPM): Limit 500, Used 500, Requested 1. ` + end + `"}}`
+}
 
 func TestStatedReset(t *testing.T) {
 	const (
@@ -115,25 +121,28 @@ func TestStatedReset(t *testing.T) {
 		{"a day's quota ends at midnight Pacific", quota, nil, `{"error":{"details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}]}}`, 20 * time.Hour},
 		{"a day's quota outlasts RetryInfo", quota, nil, `{"error":{"details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]},{"retryDelay":"20s"}]}}`, 20 * time.Hour},
 
-		{"text: milliseconds", rate, nil, `{"error":{"message":"Please try again in 6ms."}}`, 6 * time.Millisecond},
-		{"text: minutes", rate, nil, `{"error":{"message":"Please try again in 1m30.5s. Visit"}}`, 90500 * time.Millisecond},
-		{"text: seconds", rate, nil, `{"error":{"message":"Please try again in 20s"}}`, 20 * time.Second},
-		{"text: words", rate, nil, `{"error":{"message":"Try again in 5 days 22 hours 11 minutes."}}`, 142*time.Hour + 11*time.Minute},
-		{"text: words and commas", rate, nil, `{"error":{"message":"retry after 1 hour, 2 minutes and 3 seconds"}}`, time.Hour + 2*time.Minute + 3*time.Second},
-		{"text: no unit", rate, nil, `{"error":{"message":"try again in 20 requests"}}`, 0},
-		{"text: the second phrase", rate, nil, `{"error":{"message":"try again in a moment, or retry after 7 seconds"}}`, 7 * time.Second},
-		{"text: overflow", rate, nil, `{"error":{"message":"try again in 99999999999999999999999d"}}`, 0},
-		{"text: too long", rate, nil, `{"error":{"message":"try again in 40 days"}}`, 0},
-		{"header before text", rate, header("retry-after", "3"), `{"error":{"message":"try again in 20s"}}`, 3 * time.Second},
-		{"access", quota, nil, `{"error":{"message":"You will regain access on 2026-12-01 at 00:00 UTC."}}`, 252 * time.Hour},
-		{"access in another year", quota, nil, `{"error":{"message":"You will regain access on 2028-12-01 at 00:00 UTC."}}`, 0},
-		{"access at an odd time", quota, nil, `{"error":{"message":"You will regain access on 2026-12-01 at 00:00 CET."}}`, 0},
-		{"access, cut", quota, nil, `{"error":{"message":"You will regain access on 2026-12"}}`, 0},
+		{"text: milliseconds", rate, nil, reached("Please try again in 6ms."), 6 * time.Millisecond},
+		{"text: minutes", rate, nil, reached("Please try again in 1m30.5s. Visit https://platform.openai.com/account/rate-limits to learn more."), 90500 * time.Millisecond},
+		{"text: seconds", rate, nil, reached("Please try again in 20s"), 20 * time.Second},
+		{"text: words and commas", rate, nil, `{"error":{"message":"Rate limit is exceeded. Try again in 1 minute, 2 seconds and 3 milliseconds"}}`, 62003 * time.Millisecond},
+		{"text: words", rate, nil, `{"error":{"type":"usage_limit_reached","message":"You’ve hit your usage limit. Try again in 5 days 22 hours 11 minutes."}}`, 142*time.Hour + 11*time.Minute},
+		{"text: a usage limit takes a week at most", rate, nil, `{"error":{"type":"usage_limit_reached","message":"You've hit your usage limit. Try again in 31 days."}}`, 7 * 24 * time.Hour},
+		{"text: ten minutes at most", rate, nil, `{"error":{"message":"You've hit your usage limit. Try again in 31 days."}}`, 10 * time.Minute},
+		{"text: no unit", rate, nil, reached("Please try again in 20 requests"), 0},
+		{"text: overflow", rate, nil, reached("Please try again in 99999999999999999999999d"), 0},
+		{"text: too long", rate, nil, reached("Please try again in 40 days"), 0},
+		{"text: capacity", failover.Capacity, nil, `{"error":{"message":"No deployments available for selected model, Try again in 60 seconds. Passed model=try again in 9 minutes"}}`, time.Minute},
+		{"header before text", rate, header("retry-after", "3"), reached("Please try again in 20s"), 3 * time.Second},
+		{"access", quota, nil, `{"error":{"message":"You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."}}`, 252 * time.Hour},
+		{"access in another year", quota, nil, `{"error":{"message":"You have reached your specified API usage limits. You will regain access on 2028-12-01 at 00:00 UTC."}}`, 0},
+		{"access at an odd time", quota, nil, `{"error":{"message":"You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 CET."}}`, 0},
+		{"access, cut", quota, nil, `{"error":{"message":"You have reached your specified API usage limits. You will regain access on 2026-12"}}`, 0},
+		{"access, in somebody's words", quota, nil, `{"error":{"message":"No money for: You will regain access on 2026-12-01 at 00:00 UTC."}}`, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := readFields([]byte(tt.body))
-			got, stated := statedReset(&Answer{Status: 429, Header: tt.header, Now: now}, &f, tt.class)
+			got, stated := statedReset(&Answer{Status: 429, Header: tt.header, Now: now}, &f, tt.class, failover.ScopeAccount)
 			if got != tt.want || stated != (tt.want > 0) {
 				t.Errorf("got %v, %v; want %v", got, stated, tt.want)
 			}
@@ -168,10 +177,75 @@ func TestDurationReadsGo(t *testing.T) {
 		if got != d || rest != "" {
 			t.Fatalf("%s: got %v, rest %q", d, got, rest)
 		}
-		if got := textReset("please try again in " + d.String() + ". visit"); got != d {
+		if got := textReset("rate limit is exceeded. try again in "+d.String()+".", false); got != d {
 			t.Fatalf("%s in a text: %v", d, got)
 		}
 	})
+}
+
+// A caller wrote "retry in 31 days" in its prompt, an upstream repeated the prompt in its
+// 429, and the account was closed for 31 days for everybody; with a 500 one request
+// rested it at the first failure. Words in a message are believed only where they are the
+// provider's own sentence, and never for long.
+func TestCallersCannotStateResets(t *testing.T) {
+	words := []string{
+		"retry in 31 days", "Please try again in 31 days.", "please retry after 22 seconds", "try again after 9m",
+		"Rate limit is exceeded. Try again in 600 seconds.", "You will regain access on 2026-12-01 at 00:00 UTC.",
+		"Rate limit reached for x. Please try again in 9m. Visit https://platform.openai.com/account/rate-limits to learn more.",
+	}
+	for _, echo := range []string{
+		"Your request was refused: %s", "%s: too many requests", "Too many requests: '%s'", "Rate limit exceeded for prompt %s",
+		"Rate limit reached for gpt-4o with the prompt '%s'", "Rate limit reached for gpt-4o with the prompt '%s' at noon.",
+		"You've hit your usage limit. Your words were \"%s\"", "No deployments available for selected model %s",
+		"Internal error while handling: %s", "%s",
+	} {
+		for _, w := range words {
+			body, _ := json.Marshal(map[string]any{"error": map[string]any{"message": strings.ReplaceAll(echo, "%s", w)}})
+			for _, p := range all {
+				for _, status := range []int{429, 500, 503, 529} {
+					v := p.Classify(Answer{Status: status, Body: body, Now: now})
+					// A message that is nothing but a provider's sentence is that sentence, within
+					// its bound, at a limit.
+					if longest := v.Reset; longest > 0 && (echo != "%s" || longest > maxTextReset || v.Class != failover.RateLimited) {
+						t.Errorf("%s: %d %s closes the %s (%s) for %v", p.Name, status, body, v.Scope, v.Class, v.Reset)
+					}
+				}
+			}
+		}
+	}
+	// Cut where it suits the caller.
+	long := "Rate limit reached for " + strings.Repeat("x", maxText-len("Rate limit reached for  please try again in 9m")) + " please try again in 9m and more words"
+	if v := mustLookup(t, "openai").Classify(Answer{Status: 429, Body: []byte(`{"error":{"message":"` + long + `"}}`), Now: now}); v.Stated {
+		t.Errorf("a message that was cut closes the account for %v", v.Reset)
+	}
+}
+
+// One closed window of one family of models closed the whole account: the 5 hours ended
+// in three minutes, Opus' week in 120 hours, and the account rested 120 hours. A family's
+// window counts where the verdict is about the model.
+func TestModelWindowClosesTheModel(t *testing.T) {
+	const prefix = "anthropic-ratelimit-unified-"
+	base := []string{prefix + "status", "rejected", prefix + "7d_opus-status", "rejected", prefix + "7d_opus-reset", at(120 * time.Hour)}
+	five := []string{prefix + "5h-status", "rejected", prefix + "5h-reset", at(3 * time.Minute), prefix + "reset", at(3 * time.Minute)}
+	for _, tt := range []struct {
+		name  string
+		more  []string
+		scope failover.Scope
+		want  time.Duration
+	}{
+		{"the five hours are decisive", append(five, prefix+"representative-claim", "five_hour"), failover.ScopeAccount, 3 * time.Minute},
+		{"nobody says which", five, failover.ScopeAccount, 3 * time.Minute},
+		{"the family is decisive", append(five, prefix+"representative-claim", "seven_day_opus"), failover.ScopeAccountModel, 120 * time.Hour},
+		{"only the family is closed", []string{prefix + "representative-claim", "seven_day_opus", prefix + "reset", at(120 * time.Hour)}, failover.ScopeAccountModel, 120 * time.Hour},
+		{"the aggregate repeats the family's", []string{prefix + "reset", at(120 * time.Hour)}, failover.ScopeAccount, 0},
+		{"the aggregate is another", []string{prefix + "reset", at(time.Hour)}, failover.ScopeAccount, time.Hour},
+	} {
+		h := header(append(base[:len(base):len(base)], tt.more...)...)
+		v := mustLookup(t, "anthropic").Classify(Answer{Status: 429, Header: h, Body: []byte(`{"type":"error","error":{"type":"rate_limit_error","message":"m"}}`), Now: now})
+		if v.Scope != tt.scope || v.Reset != tt.want {
+			t.Errorf("%s: %s for %v, want %s for %v", tt.name, v.Scope, v.Reset, tt.scope, tt.want)
+		}
+	}
 }
 
 // Adding a statement to an answer never brings a closed window's end nearer.
@@ -179,6 +253,7 @@ func TestWindowsAreANDed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := http.Header{}
 		var latest time.Duration
+		scope := rapid.SampledFrom([]failover.Scope{failover.ScopeAccount, failover.ScopeAccountModel}).Draw(t, "scope")
 		for _, w := range []struct {
 			name string
 			most int64
@@ -190,7 +265,7 @@ func TestWindowsAreANDed(t *testing.T) {
 			status := rapid.SampledFrom([]string{"rejected", "allowed", "allowed_warning"}).Draw(t, "status")
 			h.Set("anthropic-ratelimit-unified-"+w.name+"-status", status)
 			h.Set("anthropic-ratelimit-unified-"+w.name+"-reset", at(d))
-			if status == "rejected" {
+			if status == "rejected" && (w.name != "7d_opus" || scope == failover.ScopeAccountModel) {
 				latest = max(latest, d)
 			}
 		}
@@ -199,7 +274,7 @@ func TestWindowsAreANDed(t *testing.T) {
 			h.Set("retry-after", strconv.FormatInt(s, 10))
 			latest = max(latest, time.Duration(s)*time.Second)
 		}
-		got, stated := statedReset(&Answer{Header: h, Now: now}, &fields{}, failover.RateLimited)
+		got, stated := statedReset(&Answer{Header: h, Now: now}, &fields{}, failover.RateLimited, scope)
 		if got != latest || stated != (latest > 0) {
 			t.Fatalf("got %v, want %v", got, latest)
 		}

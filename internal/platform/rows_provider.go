@@ -71,7 +71,7 @@ var limitRows = []Row{
 	{
 		ID: "anthropic.window", Where: AtAnthropic | AtCompatible, Status: only(429), Header: "anthropic-ratelimit-unified-status: rejected",
 		Class: failover.RateLimited, Scope: failover.ScopeAccount,
-		Evidence: "subscriptions' windows of 5 hours and 7 days belong to one seat (anthropics/claude-code#12829, griffinwork40/agent-afk#490); closed until the latest reset of the rejected ones",
+		Evidence: "subscriptions' windows of 5 hours and 7 days belong to one seat (anthropics/claude-code#12829, griffinwork40/agent-afk#490); closed until the latest reset of the rejected ones, a family of models' own apart",
 	},
 	{
 		ID: "anthropic.subscription", Where: AtAnthropic | AtCompatible, Status: only(429), Header: "anthropic-ratelimit-unified-status: *",

@@ -142,6 +142,8 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("/v1/models", func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(s.shape(r), domain.KindMethodNotAllowed, "use GET for /v1/models", "GET, HEAD").ServeHTTP(w, r)
 	})
+	// Clients look whether anybody is there (older Claude Code: HEAD / before it begins).
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "Turnout\n") })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		switch {

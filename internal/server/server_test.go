@@ -121,6 +121,17 @@ func isOpenAI(body string) bool {
 	return json.Unmarshal([]byte(body), &e) == nil && e.Type == "" && e.Error.Type != "" && e.Error.Message != ""
 }
 
+// Older Claude Code asks HEAD / before it begins, and a person opens the base URL in a
+// browser: both were told that there is nothing.
+func TestSomebodyIsThere(t *testing.T) {
+	r := start(t, nil)
+	for method, want := range map[string]string{"GET": "Turnout\n", "HEAD": ""} {
+		if resp, body, err := r.ask(method, "/", nil); err != nil || resp.StatusCode != 200 || body != want {
+			t.Errorf("%s /: %v %q %v", method, resp, body, err)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	r := start(t, nil)
 	anthropicCaller, openaiCaller := http.Header{"Anthropic-Version": {"2023-06-01"}}, http.Header{"Authorization": {"Bearer x"}}
@@ -139,7 +150,8 @@ func TestRefusals(t *testing.T) {
 		{"PATCH", "/v1/chat/completions", anthropicCaller, 405, "POST", isOpenAI, "use POST"},
 		{"POST", "/v1/models", nil, 405, "GET, HEAD", isOpenAI, "use GET"},
 		{"POST", "/v1/models", anthropicCaller, 405, "GET, HEAD", isAnthropic, "use GET"},
-		{"GET", "/", nil, 404, "", isOpenAI, "there is nothing at GET /"},
+		{"GET", "/x", nil, 404, "", isOpenAI, "there is nothing at GET /x"},
+		{"POST", "/", nil, 404, "", isOpenAI, "there is nothing at POST /"},
 		{"POST", "/v1/responses", openaiCaller, 404, "", isOpenAI, "/v1/responses"},
 		{"POST", "/v1/complete", anthropicCaller, 404, "", isAnthropic, "/v1/complete"},
 		{"POST", "/v1/complete", http.Header{"X-Api-Key": {"k"}}, 404, "", isAnthropic, "POST /v1/messages"},

@@ -64,7 +64,22 @@ type (
 	}
 )
 
-// Accounts lists all accounts, disabled ones too, by id, with their secrets.
+// CheckSecrets opens the secrets of every enabled account and gives the first error.
+func (s *Store) CheckSecrets(ctx context.Context) error {
+	return s.rows(ctx, "check the stored secrets", func(scan func(...any) error) error {
+		var name string
+		var sealed []byte
+		if err := scan(&name, &sealed); err != nil {
+			return err
+		}
+		_, err := s.openSecrets(name, sealed)
+		return err
+	}, "SELECT name, secrets FROM accounts WHERE enabled = 1 ORDER BY id")
+}
+
+// Accounts lists all accounts, disabled ones too, by id, with their secrets. A disabled
+// one whose secrets cannot be opened has none: it needs none, and must not keep the
+// others from being used.
 func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 	var out []domain.Account
 	err := s.rows(ctx, "list the accounts", func(scan func(...any) error) error {
@@ -79,7 +94,7 @@ func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 			return fmt.Errorf("read the spec of account %q: %w", a.Name, err)
 		}
 		secrets, err := s.openSecrets(a.Name, sealed)
-		if err != nil {
+		if err != nil && (a.Enabled || s.sealer == nil) {
 			return err
 		}
 		a.Platform, a.BaseURL, a.Organization = sp.Platform, sp.BaseURL, sp.Organization

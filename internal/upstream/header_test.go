@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -34,6 +35,7 @@ func TestRequestHeader(t *testing.T) {
 		"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Client-Cert", "Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip",
 		"Fastly-Client-Ip", "X-Original-Forwarded-For", "X-Envoy-External-Address", "X-Appengine-User-Ip", "Cf-Connecting-Ip", "Cf-Ipcountry", "Cf-Ray",
 		"X-Azure-Clientip", "X-Azure-Socketip", "X-Vercel-Forwarded-For", "Fly-Client-Ip", "X-Amz-Cf-Id", "X-Arr-Clientcert", "Remote-Addr", "X-Original-Remote-Addr", "X-Nf-Client-Connection-Ip",
+		"X-Originating-Ip", "X-Proxyuser-Ip", "X-Source-Ip", "X-Peer-Addr", "Cdn-Src-Ip", "X-Forwarded-Port", "Fastly-Ff", "X-Remote-Ip", "X-Remote-Addr", "X-Client-Addr", "X-Peer-Ip",
 		// written anew, or chosen by the account
 		"Host", "Content-Length", "Content-Encoding", "Accept-Encoding", "Openai-Organization", "Openai-Project", "X-Turnout-Anything",
 	} {
@@ -95,6 +97,8 @@ func TestAnswerHeader(t *testing.T) {
 		// the account's
 		"Anthropic-Organization-Id", "Openai-Organization", "Openai-Project", "Anthropic-Ratelimit-Requests-Remaining", "Anthropic-Ratelimit-Unified-5h-Utilization", "Anthropic-Ratelimit-Unified-Status",
 		"X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Requests", "X-Codex-Primary-Used-Percent", "Anthropic-Workspace-Id", "Set-Cookie", "Www-Authenticate", "X-Account-Id",
+		// a relay's own words about its keys, teams and spending
+		"X-Litellm-Key-Spend", "X-Litellm-Model-Api-Base", "X-Litellm-Response-Cost", "Llm_provider-X-Litellm-Model-Id", "X-Tenant-Id", "X-Team-Id", "X-User-Id", "X-Org-Id", "X-Api-Key-Id", "X-Key-Name", "X-Credits-Remaining", "Azureml-Model-Deployment",
 		// the connection's
 		"Connection", "Keep-Alive", "Transfer-Encoding", "Trailer", "Upgrade", "Alt-Svc", "Strict-Transport-Security", "Server", "Via", "Date", "Cf-Ray", "Cf-Cache-Status",
 		// written anew, or the loop's to decide
@@ -110,5 +114,31 @@ func TestAnswerHeader(t *testing.T) {
 	}
 	if out.Get("X-Own") != "kept" || out.Get("Request-Id") != "x" {
 		t.Errorf("%v", out)
+	}
+}
+
+// What an answer's Connection names belongs to the connection to the upstream, and went on to
+// the caller all the same (RFC 9110, section 7.6.1).
+func TestAnswerHeaderConnection(t *testing.T) {
+	out := http.Header{}
+	AnswerHeader(http.Header{"Connection": {"keep-alive, X-Hop ,", "x-other-hop"}, "X-Hop": {"1"}, "X-Other-Hop": {"1"}, "X-Stays": {"1"}}, out)
+	if got := slices.Sorted(maps.Keys(out)); !slices.Equal(got, []string{"X-Stays"}) {
+		t.Errorf("goes on: %q", got)
+	}
+}
+
+// The short cut for ordinary names decides as the words would.
+func TestOrdinaryNamesPass(t *testing.T) {
+	for name := range ordinary {
+		bad := http.CanonicalHeaderKey(name) != name || notForwarded[name] || notReturned[name]
+		for _, p := range notForwardedPrefixes {
+			bad = bad || strings.HasPrefix(name, p)
+		}
+		for _, w := range slices.Concat(notForwardedWords, notReturnedWords) {
+			bad = bad || strings.Contains(name, w)
+		}
+		if bad {
+			t.Errorf("%s is kept back by another rule", name)
+		}
 	}
 }

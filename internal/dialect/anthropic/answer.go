@@ -16,7 +16,7 @@ func (Dialect) Whole(body []byte) dialect.Answer {
 		case "stop_reason":
 			a.Finished = !dialect.IsNull(val)
 		case "usage":
-			readUsage(val, &a.Usage)
+			readUsage(val, &a.Usage, new(bool))
 		case "error":
 			a.Error = !dialect.IsNull(val)
 		case "input_tokens": // count_tokens answers with this alone

@@ -15,6 +15,7 @@ func (Dialect) NewReader(*dialect.Request) dialect.Reader { return &reader{} }
 // message_stop (event order as captured from the real API's clients).
 type reader struct {
 	usage    domain.Usage
+	split    bool // of the cache writes' lifetimes, as stated
 	finished bool
 	open     dialect.Open
 	ended    bool
@@ -163,18 +164,19 @@ func deltaContent(delta []byte) (text []byte, content bool) {
 	return text, content
 }
 
-// addUsage takes stated figures over. The prompt total is input_tokens +
-// cache_read_input_tokens + cache_creation_input_tokens, disjoint; figures in later events are
-// cumulative and replace earlier ones (API reference, streaming messages).
-func (r *reader) addUsage(usage []byte) { readUsage(usage, &r.usage) }
+// addUsage takes stated figures over.
+func (r *reader) addUsage(usage []byte) { readUsage(usage, &r.usage, &r.split) }
 
-func readUsage(usage []byte, u *domain.Usage) {
+// readUsage takes stated figures over. The prompt total is input_tokens +
+// cache_read_input_tokens + cache_creation_input_tokens, disjoint; figures in later events
+// are cumulative (API reference, streaming messages). So they only raise what is known:
+// relays write zeros into message_delta for what message_start has said. split tells
+// whether the writes' lifetimes have been stated; it is set when they are.
+func readUsage(usage []byte, u *domain.Usage, split *bool) {
 	if dialect.IsNull(usage) {
 		return
 	}
-	var creation int64
-	seenCreation := false
-	var split []byte
+	var creation, short, long int64
 	_ = dialect.Object(usage, func(key []byte, v, _ dialect.Span) bool {
 		val := v.Of(usage)
 		if dialect.IsNull(val) {
@@ -182,33 +184,42 @@ func readUsage(usage []byte, u *domain.Usage) {
 		}
 		switch string(key) {
 		case "input_tokens":
-			u.Input = dialect.Int(val)
+			u.Input = max(u.Input, dialect.Int(val))
 		case "output_tokens":
-			u.Output = dialect.Int(val)
+			u.Output = max(u.Output, dialect.Int(val))
 		case "cache_read_input_tokens":
-			u.CacheRead = dialect.Int(val)
+			u.CacheRead = max(u.CacheRead, dialect.Int(val))
 		case "cache_creation_input_tokens":
-			creation, seenCreation = dialect.Int(val), true
+			creation = dialect.Int(val)
 		case "cache_creation":
-			split = val
+			short = dialect.Int(dialect.Member(val, "ephemeral_5m_input_tokens"))
+			long = dialect.Int(dialect.Member(val, "ephemeral_1h_input_tokens"))
 		case "output_tokens_details":
 			if t := dialect.Member(val, "thinking_tokens"); t != nil {
-				u.Reasoning = dialect.Int(t)
+				u.Reasoning = max(u.Reasoning, dialect.Int(t))
 			} else if t := dialect.Member(val, "reasoning_tokens"); t != nil {
-				u.Reasoning = dialect.Int(t)
+				u.Reasoning = max(u.Reasoning, dialect.Int(t))
 			}
 		}
 		u.Reported = true
 		return true
 	})
-	if split != nil {
-		u.CacheWrite5m = dialect.Int(dialect.Member(split, "ephemeral_5m_input_tokens"))
-		u.CacheWrite1h = dialect.Int(dialect.Member(split, "ephemeral_1h_input_tokens"))
-		if seenCreation && u.CacheWrite5m+u.CacheWrite1h < creation { // a split that leaves tokens out
-			u.CacheWrite5m = creation - u.CacheWrite1h
+	if short+long > 0 {
+		if *split {
+			u.CacheWrite5m, u.CacheWrite1h = max(u.CacheWrite5m, short), max(u.CacheWrite1h, long)
+		} else {
+			// Until now there was a total, taken for five minutes.
+			creation = max(creation, u.CacheWrite5m)
+			u.CacheWrite5m, u.CacheWrite1h, *split = short, long, true
 		}
-	} else if seenCreation && creation != u.CacheWrite5m+u.CacheWrite1h {
-		u.CacheWrite5m, u.CacheWrite1h = creation, 0
+	}
+	// What a split leaves out, and what a total grows by, is of the kind that is there.
+	if rest := creation - u.CacheWrite5m - u.CacheWrite1h; rest > 0 {
+		if u.CacheWrite1h > 0 && u.CacheWrite5m == 0 {
+			u.CacheWrite1h += rest
+		} else {
+			u.CacheWrite5m += rest
+		}
 	}
 }
 

@@ -148,12 +148,21 @@ func TestUsage(t *testing.T) {
 		{"the three parts of a prompt are disjoint", []string{start(`{"input_tokens":3,"cache_read_input_tokens":50,"cache_creation_input_tokens":7,"output_tokens":1}`)}, domain.Usage{Input: 3, CacheRead: 50, CacheWrite5m: 7, Output: 1, Reported: true}},
 		{"split by lifetime", []string{start(`{"input_tokens":3,"cache_creation_input_tokens":700,"cache_creation":{"ephemeral_5m_input_tokens":200,"ephemeral_1h_input_tokens":500}}`)}, domain.Usage{Input: 3, CacheWrite5m: 200, CacheWrite1h: 500, Reported: true}},
 		{"split before its sum", []string{start(`{"cache_creation":{"ephemeral_1h_input_tokens":500,"ephemeral_5m_input_tokens":200},"cache_creation_input_tokens":700}`)}, domain.Usage{CacheWrite5m: 200, CacheWrite1h: 500, Reported: true}},
-		{"a split that leaves tokens out", []string{start(`{"cache_creation_input_tokens":700,"cache_creation":{"ephemeral_1h_input_tokens":500}}`)}, domain.Usage{CacheWrite5m: 200, CacheWrite1h: 500, Reported: true}},
+		{"a split that leaves tokens out", []string{start(`{"cache_creation_input_tokens":700,"cache_creation":{"ephemeral_1h_input_tokens":500}}`)}, domain.Usage{CacheWrite1h: 700, Reported: true}},
 		{"a split without a sum", []string{start(`{"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":500}}`)}, domain.Usage{CacheWrite1h: 500, Reported: true}},
 		{"a null split", []string{start(`{"cache_creation_input_tokens":700,"cache_creation":null}`)}, domain.Usage{CacheWrite5m: 700, Reported: true}},
 		{"deltas are cumulative", []string{start(`{"input_tokens":10,"output_tokens":1}`), delta(`{"output_tokens":20}`), delta(`{"output_tokens":35}`)}, domain.Usage{Input: 10, Output: 35, Reported: true}},
 		{"a delta repeats the prompt", []string{start(`{"input_tokens":10,"cache_read_input_tokens":5,"output_tokens":1}`), delta(`{"input_tokens":10,"cache_read_input_tokens":5,"output_tokens":20}`)}, domain.Usage{Input: 10, CacheRead: 5, Output: 20, Reported: true}},
 		{"a delta raises the prompt", []string{start(`{"input_tokens":10,"output_tokens":1}`), delta(`{"input_tokens":900,"output_tokens":20}`)}, domain.Usage{Input: 900, Output: 20, Reported: true}},
+		// Relays write zeros into message_delta, which wiped what message_start had said; and a total that
+		// grew turned all the hour's tokens into five minutes'.
+		{"a delta of zeros wipes nothing", []string{
+			start(`{"input_tokens":12,"cache_read_input_tokens":50,"cache_creation_input_tokens":700,"cache_creation":{"ephemeral_5m_input_tokens":200,"ephemeral_1h_input_tokens":500},"output_tokens":1}`),
+			delta(`{"input_tokens":0,"cache_read_input_tokens":0,"cache_creation_input_tokens":0,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":9,"output_tokens_details":{"thinking_tokens":0}}`),
+		}, domain.Usage{Input: 12, CacheRead: 50, CacheWrite5m: 200, CacheWrite1h: 500, Output: 9, Reported: true}},
+		{"a total that grows stays the hour's", []string{start(`{"cache_creation_input_tokens":500,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":500}}`), delta(`{"cache_creation_input_tokens":700,"output_tokens":9}`)}, domain.Usage{CacheWrite1h: 700, Output: 9, Reported: true}},
+		{"a total that grows beside both", []string{start(`{"cache_creation_input_tokens":700,"cache_creation":{"ephemeral_5m_input_tokens":200,"ephemeral_1h_input_tokens":500}}`), delta(`{"cache_creation_input_tokens":800}`)}, domain.Usage{CacheWrite5m: 300, CacheWrite1h: 500, Reported: true}},
+		{"a split that comes later", []string{start(`{"cache_creation_input_tokens":700}`), delta(`{"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":700},"output_tokens":9}`)}, domain.Usage{CacheWrite1h: 700, Output: 9, Reported: true}},
 		{"a delta keeps the split", []string{start(`{"cache_creation_input_tokens":700,"cache_creation":{"ephemeral_5m_input_tokens":200,"ephemeral_1h_input_tokens":500}}`), delta(`{"cache_creation_input_tokens":700,"output_tokens":9}`)}, domain.Usage{CacheWrite5m: 200, CacheWrite1h: 500, Output: 9, Reported: true}},
 		{"a delta without figures takes none away", []string{start(`{"input_tokens":10,"output_tokens":1}`), delta(`{"output_tokens":null,"input_tokens":null}`)}, domain.Usage{Input: 10, Output: 1, Reported: true}},
 		{"thinking is a part of the output", []string{delta(`{"output_tokens":50,"output_tokens_details":{"thinking_tokens":40}}`)}, domain.Usage{Output: 50, Reasoning: 40, Reported: true}},

@@ -73,15 +73,18 @@ func (r *reader) Event(raw []byte) dialect.Event {
 			return true
 		})
 	}
-	if u := usage.Of(data); !dialect.IsNull(u) {
-		readUsage(u, &r.usage)
-		if r.hide && !anyChoice {
-			ev.Kind = dialect.EventHidden
-		}
-	} else if usage.Present() && r.hide {
+	stated := !dialect.IsNull(usage.Of(data))
+	if stated {
+		readUsage(usage.Of(data), &r.usage)
+	}
+	switch {
+	case !usage.Present() || !r.hide:
+	case stated && !anyChoice:
+		ev.Kind = dialect.EventHidden
+	default: // null, or figures beside a choice, as some makers write them
 		ev.Cut = cutMember(raw, data, usageMember)
 	}
-	if ev.Kind == dialect.EventContent && r.text != nil && dialect.IsNull(usage.Of(data)) {
+	if ev.Kind == dialect.EventContent && r.text != nil && !stated {
 		// An event with figures is always read: they replace those of the events between.
 		r.pattern.Learn(raw, r.text, ev.Cut, r.open)
 	}

@@ -55,7 +55,7 @@ func TestStream(t *testing.T) {
 		{"stream_text_usage.sse", true, ".ccccFhE", "nttttnnn", stated, true, "stream_text.sse"},
 		{"stream_tools.sse", false, "cccccF.E", "ooooonnn", stated, true, ""},
 		{"stream_two_choices.sse", false, "..ccFcFE", "nnttntnn", domain.Usage{}, true, ""},
-		{"stream_reasoner.sse", true, "p.ccccFE", "nnhhttnn", domain.Usage{Input: 6, Output: 40, Reasoning: 36, Reported: true}, true, ""},
+		{"stream_reasoner.sse", true, "p.ccccFE", "nnhhttnn", domain.Usage{Input: 6, Output: 40, Reasoning: 36, Reported: true}, true, "stream_reasoner_hidden.sse"},
 		{"stream_error.sse", false, ".c!", "ntt", domain.Usage{}, false, ""},
 	} {
 		t.Run(fmt.Sprint(c.file, c.hide), func(t *testing.T) {
@@ -179,18 +179,20 @@ func TestEvent(t *testing.T) {
 // everything else in it.
 func TestHideUsage(t *testing.T) {
 	for data, want := range map[string]string{
-		`{"choices":[{"delta":{"content":"x"}}],"usage":null}`:                   `{"choices":[{"delta":{"content":"x"}}]}`,
-		`{"usage":null,"choices":[{"delta":{"content":"x"}}]}`:                   `{"choices":[{"delta":{"content":"x"}}]}`,
-		`{"id":"1","usage":null,"choices":[]}`:                                   `{"id":"1","choices":[]}`,
-		`{"usage":null}`:                                                         `{}`,
-		`{ "id" : "1" , "usage" : null , "choices" : [] }`:                       `{ "id" : "1"  , "choices" : [] }`,
-		`{ "usage" : null , "choices" : [] }`:                                    `{  "choices" : [] }`,
-		`{ "usage" : null }`:                                                     `{  }`,
-		`{"choices":[{"delta":{"content":"\"usage\":null"}}]}`:                   `{"choices":[{"delta":{"content":"\"usage\":null"}}]}`,
-		`{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}`:       ``,
-		`{"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}`:                 `{"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}`, // a maker that states it unasked
-		`{"choices":[{"delta":{"content":"x"}}],"usage":null,"obfuscation":"a"}`: `{"choices":[{"delta":{"content":"x"}}],"obfuscation":"a"}`,
-		`{"choices":[],"error":null}`:                                            `{"choices":[],"error":null}`,
+		`{"choices":[{"delta":{"content":"x"}}],"usage":null}`:             `{"choices":[{"delta":{"content":"x"}}]}`,
+		`{"usage":null,"choices":[{"delta":{"content":"x"}}]}`:             `{"choices":[{"delta":{"content":"x"}}]}`,
+		`{"id":"1","usage":null,"choices":[]}`:                             `{"id":"1","choices":[]}`,
+		`{"usage":null}`:                                                   `{}`,
+		`{ "id" : "1" , "usage" : null , "choices" : [] }`:                 `{ "id" : "1"  , "choices" : [] }`,
+		`{ "usage" : null , "choices" : [] }`:                              `{  "choices" : [] }`,
+		`{ "usage" : null }`:                                               `{  }`,
+		`{"choices":[{"delta":{"content":"\"usage\":null"}}]}`:             `{"choices":[{"delta":{"content":"\"usage\":null"}}]}`,
+		`{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}`: ``,
+		// Makers that state it beside a choice: it went on to callers that had not asked.
+		`{"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}`:                       `{"choices":[{"delta":{}}]}`,
+		`{"usage":{"prompt_tokens":1},"choices":[{"delta":{"content":"x"}}],"id":"1"}`: `{"choices":[{"delta":{"content":"x"}}],"id":"1"}`,
+		`{"choices":[{"delta":{"content":"x"}}],"usage":null,"obfuscation":"a"}`:       `{"choices":[{"delta":{"content":"x"}}],"obfuscation":"a"}`,
+		`{"choices":[],"error":null}`:                                                  `{"choices":[],"error":null}`,
 	} {
 		raw := []byte("data: " + data + "\n\n")
 		hiding, plain := Dialect{}.NewReader(&dialect.Request{HideUsage: true}), Dialect{}.NewReader(&dialect.Request{})
