@@ -144,3 +144,16 @@ func TestManyLimitedAccounts(t *testing.T) {
 		}
 	}
 }
+
+// Whoever waits for a silent account is helped by one that answers, also while the
+// provider's retry budget is used up: one for each request is no hammering.
+func TestBesideAWellAccount(t *testing.T) {
+	o := failing(FirstTokenLate, func(o *Outcome) { o.NoRetries, o.Alternative, o.Silent = true, 2, 8*s1 })
+	if _, d := AtSoftLimit(Balanced(), NewState(Session{}, 1), o); d.Action != Await || d.Reason != ReasonRetriesUsed {
+		t.Errorf("beside one that failed as well: %+v", d)
+	}
+	o.AlternativeWell = true
+	if _, d := AtSoftLimit(Balanced(), NewState(Session{}, 1), o); d.Action != Beside {
+		t.Errorf("beside one that is well: %+v", d)
+	}
+}

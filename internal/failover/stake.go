@@ -178,7 +178,7 @@ func (c *call) atSoftLimit() Decision {
 		return awaitAndAsk(ReasonNoAlternative)
 	}
 	elsewhere := o.Provider != "" && o.AlternativeProvider != "" && o.Provider != o.AlternativeProvider
-	if c.braked() && !elsewhere {
+	if c.braked() && !elsewhere && !o.AlternativeWell {
 		return awaitAndAsk(ReasonRetriesUsed)
 	}
 	detail := ""

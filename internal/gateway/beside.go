@@ -28,6 +28,9 @@ func (x *exchange) slow(at *attempt) {
 	}
 	o := x.outcome(at)
 	o.Silent = at.watch.Elapsed()
+	if alt := x.candidate(o.Alternative); alt != nil {
+		o.AlternativeWell = alt.Well() // one that answers is worth asking, whatever its provider does elsewhere
+	}
 	other, _ := x.freeFallback(failover.FirstTokenLate)
 	o.Fallback = other != nil
 	pol := x.pools[0].policyOf(at.plat.Name)
