@@ -62,6 +62,7 @@ type Account struct {
 	Model        string // serves only this one; empty: whatever is asked for
 	SentAs       string // the model's name upstream; empty: as it is asked for
 	Level        bool   // of the same priority as the one before it
+	MaxInFlight  int    // requests at a time; 0: any number
 	Behaviour    sim.Behaviour
 	Address      Address
 }

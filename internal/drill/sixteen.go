@@ -82,7 +82,8 @@ func complete(s *Scenario) *Scenario {
 }
 
 // broken judges a stream that breaks after content, or a body that breaks: the whole
-// answer, or, where the pool commits before the end, the protocol's error.
+// answer, or, where the pool commits before the end, content and then the protocol's error
+// event.
 func broken(r *Run, j *Judgement, a *Answer) {
 	clean := Fail
 	if r.Mode.Stream {
@@ -96,6 +97,11 @@ func broken(r *Run, j *Judgement, a *Answer) {
 		return
 	}
 	j.whole(a, tokens, clean)
+	if clean == Pass && a.Kind == Refusal {
+		// Before any content has gone, the failure could have been carried over.
+		j.want(a.Contents > 0, Fail, "request %d was refused although no content had gone out: %s", a.Request, a)
+		j.want(a.InBand, Fail, "request %d: the error is no event of the stream: %s", a.Request, a)
+	}
 }
 
 // twoRequests asks once and then again, to see that the process is well.
@@ -181,6 +187,7 @@ func sixteen() []*Scenario {
 				}
 			},
 		},
+		limitedBackoff(),
 		{
 			Number: 3, Name: "error-once", Does: "500 once, then fine", Must: "one retry at P succeeds",
 			Accounts: pf("fail500x1"),
@@ -191,6 +198,7 @@ func sixteen() []*Scenario {
 				}
 			},
 		},
+		errorOften(),
 		unavailable, asModels(unavailable, domain.FallbackAny),
 		{
 			Number: 5, Name: "reset-once", Does: "the connection is reset before the headers, once", Must: "an answer, of P or of F",

@@ -78,6 +78,7 @@ type Run struct {
 	provider *sim.Server
 	client   *http.Transport
 	accounts []Account
+	pool     config.Pool // its settings, in the story
 }
 
 // stopPatience is how long, by the clock, a gateway may take to stop once every
@@ -165,6 +166,7 @@ func (w *world) configuration(r *Run, dir, untrusted string) *config.Config {
 	if r.Scenario.Pool != nil {
 		r.Scenario.Pool(&pool)
 	}
+	r.pool = pool
 	pool = r.Pace.pool(pool)
 	c := &config.Config{
 		File: "the drill's configuration", Listen: "127.0.0.1:0", DataDir: dir, Pools: []config.Pool{pool},
@@ -191,7 +193,7 @@ func (w *world) configuration(r *Run, dir, untrusted string) *config.Config {
 		}
 		acc := domain.Account{
 			Name: a.Name, Origin: domain.OriginFile, Platform: r.Mode.platform(), BaseURL: base, APIKey: domain.NewSecret(a.key()),
-			Organization: a.organization(), Pools: []string{pool.Name}, Priority: priority, Weight: 1, Enabled: true,
+			Organization: a.organization(), Pools: []string{pool.Name}, Priority: priority, Weight: 1, MaxInFlight: a.MaxInFlight, Enabled: true,
 		}
 		asked := a.Model
 		if asked == "" {
