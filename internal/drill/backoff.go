@@ -28,7 +28,7 @@ const (
 func errorOften() *Scenario {
 	const requests = 6
 	return &Scenario{
-		Number: 3, Name: "error-often", Does: "500 at every second attempt; six requests", Must: "each is tried once more at P, after 200 to 500 ms and not after the same time",
+		Name: "error-often", Does: "500 at every second attempt; six requests", Must: "each is tried once more at P, after 200 to 500 ms and not after the same time",
 		Accounts: pf("fail500-share50"),
 		Play: func(ctx context.Context, r *Run) {
 			for range requests {
@@ -69,7 +69,7 @@ func spread(d []time.Duration) time.Duration {
 // grow as the policy says, and not all at once.
 func limitedBackoff() *Scenario {
 	return &Scenario{
-		Number: 2, Name: "limited-backoff", Does: "three accounts, always 429, no Retry-After; five requests a second for 35 s", Must: "all served by F; each is asked again after the policy's rest, twice as long each time, less up to 20 %, and not all at the same times",
+		Name: "limited-backoff", Does: "three accounts, always 429, no Retry-After; five requests a second for 35 s", Must: "all served by F; each is asked again after the policy's rest, twice as long each time, less up to 20 %, and not all at the same times",
 		Lasts: backoffLasts,
 		Accounts: func(m Mode) []Account {
 			return append(crowd(limitedAccounts, "fail429", "fail429")(m), pf("")(m)[1])

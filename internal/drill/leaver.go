@@ -15,6 +15,8 @@ const (
 	cancelWithin = time.Second
 	// servedWithin is how long the next request may take, if everything that the caller held is free.
 	servedWithin = time.Second
+	// lineFree is after how long a caller's place in the line is another's.
+	lineFree = 4 * time.Second
 	// holdReset is stated by the account for which a caller is held that leaves.
 	holdReset = 15 * time.Second
 )
@@ -27,7 +29,7 @@ type leaver struct {
 	attempts, over int
 	// rest is how long it takes until the next request can be served.
 	rest time.Duration
-	// inLine: another request has the only slot.
+	// inLine: another request has the only slot, and a third one takes the caller's place in the line.
 	inLine bool
 }
 
@@ -43,8 +45,8 @@ func leavers() []*Scenario {
 			Accounts: pf("hang"), Ask: Ask{LeaveAfter: 2 * time.Second},
 		}},
 		{inLine: true, Scenario: Scenario{
-			Name: "leave-in-line", Does: "busy with another request for 12 s, there is no F, and the caller leaves after 3 s in the line",
-			Accounts: alone("d200"), Ask: Ask{LeaveAfter: 3 * time.Second},
+			Name: "leave-in-line", Does: "busy with another request for 15 s, there is no F, and the caller leaves after 3 s in the line, which has one place",
+			Accounts: alone("d250"), Ask: Ask{LeaveAfter: 3 * time.Second}, Queue: 1,
 		}},
 		{attempts: 1, over: 1, rest: 4 * time.Second, Scenario: Scenario{
 			Name: "leave-in-wait", Does: "500 with Retry-After: 2, once; the caller leaves after 1 s, before P is asked again", RealTime: true,
@@ -101,6 +103,9 @@ func (l *leaver) play(ctx context.Context, r *Run) {
 	}
 	r.Send(ctx, &l.Ask)
 	r.heal()
+	if l.inLine && r.Pace.wait(ctx, lineFree) {
+		other.Go(func() { r.Send(ctx, &Ask{}) })
+	}
 	other.Wait()
 	// What is late, an attempt or its cancelling, shows meanwhile.
 	if lapse(ctx, cancelWithin) && r.Pace.wait(ctx, l.rest) {
@@ -113,6 +118,7 @@ func (l *leaver) judge(r *Run, j *Judgement) {
 	if l.inLine {
 		who = r.Answers[1]
 		j.whole(r.Answers[0], tokens, Fail)
+		j.want(len(r.Answers) == 4 && j.whole(r.Answers[2], tokens, Fail), Fail, "the request that took the caller's place in the line was not served")
 	}
 	if !j.want(who.Kind == Left, Fail, "the caller could not leave: %s", who) {
 		return

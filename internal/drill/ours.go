@@ -61,7 +61,7 @@ func ours() []*Scenario {
 			Judge: func(r *Run, j *Judgement) { j.whole(r.only(), tokens, Safe) },
 		},
 	}
-	list = append(list, otherCause(), lateFailure())
+	list = append(list, otherCause(), errorOften(), limitedBackoff(), lateFailure())
 	list = append(list, commitPoints()...)
 	list = append(list, refusedKeys()...)
 	list = append(list, limited()...)

@@ -187,7 +187,6 @@ func sixteen() []*Scenario {
 				}
 			},
 		},
-		limitedBackoff(),
 		{
 			Number: 3, Name: "error-once", Does: "500 once, then fine", Must: "one retry at P succeeds",
 			Accounts: pf("fail500x1"),
@@ -198,7 +197,6 @@ func sixteen() []*Scenario {
 				}
 			},
 		},
-		errorOften(),
 		unavailable, asModels(unavailable, domain.FallbackAny),
 		{
 			Number: 5, Name: "reset-once", Does: "the connection is reset before the headers, once", Must: "an answer, of P or of F",

@@ -88,7 +88,7 @@ func uncut() []*Scenario {
 			},
 		},
 		{
-			Name: "forty-minutes", Does: "a stream of 40 minutes", Scale: 60, Lasts: longStream,
+			Name: "forty-minutes", Does: "a stream of 40 minutes", Scale: 40, Lasts: longStream,
 			Modes: only("of streams", streaming), Ask: Ask{Patience: 50 * time.Minute},
 			Accounts: alone(fmt.Sprintf("n%d-d%d", longTokens, millis(longEvery))), Judge: uncutText(longTokens),
 		},

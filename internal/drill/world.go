@@ -85,6 +85,9 @@ type Run struct {
 // caller has its answer.
 const stopPatience = 20 * time.Second
 
+// manyPlaces is how many requests may wait in the line where a scenario does not say so.
+const manyPlaces = 1000
+
 // world is what runs scenarios.
 type world struct {
 	start   Start
@@ -168,9 +171,13 @@ func (w *world) configuration(r *Run, dir, untrusted string) *config.Config {
 	}
 	r.pool = pool
 	pool = r.Pace.pool(pool)
+	queue := r.Scenario.Queue
+	if queue == 0 {
+		queue = manyPlaces
+	}
 	c := &config.Config{
 		File: "the drill's configuration", Listen: "127.0.0.1:0", DataDir: dir, Pools: []config.Pool{pool},
-		Limits: config.Limits{Body: 32 << 20, Bodies: 1 << 30, Queue: 1000, QueueWait: r.Pace.of(defaultQueueWait), HeaderBytes: 64 << 10},
+		Limits: config.Limits{Body: 32 << 20, Bodies: 1 << 30, Queue: queue, QueueWait: r.Pace.of(defaultQueueWait), HeaderBytes: 64 << 10},
 		Drain:  stopPatience, TraceRetention: time.Hour, RequestRetention: time.Hour, SessionTTL: time.Hour,
 		Log: config.Log{Level: "error", Format: "text"},
 	}
