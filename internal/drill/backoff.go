@@ -19,7 +19,7 @@ const (
 // Three accounts that are limited together, and how often somebody asks.
 const (
 	limitedAccounts = 3
-	backoffEvery    = 200 * time.Millisecond
+	backoffEvery    = 300 * time.Millisecond
 	backoffLasts    = 35 * time.Second
 )
 
@@ -69,7 +69,7 @@ func spread(d []time.Duration) time.Duration {
 // grow as the policy says, and not all at once.
 func limitedBackoff() *Scenario {
 	return &Scenario{
-		Name: "limited-backoff", Does: "three accounts, always 429, no Retry-After; five requests a second for 35 s", Must: "all served by F; each is asked again after the policy's rest, twice as long each time, less up to 20 %, and not all at the same times",
+		Name: "limited-backoff", Does: "three accounts, always 429, no Retry-After; three requests a second for 35 s", Must: "all served by F; each is asked again after the policy's rest, twice as long each time, less up to 20 %, and not all at the same times",
 		Lasts: backoffLasts,
 		Accounts: func(m Mode) []Account {
 			return append(crowd(limitedAccounts, "fail429", "fail429")(m), pf("")(m)[1])
