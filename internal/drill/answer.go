@@ -47,7 +47,9 @@ type Answer struct {
 	Model, Finish  string
 	Usage          *Usage // nil: none was reported
 	Contents       int    // content events
-	Signs          int    // signs of life: pings, comments
+
+	// Signs of life: ping events, comments, and deltas of the open block with nothing in them.
+	Pings, Comments, Fillers int
 
 	Error    string // the protocol's error, its type and message
 	InBand   bool   // it was an event of a stream

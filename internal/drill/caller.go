@@ -118,7 +118,7 @@ func (r *Run) readStream(body io.Reader, ask *Ask, a *Answer, leave func()) (end
 			a.Broken = err.Error()
 			return false
 		case e.comment:
-			a.Signs++
+			a.Comments++
 			continue
 		}
 		if reader.event(e) {

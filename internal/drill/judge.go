@@ -54,6 +54,12 @@ func clip(s string) string {
 	return s
 }
 
+// Outcomes of attempts, as package sim names them.
+const (
+	answered = "ok"
+	aborted  = "aborted"
+)
+
 // only is the answer of a run with one request.
 func (r *Run) only() *Answer { return r.Answers[0] }
 

@@ -8,22 +8,21 @@ import (
 	"time"
 )
 
-// The brown-out: five requests a second for a minute.
-const (
-	brownRequests = 300
-	brownEvery    = 200 * time.Millisecond
-	brownAnswered = 10 // percent of the requests that must be answered: three of ten attempts would
-)
+// brownAnswered is how many percent of a brown-out's requests must be answered: of its
+// attempts three of ten would be.
+const brownAnswered = 10
 
-func brownOut() *Scenario {
+// brownOut is a provider that fails most of what it is asked, under a load: the fewer
+// requests there are, the fewer retries they may cause.
+func brownOut(suffix, load string, requests int, every time.Duration) *Scenario {
 	return &Scenario{
-		Name: "brown-out", Does: "the whole provider fails seven of ten requests with 503, at five requests a second", Must: "upstream attempts ≤ 1.2 × requests; answers or clean errors",
-		Accounts: crowd(4, "fail503-share70", "fail503-share70"), Lasts: time.Minute,
+		Name: "brown-out" + suffix, Does: "the whole provider fails seven of ten requests with 503, at " + load, Must: "upstream attempts ≤ 1.2 × requests; answers or clean errors",
+		Accounts: crowd(4, "fail503-share70", "fail503-share70"), Lasts: time.Duration(requests) * every,
 		Play: func(ctx context.Context, r *Run) {
 			var all sync.WaitGroup
-			for range brownRequests {
+			for range requests {
 				all.Go(func() { r.Send(ctx, &r.Scenario.Ask) })
-				if !r.Pace.wait(ctx, brownEvery) {
+				if !r.Pace.wait(ctx, every) {
 					break
 				}
 			}

@@ -85,7 +85,7 @@ func (s *messagesStream) event(e sseEvent) (content bool) {
 	case e.name != v.Type:
 		s.a.wrong("an event named %q of the type %q", e.name, v.Type)
 	case v.Type == "ping" && !s.stopped:
-		s.a.Signs++
+		s.a.Pings++
 	case s.stopped:
 		s.a.wrong("%s after the end", v.Type)
 	case v.Type == "error":
@@ -181,7 +181,11 @@ func (s *messagesStream) delta(v *messagesEvent) (content bool) {
 	s.a.Text += v.Delta.Text
 	s.a.Thinking += v.Delta.Thinking
 	s.args += v.Delta.JSON
-	return v.Delta.Text+v.Delta.Thinking+v.Delta.JSON != ""
+	content = v.Delta.Text+v.Delta.Thinking+v.Delta.JSON != ""
+	if !content && v.Delta.Type != "signature_delta" {
+		s.a.Fillers++
+	}
+	return content
 }
 
 func (s *messagesStream) end() bool { return s.stopped && s.a.Error == "" }

@@ -69,7 +69,11 @@ func TestNaiveGatewayFails(t *testing.T) {
 	for name, want := range map[string]drill.Verdict{
 		"unavailable": drill.Fail, "reset-once": drill.Fail, "silent": drill.Fail, "slow-first-token": drill.Partial,
 		"cut": drill.Fail, "malformed": drill.Fail, "no-terminal": drill.Fail, "no-end": drill.Fail, "error-in-200": drill.Fail, "empty-200": drill.Fail,
-		"no-finish": drill.Fail, "trickle": drill.Fail, "tls": drill.Fail, "dns": drill.Fail, "refused": drill.Pass, "forty-minutes": drill.Pass,
+		"no-finish": drill.Fail, "trickle": drill.Fail, "tls": drill.Fail, "dns": drill.Fail, "refused": drill.Pass, "forty-minutes": drill.Pass, "thinking-minute": drill.Pass,
+		"error-often": drill.Fail, "limited-backoff": drill.Fail, "late-failure": drill.Fail, "key-refused": drill.Fail, "key-refused-alone": drill.Fail,
+		"commit-tokens-early": drill.Fail, "commit-tokens-late": drill.Fail, "commit-seconds-early": drill.Fail, "error-after-start": drill.Fail,
+		"least-bad": drill.Partial, "error-rule-replace": drill.Fail, "keep-alive": drill.Partial, "keep-alive-claude-code": drill.Partial,
+		"leave-in-line": drill.Partial, "leave-in-hold": drill.Fail,
 	} {
 		chosen, _ := drill.Choose(drill.Scenarios(), []string{name})
 		s := chosen[0]

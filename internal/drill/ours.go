@@ -61,9 +61,17 @@ func ours() []*Scenario {
 			Judge: func(r *Run, j *Judgement) { j.whole(r.only(), tokens, Safe) },
 		},
 	}
-	list = append(list, otherCause())
+	list = append(list, otherCause(), errorOften(), limitedBackoff(), lateFailure())
+	list = append(list, commitPoints()...)
+	list = append(list, refusedKeys()...)
 	list = append(list, limited()...)
-	list = append(list, brownOut(), herd())
+	list = append(list, leastBad(),
+		brownOut("", "five requests a second for a minute", 300, 200*time.Millisecond),
+		brownOut("-slow", "a request a second for two minutes", 120, time.Second),
+		brownOut("-slower", "a request in two seconds for two minutes", 60, 2*time.Second),
+		herd())
+	list = append(list, errorRules()...)
+	list = append(list, keepAlives()...)
 	list = append(list, retriers()...)
 	list = append(list, leavers()...)
 	for _, s := range list {
@@ -83,4 +91,24 @@ func otherCause() *Scenario {
 		j.want(len(r.at(fallback)) == 0, Fail, "F was asked")
 	}
 	return s
+}
+
+// lateFailure: what fails late fails before any content, too.
+func lateFailure() *Scenario {
+	return &Scenario{
+		Name: "late-failure", Does: "a minute of silence, then 503 (a stream: an error event before any content)", Must: "F answers", Lasts: 2 * time.Minute,
+		Ask: Ask{Effort: "high"}, // with which a minute is below every soft limit
+		Accounts: func(m Mode) []Account {
+			if m.Stream {
+				return pf("headersthen60000-errevent-es503")(m)
+			}
+			return pf("ttft60000-fail503")(m)
+		},
+		Judge: func(r *Run, j *Judgement) {
+			if j.whole(r.only(), tokens, Fail) {
+				j.attempts(r, primary, 1, 2)
+				j.attempts(r, fallback, 1, 1)
+			}
+		},
+	}
 }

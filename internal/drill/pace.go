@@ -2,6 +2,7 @@ package drill
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"turnout/internal/config"
@@ -64,8 +65,11 @@ func (p Pace) told(d time.Duration) time.Duration {
 func (p Pace) within(took, limit time.Duration) bool { return took <= p.of(limit)+p.Slack }
 
 // wait lets a duration of the story pass. It reports false if the context ended first.
-func (p Pace) wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(p.of(d))
+func (p Pace) wait(ctx context.Context, d time.Duration) bool { return lapse(ctx, p.of(d)) }
+
+// lapse lets a duration of the clock pass. It reports false if the context ended first.
+func lapse(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -75,8 +79,13 @@ func (p Pace) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// The balanced profile's own durations, which a shortened pool has to name
-// (docs/failover.md), and how the classes of failures rest by it.
+// profileClassic is the other profile than the default.
+const profileClassic = "classic"
+
+// The balanced profile's own durations, which a shortened pool has to name, and how the
+// classes of failures rest by it. A drill shares no code with what it judges, and package
+// config does not know them either, so they stand here again; a test compares them with the
+// profiles' own.
 const (
 	defaultWaiting   = 20 * time.Second
 	defaultTotal     = 10 * time.Minute
@@ -86,12 +95,33 @@ const (
 	classicRest      = time.Minute
 )
 
-var defaultRests = map[string][2]time.Duration{ // first, most
-	"unknown": {5 * time.Second, 25 * time.Second}, "transient": {5 * time.Second, 25 * time.Second},
-	"network_unsent": {5 * time.Second, 25 * time.Second}, "network_unknown": {5 * time.Second, 25 * time.Second},
-	"stream_cut": {5 * time.Second, 25 * time.Second}, "stream_stalled": {5 * time.Second, 25 * time.Second},
-	"empty_answer": {5 * time.Second, 25 * time.Second},
-	"capacity":     {2 * time.Second, 30 * time.Second}, "rate_limited": {10 * time.Second, 5 * time.Minute},
+// rest is a class's first rest and its longest one.
+type rest struct{ first, most time.Duration }
+
+var momentaryRest = rest{5 * time.Second, 25 * time.Second}
+
+// defaultRests are those whose length is a guess. A refused credential rests until it changes.
+var defaultRests = map[string]rest{
+	"unknown": momentaryRest, "transient": momentaryRest, "network_unsent": momentaryRest, "network_unknown": momentaryRest,
+	"first_token_late": momentaryRest, "stream_cut": momentaryRest, "stream_stalled": momentaryRest, "empty_answer": momentaryRest,
+	"capacity": {2 * time.Second, 25 * time.Second}, "rate_limited": {10 * time.Second, 5 * time.Minute},
+	"quota_exhausted": {5 * time.Minute, time.Hour}, "permission": {time.Minute, 30 * time.Minute}, "model_gone": {10 * time.Minute, time.Hour},
+}
+
+// restOf is how a class of failure rests by a policy.
+func restOf(p *config.Policy, class string) rest {
+	d := defaultRests[class]
+	if p.Profile == profileClassic {
+		d = rest{classicRest, classicRest}
+	}
+	given := p.Rests[class]
+	if given.First != nil {
+		d.first = *given.First
+	}
+	if given.Most != nil {
+		d.most = *given.Most
+	}
+	return d
 }
 
 // pool is a pool's settings with every duration divided by the pace's scale.
@@ -113,7 +143,7 @@ func (p Pace) pool(pool config.Pool) config.Pool {
 		out := p.of(otherwise)
 		return &out
 	}
-	if pol.Profile != "classic" {
+	if pol.Profile != profileClassic {
 		pol.Waiting = shorter(pol.Waiting, defaultWaiting)
 		pol.Total = shorter(pol.Total, defaultTotal)
 		pol.Hold = shorter(pol.Hold, defaultHold)
@@ -121,19 +151,14 @@ func (p Pace) pool(pool config.Pool) config.Pool {
 	if pol.GraceWait != nil {
 		pol.GraceWait = shorter(pol.GraceWait, 0)
 	}
-	given := pol.Rests
-	pol.Rests = map[string]config.Rest{}
-	for class, r := range given {
-		pol.Rests[class] = r
+	rests := map[string]config.Rest{}
+	maps.Copy(rests, pol.Rests)
+	for class := range defaultRests {
+		d, r := restOf(&pol, class), pol.Rests[class]
+		r.First, r.Most = shorter(&d.first, 0), shorter(&d.most, 0)
+		rests[class] = r
 	}
-	for class, d := range defaultRests {
-		if pol.Profile == "classic" {
-			d = [2]time.Duration{classicRest, classicRest}
-		}
-		r := given[class]
-		r.First, r.Most = shorter(r.First, d[0]), shorter(r.Most, d[1])
-		pol.Rests[class] = r
-	}
+	pol.Rests = rests
 	pool.Policy = pol
 	return pool
 }

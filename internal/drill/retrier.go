@@ -4,11 +4,16 @@ import (
 	"context"
 	"strconv"
 	"time"
+
+	"turnout/internal/domain"
 )
 
 // turnAttempts is how many upstream requests a user's turn may cost, whatever the client
 // does by itself.
 const turnAttempts = 8
+
+// claudeSession is a session as Claude Code names it.
+const claudeSession = "11111111-2222-4333-8444-555555555555"
 
 // The clients' own retries, as captured from Claude Code 2.1.330 and Codex 0.169.0.
 var (
@@ -39,7 +44,7 @@ func retriers() []*Scenario {
 	claude := Scenario{
 		Does: "and F too, always 503; the caller is Claude Code, which asks eleven times", Must: "at most 8 upstream requests in the turn",
 		Modes: only("Claude Code streams Messages", func(m Mode) bool { return m.anthropic() && m.Stream }),
-		Ask:   Ask{Same: true, Session: "11111111-2222-4333-8444-555555555555"}, Play: claudeCode, Judge: judge, Lasts: 6 * time.Minute,
+		Ask:   Ask{Same: true, Session: claudeSession}, Play: claudeCode, Judge: judge, Lasts: 6 * time.Minute,
 	}
 	codex := Scenario{
 		Does: "and F too, always 503; the caller is Codex, which asks thirty times", Must: "at most 8 upstream requests in the turn",
@@ -53,7 +58,7 @@ func retriers() []*Scenario {
 		s := claude
 		s.Name, s.Accounts = "claude-code-"+f.name, nobody(f.words)
 		s.Does = "and F too, always " + f.status + "; the caller is Claude Code, which asks eleven times"
-		out = append(out, &s)
+		out = append(out, &s, asModels(&s, domain.FallbackAny))
 	}
 	for _, f := range []struct{ name, words, status string }{
 		{"503", "fail503", "503"}, {"reset", "reset", "reset connections"}, {"cut", "cut40", "streams that break"},
@@ -61,7 +66,7 @@ func retriers() []*Scenario {
 		s := codex
 		s.Name, s.Accounts = "codex-"+f.name, nobody(f.words)
 		s.Does = "and F too, always " + f.status + "; the caller is Codex, which asks thirty times"
-		out = append(out, &s)
+		out = append(out, &s, asModels(&s, domain.FallbackAny))
 	}
 	return out
 }

@@ -44,6 +44,8 @@ type Scenario struct {
 
 	// Accounts are P, F and whoever else there is.
 	Accounts func(Mode) []Account
+	// Queue is how many requests may wait in the line for a slot; 0: many.
+	Queue int
 	// Pool changes the settings of the pool; nil: not at all.
 	Pool func(p *config.Pool)
 	// Ask is the request, as most of them are sent; the zero value is a small one.
@@ -62,6 +64,7 @@ type Account struct {
 	Model        string // serves only this one; empty: whatever is asked for
 	SentAs       string // the model's name upstream; empty: as it is asked for
 	Level        bool   // of the same priority as the one before it
+	MaxInFlight  int    // requests at a time; 0: any number
 	Behaviour    sim.Behaviour
 	Address      Address
 }

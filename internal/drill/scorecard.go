@@ -75,6 +75,7 @@ type AnswerSeen struct {
 	Text     int          `json:"text_bytes"`
 	Model    string       `json:"model,omitempty"`
 	Error    string       `json:"error,omitempty"`
+	InBand   bool         `json:"in_band,omitempty"` // the error was an event of a stream
 	Retry    string       `json:"retry_after,omitempty"`
 	Should   string       `json:"x_should_retry,omitempty"`
 	Disorder []string     `json:"disorder,omitempty"`
@@ -155,7 +156,7 @@ func (r *Result) fill(run *Run, j *Judgement) {
 func (a *Answer) seen() AnswerSeen {
 	return AnswerSeen{
 		Request: a.Request, At: Milliseconds(a.At), Kind: a.Kind, Status: a.Status, Header: Milliseconds(a.Header), First: Milliseconds(a.First),
-		Took: Milliseconds(a.Took), Longest: Milliseconds(a.Longest), Text: len(a.Text), Model: a.Model, Error: a.Error, Retry: a.RetryAfter,
+		Took: Milliseconds(a.Took), Longest: Milliseconds(a.Longest), Text: len(a.Text), Model: a.Model, Error: a.Error, InBand: a.InBand, Retry: a.RetryAfter,
 		Should: a.ShouldRetry, Disorder: a.Disorder, Broken: a.Broken, ID: a.RequestID,
 	}
 }

@@ -82,7 +82,8 @@ func complete(s *Scenario) *Scenario {
 }
 
 // broken judges a stream that breaks after content, or a body that breaks: the whole
-// answer, or, where the pool commits before the end, the protocol's error.
+// answer, or, where the pool commits before the end, content and then the protocol's error
+// event.
 func broken(r *Run, j *Judgement, a *Answer) {
 	clean := Fail
 	if r.Mode.Stream {
@@ -96,6 +97,11 @@ func broken(r *Run, j *Judgement, a *Answer) {
 		return
 	}
 	j.whole(a, tokens, clean)
+	if clean == Pass && a.Kind == Refusal {
+		// Before any content has gone, the failure could have been carried over.
+		j.want(a.Contents > 0, Fail, "request %d was refused although no content had gone out: %s", a.Request, a)
+		j.want(a.InBand, Fail, "request %d: the error is no event of the stream: %s", a.Request, a)
+	}
 }
 
 // twoRequests asks once and then again, to see that the process is well.

@@ -7,7 +7,7 @@ import (
 
 // Healthy slowness.
 const (
-	aMinute      = 59 * time.Second // just below the soft limit, at which F would be started beside P
+	overAMinute  = 70 * time.Second // past the soft limit of a stream that reasons, at which F may be started beside P
 	betweenThink = 90 * time.Second
 	longJSON     = 4 * time.Minute
 	highSilence  = 3 * time.Minute
@@ -40,8 +40,13 @@ func uncut() []*Scenario {
 	longTokens := int(longStream/longEvery) + 1
 	list := []*Scenario{
 		{
-			Name: "thinking-minute", Does: "thinks for a minute before the first token",
-			Ask: Ask{Effort: "medium", Hidden: true}, Accounts: pf(fmt.Sprintf("think%d", millis(aMinute))), Judge: uncutText(tokens), Lasts: time.Minute,
+			Name: "thinking-minute", Does: "thinks for 70 s before the first token, and so does F", Lasts: overAMinute,
+			Ask: Ask{Effort: "medium", Hidden: true}, Judge: judgeThinker,
+			Accounts: func(m Mode) []Account {
+				list := pf(fmt.Sprintf("think%d", millis(overAMinute)))(m)
+				list[1].Behaviour = list[0].Behaviour
+				return list
+			},
 		},
 		{
 			Name: "thinking-gaps", Does: "90 s between the pieces of its thinking, with pings (Chat Completions: 90 s of reasoning)", Scale: 40,
@@ -83,7 +88,7 @@ func uncut() []*Scenario {
 			},
 		},
 		{
-			Name: "forty-minutes", Does: "a stream of 40 minutes", Scale: 60, Lasts: longStream,
+			Name: "forty-minutes", Does: "a stream of 40 minutes", Scale: 40, Lasts: longStream,
 			Modes: only("of streams", streaming), Ask: Ask{Patience: 50 * time.Minute},
 			Accounts: alone(fmt.Sprintf("n%d-d%d", longTokens, millis(longEvery))), Judge: uncutText(longTokens),
 		},
@@ -91,6 +96,21 @@ func uncut() []*Scenario {
 	for _, s := range list {
 		s.Group = Uncut
 		s.Must = "the whole answer, of one attempt"
+		if s.Name == "thinking-minute" {
+			s.Must = "the whole answer of P, which is not cut; F may be started beside it"
+		}
 	}
 	return list
+}
+
+// judgeThinker wants the answer of an account that was only slow.
+func judgeThinker(r *Run, j *Judgement) {
+	if !j.whole(r.only(), tokens, Fail) {
+		return
+	}
+	j.attempts(r, primary, 1, 1)
+	j.attempts(r, fallback, 0, 1)
+	for _, at := range r.at(primary) {
+		j.want(at.Outcome == answered, Fail, "the attempt at P was cut after %s: %s", short(r.Pace.told(at.Took)), at.Outcome)
+	}
 }

@@ -78,11 +78,15 @@ type Run struct {
 	provider *sim.Server
 	client   *http.Transport
 	accounts []Account
+	pool     config.Pool // its settings, in the story
 }
 
 // stopPatience is how long, by the clock, a gateway may take to stop once every
 // caller has its answer.
 const stopPatience = 20 * time.Second
+
+// manyPlaces is how many requests may wait in the line where a scenario does not say so.
+const manyPlaces = 1000
 
 // world is what runs scenarios.
 type world struct {
@@ -165,10 +169,15 @@ func (w *world) configuration(r *Run, dir, untrusted string) *config.Config {
 	if r.Scenario.Pool != nil {
 		r.Scenario.Pool(&pool)
 	}
+	r.pool = pool
 	pool = r.Pace.pool(pool)
+	queue := r.Scenario.Queue
+	if queue == 0 {
+		queue = manyPlaces
+	}
 	c := &config.Config{
 		File: "the drill's configuration", Listen: "127.0.0.1:0", DataDir: dir, Pools: []config.Pool{pool},
-		Limits: config.Limits{Body: 32 << 20, Bodies: 1 << 30, Queue: 1000, QueueWait: r.Pace.of(defaultQueueWait), HeaderBytes: 64 << 10},
+		Limits: config.Limits{Body: 32 << 20, Bodies: 1 << 30, Queue: queue, QueueWait: r.Pace.of(defaultQueueWait), HeaderBytes: 64 << 10},
 		Drain:  stopPatience, TraceRetention: time.Hour, RequestRetention: time.Hour, SessionTTL: time.Hour,
 		Log: config.Log{Level: "error", Format: "text"},
 	}
@@ -191,7 +200,7 @@ func (w *world) configuration(r *Run, dir, untrusted string) *config.Config {
 		}
 		acc := domain.Account{
 			Name: a.Name, Origin: domain.OriginFile, Platform: r.Mode.platform(), BaseURL: base, APIKey: domain.NewSecret(a.key()),
-			Organization: a.organization(), Pools: []string{pool.Name}, Priority: priority, Weight: 1, Enabled: true,
+			Organization: a.organization(), Pools: []string{pool.Name}, Priority: priority, Weight: 1, MaxInFlight: a.MaxInFlight, Enabled: true,
 		}
 		asked := a.Model
 		if asked == "" {

@@ -70,6 +70,7 @@
 //	jsonstall         a JSON body stops half way; streams are healthy
 //	malformed[<events>]  then one content event that is not JSON
 //	errevent[<events>]   then an error event in the 200, and the end
+//	errstart          the same after the start events and before any content
 //	empty             200 without a body or an event
 //	nofinish          all content, then an orderly end without finish reason
 //	nosentinel        finish reason, but no message_stop or [DONE]

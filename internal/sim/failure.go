@@ -207,7 +207,7 @@ func limitHeaders(to format, f Fault, now time.Time) http.Header {
 			// A date has whole seconds: rounded up, so that nobody comes too early.
 			h.Set("retry-after", now.Add(f.RetryAfter+time.Second-1).UTC().Truncate(time.Second).Format(http.TimeFormat))
 		} else if to == openai {
-			h.Set("retry-after-ms", strconv.FormatInt(f.RetryAfter.Milliseconds(), 10))
+			h.Set("retry-after-ms", strconv.FormatInt((f.RetryAfter+time.Millisecond-1).Milliseconds(), 10)) // rounded up, too
 		}
 	}
 	if reset == 0 {

@@ -65,6 +65,8 @@ type Fault struct {
 	Status int
 	// After is how many content events (deltas that carry something) come first.
 	After int
+	// Started, of an ErrorEvent with After 0: the events that begin a stream come before it.
+	Started bool
 	// Times is how many requests suffer the fault before it is used up; 0: all.
 	Times int
 

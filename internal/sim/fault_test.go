@@ -93,6 +93,11 @@ func TestFaultsOnTheWire(t *testing.T) {
 			o:     want{status: 200, failed: "server_error", outcome: Broken},
 		},
 		{
+			words: "errstart",
+			a:     want{status: 200, failed: "overloaded_error", outcome: Broken},
+			o:     want{status: 200, failed: "server_error", outcome: Broken},
+		},
+		{
 			words: "errevent4-es429",
 			a:     want{status: 200, failed: "rate_limit_error", text: Text(4), outcome: Broken},
 			o:     want{status: 200, failed: "requests", text: Text(4), outcome: Broken},

@@ -117,7 +117,7 @@ func (x *exchange) playEvents(s *sink, events []event) (whole bool, err error) {
 	case Empty:
 		return false, nil
 	case ErrorEvent:
-		if f.After == 0 { // before anything else
+		if f.After == 0 && !f.Started { // before anything else
 			return false, s.write(x.errorEvent())
 		}
 	}

@@ -99,6 +99,7 @@ var words = []word{
 	{name: "jsonstall", help: "a JSON body stops half way; streams are healthy", fault: kind(JSONStall)},
 	{name: "malformed", num: mayNumber, unit: "events", help: "then one content event that is not JSON (a JSON body: half of one)", fault: kind(Malformed)},
 	{name: "errevent", num: mayNumber, unit: "events", help: "an error event in a 200 after so many content events, then the end", fault: kind(ErrorEvent)},
+	{name: "errstart", help: "an error event in a 200 after the events that begin it, before any content", fault: func(int) Fault { return Fault{Kind: ErrorEvent, Started: true} }},
 	{name: "empty", help: "200 without a body or an event", fault: kind(Empty)},
 	{name: "nofinish", help: "all content, then an orderly end without finish reason", fault: kind(NoFinish)},
 	{name: "nosentinel", help: "finish reason, but no message_stop or [DONE]", fault: kind(NoSentinel)},

@@ -48,6 +48,7 @@ func TestParse(t *testing.T) {
 		{"unified5h-unified7d60x2", Behaviour{Faults: []Fault{{Kind: Unified5h}, {Kind: Unified7d, Window: time.Minute, Times: 2}}}},
 		{"cut40x1-stall", Behaviour{Faults: []Fault{{Kind: Cut, After: 40, Times: 1}, {Kind: Stall}}}},
 		{"errevent3-es429-fail500", Behaviour{Faults: []Fault{{Kind: ErrorEvent, After: 3, Status: 429}, {Kind: Status, Status: 500}}}},
+		{"errstart-es503", Behaviour{Faults: []Fault{{Kind: ErrorEvent, Started: true, Status: 503}}}},
 		{"flap500", Behaviour{Flap: 500 * time.Millisecond, Faults: []Fault{{Kind: Status, Status: 503}}}},
 		{"trickle1-drip1000-compose60000-frag9-args70", Behaviour{Trickle: 1, Drip: time.Second, Compose: time.Minute, Fragment: 9, Arguments: 70}},
 		{"fail503-down60000-share70", Behaviour{Down: time.Minute, Share: 70, Faults: []Fault{{Kind: Status, Status: 503}}}},
