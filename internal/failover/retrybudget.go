@@ -1,7 +1,7 @@
 package failover
 
 // RetryShare bounds what Turnout adds to the load of a provider that browns out,
-// however many requests fail at once: of what it was asked within the last window at most Percent
+// however many requests fail at once: of what it was asked within the last window (two minutes) at most Percent
 // may be retries, or Floor of them where that is more, so that little traffic is not left without any.
 // The zero value allows none.
 type RetryShare struct {
@@ -9,11 +9,14 @@ type RetryShare struct {
 	Floor   int
 }
 
-// The window in which requests are counted, and what was answered. Retries are counted
-// for one slot longer, so that from one window to the next there are never more than the share. What is older has expired.
+// The window in which requests are counted: so long that a floor of a few retries
+// stays within the share where there is any traffic to speak of. Retries are counted for one slot longer,
+// so that from one window to the next there are never more than the share. What is older has
+// expired. Whether a provider browns out is told by the latest slots.
 const (
-	loadSlots   = 7
-	slotSeconds = 5
+	loadSlots   = 13
+	lateSlots   = 3
+	slotSeconds = 10
 )
 
 // Load is what one provider was asked of late, and what became of it, as a value: the loop keeps
@@ -43,17 +46,29 @@ func (l *Load) turn(now int64) *loadSlot {
 	return &l.slots[l.at%loadSlots]
 }
 
-func (l *Load) sum() (s loadSlot) {
-	oldest := (l.at + 1) % loadSlots
+// sum adds up the latest slots; retries those of the whole window.
+func (l *Load) sum(latest int64) (s loadSlot) {
 	for i := range l.slots {
 		s.retries += l.slots[i].retries
-		if int64(i) != oldest {
-			s.requests += l.slots[i].requests
-			s.failed += l.slots[i].failed
-			s.held += l.slots[i].held
-		}
+	}
+	for age := range latest {
+		slot := &l.slots[((l.at-age)%loadSlots+loadSlots)%loadSlots]
+		s.requests += slot.requests
+		s.failed += slot.failed
+		s.held += slot.held
 	}
 	return s
+}
+
+// late is how often the provider was asked of late, retries included, how often it
+// failed, and how many of these failures are still held against it.
+func (l *Load) late() (asked, failed, held int64) {
+	s := l.sum(lateSlots)
+	asked = int64(s.requests)
+	for age := range int64(lateSlots) {
+		asked += int64(l.slots[((l.at-age)%loadSlots+loadSlots)%loadSlots].retries)
+	}
+	return asked, int64(s.failed), int64(s.held)
 }
 
 // Began is the load after an attempt began. What is a retry: every attempt that a
@@ -94,16 +109,15 @@ func (l Load) MayRetry(now int64, share RetryShare) bool {
 // Retries is how many retries are left now.
 func (l Load) Retries(now int64, share RetryShare) int {
 	l.turn(now)
-	s := l.sum()
+	s := l.sum(loadSlots - 1)
 	return max(max(share.Floor, int(s.requests)*share.Percent/100)-int(s.retries), 0)
 }
 
 // BrownsOut reports whether the provider fails more than half of what it is asked.
 func (l Load) BrownsOut(now int64) bool {
 	l.turn(now)
-	s := l.sum()
-	asked := s.requests + s.retries
-	return asked >= leastLoad/2 && 2*s.failed > asked
+	asked, failed, _ := l.late()
+	return asked >= leastLoad/2 && 2*failed > asked
 }
 
 // leastLoad is how many attempts say something about a provider.
@@ -115,9 +129,8 @@ const leastLoad = 20
 // seed. It never refuses all: somebody has to find out that it is back.
 func (l Load) Refuse(now int64, draw uint64) bool {
 	l.turn(now)
-	s := l.sum()
-	asked := int64(s.requests) + int64(s.retries)
-	answered := max(asked-int64(s.held), 0)
+	asked, _, held := l.late()
+	answered := max(asked-held, 0)
 	if asked < leastLoad || asked <= 2*answered {
 		return false
 	}

@@ -88,7 +88,7 @@ const probeLease = 5 * time.Second
 // shortened. class is the cause (package failover's numbers). It reports whether
 // anything changed.
 func (r *Rest) Extend(until time.Time, class uint8, end End) bool {
-	ms := until.UnixMilli()
+	ms := until.Add(time.Millisecond - 1).UnixMilli() // never before the moment itself
 	for {
 		have := r.until.Load()
 		if ms <= have {
