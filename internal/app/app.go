@@ -121,6 +121,10 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err = a.checkSealed(ctx); err != nil {
 		return nil, err
 	}
+	before, err := a.store.Accounts(ctx)
+	if err != nil {
+		before = nil // what cannot be read is seen as changed
+	}
 	changes, err := a.provision(ctx, c)
 	if err != nil {
 		return nil, err
@@ -146,7 +150,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.renewed(nil, snap, changes)
+	a.renewed(pointers(before), snap, changes)
 	a.gateway.Swap(snap)
 	a.current.Store(c)
 	a.gauges(bodies)
@@ -299,7 +303,7 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	a.renewed(a.gateway.Snapshot(), snap, changes)
+	a.renewed(a.gateway.Snapshot().Accounts, snap, changes)
 	a.gateway.Swap(snap)
 	a.current.Store(c)
 	lines := []string{"reloaded " + c.File + ": " + changes.String()}
@@ -326,13 +330,11 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 // renewed ends the rests of accounts that were edited or came back, as far as an edit
 // can mend what they rest for: with another credential, address or organisation all of
 // them, else what an operator mends elsewhere and says so by touching the account (a permission, a
-// balance, a model). before is the configuration that was in force; nil: none was.
-func (a *App) renewed(before, snap *gateway.Snapshot, changes store.Changes) {
+// balance, a model). before are the accounts as they were.
+func (a *App) renewed(before []*domain.Account, snap *gateway.Snapshot, changes store.Changes) {
 	old := map[domain.AccountID]*domain.Account{}
-	if before != nil {
-		for _, acc := range before.Accounts {
-			old[acc.ID] = acc
-		}
+	for _, acc := range before {
+		old[acc.ID] = acc
 	}
 	edited := map[domain.AccountID]bool{} // whether it is another account upstream
 	for _, acc := range snap.Accounts {

@@ -149,15 +149,19 @@ func (a *App) compile(ctx context.Context, c *config.Config) (*gateway.Snapshot,
 		}
 		pools = append(pools, pol.compiled(p.Pool))
 	}
-	refs := make([]*domain.Account, len(accounts))
-	for i := range accounts {
-		refs[i] = &accounts[i]
-	}
 	keys, err := caller.NewDirectory(keyList)
 	if err != nil {
 		return nil, err
 	}
-	return gateway.NewSnapshot(a.version.Add(1), settings(c), keys, pools, refs, a.cells)
+	return gateway.NewSnapshot(a.version.Add(1), settings(c), keys, pools, pointers(accounts), a.cells)
+}
+
+func pointers(accounts []domain.Account) []*domain.Account {
+	refs := make([]*domain.Account, len(accounts))
+	for i := range accounts {
+		refs[i] = &accounts[i]
+	}
+	return refs
 }
 
 // row is a record as the store keeps it.
