@@ -81,17 +81,17 @@ func newFormerStates() *formerStates { return &formerStates{m: map[formerKey]for
 // Two seeds of this process: a request is known by 128 bits that nobody outside can aim at.
 var bodySeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-// formerKeyOf names a request by key, session and body.
+// formerKeyOf names a request by key, session and body. It is called deep in a stream's
+// stack, so it needs little of it.
+//
+//go:noinline
 func formerKeyOf(key domain.KeyID, s domain.SessionID, body []byte) (k formerKey) {
+	var all [8 + len(s) + 8]byte
+	binary.BigEndian.PutUint64(all[:8], uint64(key))
+	copy(all[8:], s[:])
 	for i, seed := range bodySeeds {
-		var h maphash.Hash
-		h.SetSeed(seed)
-		var id [8]byte
-		binary.BigEndian.PutUint64(id[:], uint64(key))
-		_, _ = h.Write(id[:])
-		_, _ = h.Write(s[:])
-		_, _ = h.Write(body)
-		binary.BigEndian.PutUint64(k[8*i:], h.Sum64())
+		binary.BigEndian.PutUint64(all[len(all)-8:], maphash.Bytes(seed, body))
+		binary.BigEndian.PutUint64(k[8*i:], maphash.Bytes(seed, all[:]))
 	}
 	return k
 }
