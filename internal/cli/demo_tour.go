@@ -104,7 +104,7 @@ func conversation() []step {
 		{note: "Turn 2 reads it", q: turn(2)},
 		{note: "Turn 3: acme-1 fails once", before: "fail503x1", q: turn(3)},
 		{note: "Turn 4: acme-1 stays down; acme-2 shares its cache", before: "fail503", q: turn(4)},
-		{note: "Turn 5: acme-1 is back; the conversation stays where it is now", before: "n20", q: turn(5)},
+		{note: "Turn 5: acme-1 is back; the conversation stays", before: "n20", q: turn(5)},
 	}
 }
 

@@ -124,6 +124,13 @@ func restOf(p *config.Policy, class string) rest {
 	return d
 }
 
+// usualScale is how much most rows are shortened; leastLimit is the shortest time
+// limit of those that are shortened more.
+const (
+	usualScale = 10
+	leastLimit = 2 * time.Second
+)
+
 // pool is a pool's settings with every duration divided by the pace's scale.
 func (p Pace) pool(pool config.Pool) config.Pool {
 	if p.Scale == 1 {
@@ -134,6 +141,11 @@ func (p Pace) pool(pool config.Pool) config.Pool {
 	pool.Limits = pool.Limits.Or(domain.DefaultTimeLimits())
 	for _, l := range pool.Limits.Each() {
 		*l.Value = p.of(*l.Value)
+		if p.Scale > usualScale {
+			// Rows that are shortened so much last long and must not be cut: a pause of this
+			// machine is no silence of theirs.
+			*l.Value = max(*l.Value, leastLimit)
+		}
 	}
 	pol := pool.Policy
 	shorter := func(d *time.Duration, otherwise time.Duration) *time.Duration {

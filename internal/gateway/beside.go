@@ -68,7 +68,7 @@ func (x *exchange) slow(at *attempt) {
 	}
 	var beside *attempt
 	if c != nil {
-		beside = x.newAttempt(t, c, choice, x.provider(c) == x.provider(at.cand))
+		beside = x.newAttempt(t, c, &choice, x.provider(c) == x.provider(at.cand))
 		beside.beside = true
 	}
 	x.mu.Lock()

@@ -140,7 +140,7 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 			return nil, ending{left: true}
 		}
 		if picked.cand != nil {
-			picked, picked.err = x.throttled(picked)
+			x.throttled(picked)
 		}
 		if picked.cand == nil && x.fallBack() {
 			*next = tryNext{}
@@ -162,7 +162,7 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 			x.beginAgain()
 			continue
 		}
-		at := x.newAttempt(x.target.Load(), picked.cand, picked.choice, next.retryOf == x.provider(picked.cand))
+		at := x.newAttempt(x.target.Load(), picked.cand, &picked.choice, next.retryOf == x.provider(picked.cand))
 		x.mu.Lock()
 		x.register(at)
 		x.mu.Unlock()
@@ -295,9 +295,9 @@ func (x *exchange) provider(c *sched.Candidate) string {
 // loadKey names what a candidate's attempts are counted under.
 func (x *exchange) loadKey(c *sched.Candidate) loadKey { return loadKey{x.pools[0].ID, x.provider(c)} }
 
-func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice sched.Decision, retry bool) *attempt {
+func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decision, retry bool) *attempt {
 	plat := x.snap.platforms[c.ID]
-	at := &attempt{x: x, cand: c, plat: plat, choice: choice, retry: retry, target: t}
+	at := &attempt{x: x, cand: c, plat: plat, choice: *choice, retry: retry, target: t}
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))

@@ -24,23 +24,23 @@ type picked struct {
 const maxTries = 16
 
 // pick chooses an account and takes its slot, waiting in the line where all are full.
-func (x *exchange) pick(pin domain.AccountID) picked {
+func (x *exchange) pick(pin domain.AccountID) *picked {
 	deadline := time.Now().Add(x.snap.Settings.QueueWait)
 	sticky := true
 	for range maxTries {
 		c, choice := x.choose(pin, sticky, 0)
 		if c != nil {
-			return picked{cand: c, choice: choice}
+			return &picked{cand: c, choice: choice}
 		}
 		if x.ctx.Err() != nil {
-			return picked{left: true}
+			return &picked{left: true}
 		}
 		if sticky && choice.Bound == sched.Full && pin == 0 {
 			// The session's own account is only busy: it is worth a moment.
 			c, _ := x.line(x.bound(), time.Until(deadline), min(x.snap.Settings.StickyWait, time.Until(deadline)), choice)
 			if c != nil {
 				choice.Candidate, choice.Rule, choice.Bound = c, sched.RuleSticky, sched.Eligible
-				return picked{cand: c, choice: choice}
+				return &picked{cand: c, choice: choice}
 			}
 			sticky = false // serve this one elsewhere; the session stays bound
 			x.mu.Lock()
@@ -51,7 +51,7 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 		if sticky && choice.Bound == sched.Resting && pin == 0 {
 			if d := x.stayOrMove(); d.Action == failover.RetrySame {
 				if !x.carryOut(d) {
-					return picked{left: true}
+					return &picked{left: true}
 				}
 				continue
 			}
@@ -64,14 +64,14 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 			if choice.Counts[sched.Full] > 0 {
 				if c, _ := x.line(pin, time.Until(deadline), x.snap.Settings.StickyWait, choice); c != nil {
 					choice.Candidate, choice.Rule = c, sched.RulePinned
-					return picked{cand: c, choice: choice}
+					return &picked{cand: c, choice: choice}
 				}
 			}
 			pin = 0
 			continue
 		}
 		if choice.Counts[sched.Full] == 0 && !x.probing(choice) {
-			return picked{choice: choice}
+			return &picked{choice: choice}
 		}
 		patience := time.Until(deadline)
 		if patience <= 0 {
@@ -80,7 +80,7 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 		if next := x.busyPools(); next != nil {
 			if c, _ := x.lineIn(next, 0, patience, x.snap.Settings.StickyWait, choice); c != nil {
 				choice.Candidate, choice.Rule = c, sched.RuleWaited
-				return picked{cand: c, choice: choice}
+				return &picked{cand: c, choice: choice}
 			}
 			x.mu.Lock()
 			x.spilled = true // a moment was enough: on to the key's next pool
@@ -94,21 +94,23 @@ func (x *exchange) pick(pin domain.AccountID) picked {
 		c, full := x.line(0, patience, patience, choice)
 		if c != nil {
 			choice.Candidate, choice.Rule = c, sched.RuleWaited
-			return picked{cand: c, choice: choice}
+			return &picked{cand: c, choice: choice}
 		}
 		if full {
-			return picked{choice: choice, err: x.busy(choice, fmt.Sprintf("%d requests are waiting already", x.snap.Settings.QueuePlaces))}
+			return &picked{choice: choice, err: x.busy(choice, fmt.Sprintf("%d requests are waiting already", x.snap.Settings.QueuePlaces))}
 		}
 	}
 	if x.ctx.Err() != nil {
-		return picked{left: true}
+		return &picked{left: true}
 	}
 	_, choice := x.choose(0, true, 0)
-	return picked{choice: choice, err: x.busy(choice, fmt.Sprintf("none became free within %s", x.snap.Settings.QueueWait))}
+	return &picked{choice: choice, err: x.busy(choice, fmt.Sprintf("none became free within %s", x.snap.Settings.QueueWait))}
 }
 
 // busyPools are the key's pools up to the first that is only busy, to wait for; nil:
 // that has been done, or there is no other pool after them.
+//
+//go:noinline
 func (x *exchange) busyPools() []*sched.View {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -167,7 +169,7 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 			return nil, d
 		}
 		for tries := 0; d.Candidate != nil; tries++ {
-			if take(d, req.Now) {
+			if take(&d, req.Now) {
 				return d.Candidate, d
 			}
 			if tries == maxTries {
@@ -194,14 +196,25 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 	if other, _ := x.freeFallback(failover.Unknown); other != nil && !t.fallback {
 		return nil, none
 	}
-	req.LeastBad = true
-	for _, v := range t.views {
-		if d := sched.Choose(v, req); d.Candidate != nil && take(d, req.Now) {
-			x.g.deps.Observer.Event(EventLeastBad, leastBadClass(d.Candidate), 1)
-			return d.Candidate, d
-		}
+	if d := x.leastBad(t, &req); d.Candidate != nil {
+		return d.Candidate, d
 	}
 	return nil, none
+}
+
+// leastBad chooses among those that rest on a guess, and takes the slot. It is apart from
+// chooseFrom, because what that needs of the stack a stream keeps.
+//
+//go:noinline
+func (x *exchange) leastBad(t *target, req *sched.Request) sched.Decision {
+	req.LeastBad = true
+	for _, v := range t.views {
+		if d := sched.Choose(v, *req); d.Candidate != nil && take(&d, req.Now) {
+			x.g.deps.Observer.Event(EventLeastBad, leastBadClass(d.Candidate), 1)
+			return d
+		}
+	}
+	return sched.Decision{}
 }
 
 // inOrder gives the views in the order of the key's pools, but the one where the
@@ -220,7 +233,7 @@ func inOrder(views []*sched.View, bound domain.AccountID) []*sched.View {
 }
 
 // take takes the chosen candidate's slot and, where its rest has just ended, its probe.
-func take(d sched.Decision, now time.Time) bool {
+func take(d *sched.Decision, now time.Time) bool {
 	c := d.Candidate
 	if !c.Live.TryAcquire(c.LimitNow(), now) {
 		return false

@@ -78,9 +78,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dial
 	w.Header()[requestIDHeader] = []string{id.String()}
 	x := &exchange{g: g, id: id, began: began, d: d, path: path, seed: seed(id)}
 	if err := x.admit(r); err != nil {
-		// Counted and not recorded: whoever has no key must not be able to fill the store.
-		g.deps.Observer.Request(d.ID().String(), OutcomeRefused.String(), Refuse(w, d, err, id), false, time.Since(began), 0, domain.Usage{})
-		g.deps.Log.LogAttrs(r.Context(), slog.LevelDebug, "request refused", slog.String("request", id.String()), slog.String("error", err.Error()))
+		g.turnAway(w, x, err)
 		return nil
 	}
 	err := x.read(w, r)
@@ -105,6 +103,16 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dial
 		x.ans.startKeepAlives(aliveFor(r.Header, d.ID(), x.pools[0].keepAlive, d.KeepAlive()))
 	}
 	return x
+}
+
+// turnAway refuses a request that may not be looked at. It is counted and not recorded: whoever has no key
+// must not be able to fill the store.
+//
+//go:noinline
+func (g *Gateway) turnAway(w http.ResponseWriter, x *exchange, err error) {
+	status := Refuse(w, x.d, err, x.id)
+	g.deps.Observer.Request(x.d.ID().String(), OutcomeRefused.String(), status, false, time.Since(x.began), 0, domain.Usage{})
+	g.deps.Log.LogAttrs(context.Background(), slog.LevelDebug, "request refused", slog.String("request", x.id.String()), slog.String("error", err.Error()))
 }
 
 // finish answers, settles, remembers and records.

@@ -14,23 +14,27 @@ import (
 const throttleRetry = 5 * time.Second
 
 // throttled spares a provider that browns out: it keeps a request's first attempt from it, for
-// another provider if there is one, and else gives the error that refuses it. An account that is on its way back
+// another provider if there is one, and else leaves the error that refuses it. An account that is on its way back
 // is not spared: finding out is what its few requests are for.
-func (x *exchange) throttled(p picked) (picked, *domain.Error) {
+//
+//go:noinline
+func (x *exchange) throttled(p *picked) {
 	c := p.cand
 	if x.tried() > 0 || returning(c) || !x.g.loads.refuses(x.loadKey(c), bits.Reverse64(x.seed), time.Now()) {
-		return p, nil
+		return
 	}
 	c.EndProbe()
 	x.g.queue.release(c.ID, c.Live, time.Now())
 	x.g.deps.Observer.Event(EventThrottled, c.Account.Platform, 1)
 	if other, choice := x.elsewhere(x.provider(c)); other != nil {
-		return picked{cand: other, choice: choice}, nil
+		p.cand, p.choice = other, choice
+		return
 	}
 	x.mu.Lock()
 	x.notes = append(x.notes, note{at: time.Since(x.began), decision: failover.Decision{Action: failover.GiveUp, Reason: failover.ReasonBrownout}})
 	x.mu.Unlock()
-	return picked{choice: p.choice}, &domain.Error{
+	p.cand = nil
+	p.err = &domain.Error{
 		Kind: domain.KindOverloaded, Op: "spare the provider", RetryAfter: throttleRetry, FromProvider: true,
 		Message: fmt.Sprintf("the provider fails most requests for %s at the moment, so this one was not sent; try again in %s", x.req.Model, throttleRetry),
 	}
@@ -59,7 +63,7 @@ func (x *exchange) elsewhere(provider string) (*sched.Candidate, sched.Decision)
 		}
 	}
 	for _, v := range views {
-		if d := sched.Choose(v, req); d.Candidate != nil && take(d, req.Now) {
+		if d := sched.Choose(v, req); d.Candidate != nil && take(&d, req.Now) {
 			return d.Candidate, d
 		}
 	}
