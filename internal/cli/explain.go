@@ -35,7 +35,7 @@ type explainLimitsCommand struct {
 
 // Run asks the gateway that runs on the configuration's data directory; where none does, it explains the file.
 func (c explainLimitsCommand) Run(s *session) error {
-	cfg, _, err := c.load(s)
+	cfg, _, err := c.loadElsewhere(s)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (c requestsListCommand) Run(s *session) error {
 }
 
 func (f configFlags) open(s *session) (*app.Records, error) {
-	cfg, _, err := f.load(s)
+	cfg, _, err := f.loadElsewhere(s)
 	if err != nil {
 		return nil, err
 	}
