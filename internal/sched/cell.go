@@ -48,7 +48,7 @@ const forever = math.MaxInt64
 // End is what is known of a rest's end.
 type End uint8
 
-// The ends. The numbers are stored: never renumber.
+// The ends. They are not stored: after a restart the class of the rest tells.
 const (
 	EndGuessed   End = iota // a guess: one probe at a time, then traffic returns slowly
 	EndStated               // the upstream stated it: full traffic returns at once
