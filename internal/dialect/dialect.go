@@ -13,9 +13,9 @@ type Dialect interface {
 	// ID names the protocol.
 	ID() domain.Dialect
 
-	// Request reads the facts of a request in one pass. The error is a
-	// *domain.Error in words for the caller. body is not kept.
-	Request(body []byte) (Request, error)
+	// Request reads the facts of a request in one pass; at is what its path said. The
+	// error is a *domain.Error in words for the caller. body is not kept.
+	Request(body []byte, at Route) (Request, error)
 
 	// Opening writes the parts of a request that stay the same during a
 	// conversation (instructions and the first user message, volatile parts left
@@ -46,6 +46,17 @@ type Dialect interface {
 
 	// RequestIDHeader says which of an answer's headers carry the upstream's request id.
 	RequestIDHeader() string
+}
+
+// Route is what of a request stands in its path. Only Gemini's says more there than which
+// dialect it is; of the others it is the zero Route.
+type Route struct {
+	Model   string
+	Stream  bool
+	Version string // "v1", "v1beta"
+	Verb    string // what is asked of the model: "generateContent"
+	// Array: a stream is wanted as one JSON array and not as events.
+	Array bool
 }
 
 // Effort is how much reasoning a request asks for, as far as time limits care.

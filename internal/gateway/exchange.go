@@ -27,6 +27,7 @@ type exchange struct {
 	body    *body
 	header  http.Header // what goes upstream, but for the credential
 	query   string
+	at      dialect.Route
 	path    string // of a further path of the dialect; empty: the main one
 	pools   []*pool
 	target  atomic.Pointer[target]    // the model that serves

@@ -212,7 +212,7 @@ func TestPausedAccountLosesItsSessions(t *testing.T) {
 func TestIdentify(t *testing.T) {
 	id := func(h map[string]string, d dialect.Dialect, body string, key domain.KeyID, pool domain.PoolID) session {
 		t.Helper()
-		req, err := d.Request([]byte(body))
+		req, err := d.Request([]byte(body), dialect.Route{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,9 +30,12 @@ var table = map[string]row{
 	"failover/conformance": {rules, []string{"domain", "failover"}, "the format of the scenario files, apart from the core so that the core stays free of JSON"},
 	"sched":                {rules, []string{"domain"}, ""},
 	"dialect":              {rules, []string{"domain"}, ""},
-	"dialect/anthropic":    {rules, []string{"dialect", "domain"}, ""},
-	"dialect/openai":       {rules, []string{"dialect", "domain"}, ""},
-	"platform":             {rules, []string{"dialect", "dialect/anthropic", "dialect/openai", "domain", "failover"}, ""},
+	"dialect/neutral":      {rules, []string{"dialect", "domain"}, ""},
+	"dialect/anthropic":    {rules, []string{"dialect", "dialect/neutral", "domain"}, "no dialect knows another one"},
+	"dialect/openai":       {rules, []string{"dialect", "dialect/neutral", "domain"}, "no dialect knows another one"},
+	"dialect/responses":    {rules, []string{"dialect", "dialect/neutral", "domain"}, "no dialect knows another one"},
+	"dialect/gemini":       {rules, []string{"dialect", "dialect/neutral", "domain"}, "no dialect knows another one"},
+	"platform":             {rules, []string{"dialect", "dialect/anthropic", "dialect/gemini", "dialect/openai", "dialect/responses", "domain", "failover"}, ""},
 
 	"caller": {services, []string{"domain"}, ""},
 
@@ -44,7 +47,7 @@ var table = map[string]row{
 	"obs":             {world, []string{"domain"}, "metrics count what domain names"},
 	"config":          {world, []string{"domain"}, "a configuration is made of accounts, pools and keys"},
 
-	"gateway": {flows, []string{"caller", "dialect", "domain", "failover", "platform", "sched", "upstream"},
+	"gateway": {flows, []string{"caller", "dialect", "dialect/neutral", "domain", "failover", "platform", "sched", "upstream"},
 		"no store and no coord: it declares the few methods that it needs"},
 	"admin": {flows, []string{"caller", "domain", "failover", "platform", "sched"}, ""},
 	"jobs":  {flows, []string{"domain"}, ""},

@@ -21,7 +21,7 @@ func (Dialect) ID() domain.Dialect { return domain.DialectAnthropic }
 func (Dialect) RequestIDHeader() string { return "Request-Id" }
 
 // Request implements dialect.Dialect.
-func (Dialect) Request(body []byte) (dialect.Request, error) {
+func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 	r := dialect.Request{Size: len(body)}
 	var thinking, outputConfig, metadata dialect.Span
 	err := dialect.Facts(body, &r, func(key []byte, v dialect.Span) {

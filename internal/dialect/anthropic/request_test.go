@@ -53,7 +53,7 @@ func TestRequest(t *testing.T) {
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			body := golden(t, c.file)
-			r, err := Dialect{}.Request(body)
+			r, err := Dialect{}.Request(body, dialect.Route{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,7 +100,7 @@ func TestRequestEffort(t *testing.T) {
 		`,"thinking":{"type":"adaptive"},"output_config":{"effort":"max"}`:    dialect.EffortHigh,
 		`,"thinking":{"type":"adaptive"},"output_config":{"effort":"medium"}`: dialect.EffortSome,
 	} {
-		r, err := Dialect{}.Request([]byte(`{"model":"m"` + members + `}`))
+		r, err := Dialect{}.Request([]byte(`{"model":"m"`+members+`}`), dialect.Route{})
 		if err != nil || r.Effort != want {
 			t.Errorf("%s: %v (%v), want %v", members, r.Effort, err, want)
 		}
@@ -120,7 +120,7 @@ func TestRequestSession(t *testing.T) {
 		{`{"user_id":` + quoted(`{"session_id":""}`) + `}`, `{"session_id":""}`},
 		{`{"user_id":` + quoted(`{broken`) + `}`, `{broken`},
 	} {
-		r, err := Dialect{}.Request([]byte(`{"model":"m","metadata":` + c.metadata + `}`))
+		r, err := Dialect{}.Request([]byte(`{"model":"m","metadata":`+c.metadata+`}`), dialect.Route{})
 		if err != nil || r.MetadataSession != c.want {
 			t.Errorf("%s: %q (%v), want %q", c.metadata, r.MetadataSession, err, c.want)
 		}
@@ -132,7 +132,7 @@ func TestRequestSession(t *testing.T) {
 func TestOpening(t *testing.T) {
 	opening := func(system, messages string) string {
 		body := []byte(`{"model":"m","system":` + system + `,"messages":` + messages + `}`)
-		r, err := Dialect{}.Request(body)
+		r, err := Dialect{}.Request(body, dialect.Route{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +174,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`{"model":"m","metadata":{"user_id":"{"},"thinking":[],"output_config":"x","system":[1],"messages":{}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
-		r, err := Dialect{}.Request(body)
+		r, err := Dialect{}.Request(body, dialect.Route{})
 		if err == nil {
 			var b bytes.Buffer
 			Dialect{}.Opening(body, &r, &b)

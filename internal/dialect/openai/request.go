@@ -20,7 +20,7 @@ func (Dialect) ID() domain.Dialect { return domain.DialectOpenAIChat }
 func (Dialect) RequestIDHeader() string { return "X-Request-Id" }
 
 // Request implements dialect.Dialect.
-func (Dialect) Request(body []byte) (dialect.Request, error) {
+func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 	r := dialect.Request{Size: len(body)}
 	var effort, streamOptions dialect.Span
 	stated := false

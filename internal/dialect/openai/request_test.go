@@ -44,7 +44,7 @@ func TestRequest(t *testing.T) {
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			body := golden(t, c.file)
-			r, err := Dialect{}.Request(body)
+			r, err := Dialect{}.Request(body, dialect.Route{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +101,7 @@ func TestRequestFacts(t *testing.T) {
 		{"chatgpt-4o-latest", ``, dialect.Request{}},
 	} {
 		c.want.Model = c.model
-		r, err := Dialect{}.Request([]byte(`{"model":"` + c.model + `"` + c.members + `}`))
+		r, err := Dialect{}.Request([]byte(`{"model":"`+c.model+`"`+c.members+`}`), dialect.Route{})
 		if err != nil || facts(r) != facts(c.want) {
 			t.Errorf("%s%s: %s (%v), want %s", c.model, c.members, facts(r), err, facts(c.want))
 		}
@@ -146,7 +146,7 @@ func checkAsk(t interface {
 		t.Fatalf("%q became %q: other members changed", body, out)
 	}
 	// Asked again, there is nothing left to ask for.
-	if again, err := (Dialect{}).Request(out); err != nil || again.AskUsage.Present() || again.HideUsage {
+	if again, err := (Dialect{}).Request(out, dialect.Route{}); err != nil || again.AskUsage.Present() || again.HideUsage {
 		t.Fatalf("%q became %q, for which usage is asked again (%v)", body, out, err)
 	}
 }
@@ -168,7 +168,7 @@ func TestAskUsage(t *testing.T) {
 				}
 			}
 			body := fmt.Appendf(nil, shape, member)
-			r, err := Dialect{}.Request(body)
+			r, err := Dialect{}.Request(body, dialect.Route{})
 			if err != nil {
 				t.Errorf("%s: %v", body, err)
 				continue
@@ -189,7 +189,7 @@ func TestAskUsageLeavesAlone(t *testing.T) {
 		`"stream":true,"stream_options":[]`, `"stream":true,"stream_options":"x"`, `"stream":true,"stream_options":5`, `"stream":true,"stream_options":{"a" 1}`,
 		`"stream":false`, `"stream":false,"stream_options":{}`, `"stream_options":null`,
 	} {
-		r, err := Dialect{}.Request([]byte(`{"model":"m",` + members + `}`))
+		r, err := Dialect{}.Request([]byte(`{"model":"m",`+members+`}`), dialect.Route{})
 		if err != nil || r.AskUsage.Present() || r.HideUsage {
 			t.Errorf("%s: edit %+v, hide %v, %v", members, r.AskUsage, r.HideUsage, err)
 		}
@@ -199,7 +199,7 @@ func TestAskUsageLeavesAlone(t *testing.T) {
 func TestOpening(t *testing.T) {
 	opening := func(messages string) string {
 		body := []byte(`{"model":"m","messages":` + messages + `}`)
-		r, err := Dialect{}.Request(body)
+		r, err := Dialect{}.Request(body, dialect.Route{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +229,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte(` {"stream_options": {},"stream":true ,"model":"m"} `))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
-		r, err := Dialect{}.Request(body)
+		r, err := Dialect{}.Request(body, dialect.Route{})
 		if err == nil {
 			var b bytes.Buffer
 			Dialect{}.Opening(body, &r, &b)

@@ -1,0 +1,63 @@
+package neutral
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"turnout/internal/domain"
+)
+
+// sealPrefix begins what Seal makes. No provider's own signature looks like it.
+const sealPrefix = "turnout1."
+
+// Seal packs a provider's opaque signature (with its item's id, which may be empty) into
+// one that a client of another dialect keeps and sends back, so that a later request can be
+// translated with it. It is no encryption: the signature is opaque by itself.
+func Seal(origin domain.Dialect, id, signature string) string {
+	return sealPrefix + strconv.Itoa(int(origin)) + "." + base64.RawURLEncoding.EncodeToString([]byte(id)) + "." + signature
+}
+
+// Unseal is the reverse of [Seal]; ok is false for a signature that is the client's dialect's own.
+func Unseal(s string) (origin domain.Dialect, id, signature string, ok bool) {
+	rest, ok := strings.CutPrefix(s, sealPrefix)
+	if !ok {
+		return 0, "", "", false
+	}
+	n, rest, ok := strings.Cut(rest, ".")
+	if !ok {
+		return 0, "", "", false
+	}
+	encoded, signature, ok := strings.Cut(rest, ".")
+	if !ok {
+		return 0, "", "", false
+	}
+	d, err := strconv.ParseUint(n, 10, 8)
+	raw, err2 := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil || err2 != nil {
+		return 0, "", "", false
+	}
+	return domain.Dialect(d), string(raw), signature, true
+}
+
+// SignatureFor gives the signature of a reasoning block as a target of the dialect d wants
+// it, which may be the one that it came with or the one that was sealed in it; ok is false
+// where it is another dialect's.
+func SignatureFor(d domain.Dialect, b *Block) (id, signature string, ok bool) {
+	if b.Signature == "" {
+		return "", "", false
+	}
+	if origin, id, sig, sealed := Unseal(b.Signature); sealed {
+		return id, sig, origin == d
+	}
+	return b.ID, b.Signature, b.Origin == d
+}
+
+// Shown gives the signature that a caller of the dialect d gets for a reasoning block: the
+// dialect's own as it is, another one's sealed. Empty: there is none.
+func Shown(d domain.Dialect, b *Block) string {
+	if b.Signature == "" || b.Origin == d {
+		return b.Signature
+	}
+	return Seal(b.Origin, b.ID, b.Signature)
+}
