@@ -87,7 +87,7 @@ func (a *answer) tick() {
 		wait = a.alive.every
 		if !a.midEvent {
 			if !a.opened {
-				a.open(nil, http.StatusOK, "text/event-stream; charset=utf-8")
+				a.open(nil, http.StatusOK, eventStream+"; charset=utf-8")
 			}
 			event := a.alive.between
 			if a.alive.inside && a.within != nil {
@@ -126,6 +126,9 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 	}
 	a.committed = at
 	if !a.opened {
+		if len(at.warnings) > 0 {
+			a.w.Header()[warningHeader] = at.warnings
+		}
 		if at.target.fallback {
 			a.w.Header()[modelHeader] = []string{at.cand.Sent}
 		}
@@ -138,7 +141,7 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 }
 
 func isEventStream(contentType string) bool {
-	return strings.HasPrefix(contentType, "text/event-stream")
+	return strings.HasPrefix(contentType, eventStream)
 }
 
 // open sends status and headers; the lock is held.

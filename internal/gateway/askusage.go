@@ -21,30 +21,43 @@ func (at *attempt) send(u *url.URL) (resp *http.Response, res result, ok bool) {
 	x := at.x
 	plain := x.g.plain.has(at.cand.ID)
 	for again := false; ; again = true {
-		payload := x.payload(at.cand.Sent, plain)
-		if payload == nil {
+		p := x.payload(at, plain)
+		if p == nil {
 			return nil, resultLost, false
 		}
+		header := x.header
+		if at.codec != nil {
+			header = x.foreignHeader(&at.offer)
+			at.warnings = p.warnings
+		}
 		resp, err := x.g.deps.Upstream.Send(at.ctx, &upstream.Call{
-			Account: at.cand.Account, Platform: at.plat, URL: u, Method: http.MethodPost, Header: x.header,
-			Length: payload.length, Body: payload.open,
+			Account: at.cand.Account, Platform: at.plat, URL: u, Method: http.MethodPost, Header: header,
+			Length: p.body.length, Body: p.body.open,
 		})
 		if err != nil {
 			return nil, at.failFault(err), false
 		}
 		at.firstByte = time.Since(at.began)
 		at.status = resp.StatusCode
-		at.requestID = resp.Header.Get(x.d.RequestIDHeader())
+		at.requestID = resp.Header.Get(at.d.RequestIDHeader())
 		if again && !saysInvalid(resp) { // so it was that, and not something else that the words only mention
 			x.g.plain.add(at.cand.ID)
 			x.g.deps.Log.LogAttrs(x.ctx, slog.LevelWarn, "the upstream does not know stream_options; the usage of its streams will not be known", slog.String("account", at.cand.Account.Name))
 		}
-		if plain || !x.req.AskUsage.Present() || !refusesUsage(resp) {
+		if plain || !at.asksUsage() || !refusesUsage(resp) {
 			return resp, 0, true
 		}
 		_ = resp.Body.Close()
 		plain = true
 	}
+}
+
+// asksUsage reports whether Turnout has added a request for usage to the body.
+func (at *attempt) asksUsage() bool {
+	if at.codec != nil {
+		return at.x.req.Stream && at.d.ID() == domain.DialectOpenAIChat
+	}
+	return at.x.req.AskUsage.Present()
 }
 
 func saysInvalid(resp *http.Response) bool {

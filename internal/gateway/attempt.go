@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/neutral"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/platform"
@@ -37,8 +39,13 @@ type attempt struct {
 	retry  bool // asks the same provider again because of a fault of its own
 	beside bool
 	target *target // the model that it is made for
-	probe  bool    // finds out whether the account is back from a rest
-	alone  bool    // a lack of capacity that only this account has reported so far
+	offer  platform.Offer
+	d      dialect.Dialect // the account's
+	codec  neutral.Codec   // of it, where it is not the caller's; nil: nothing is translated
+	// warnings say what of the request could not be translated.
+	warnings []string
+	probe    bool // finds out whether the account is back from a rest
+	alone    bool // a lack of capacity that only this account has reported so far
 
 	onStart func() // once the watch runs
 	ctx     context.Context
@@ -107,11 +114,11 @@ func (at *attempt) learntTime() time.Duration {
 
 func (at *attempt) exchange() result {
 	x := at.x
-	u, err := x.snap.url(at.cand.Account, at.plat, x.d.ID(), x.path)
+	u, err := x.snap.url(at.cand.Account, at.plat, at.d.ID(), x.path)
 	if err != nil {
 		return at.failClass(failover.NetworkUnsent, "url", err.Error())
 	}
-	if x.query != "" {
+	if x.query != "" && at.codec == nil {
 		withQuery := *u
 		withQuery.RawQuery = x.query
 		u = &withQuery
@@ -136,7 +143,14 @@ func (at *attempt) committed() bool { return at.x.ans.owner() == at }
 // commit makes this attempt the answer. Where that cannot be, ok is false and res is
 // how the attempt ends: another one is the answer, or this one is of the wrong kind.
 func (at *attempt) commit(resp *http.Response, length int64) (res result, ok bool) {
-	owns, opened := at.x.ans.commit(at, resp.Header, resp.StatusCode, resp.Header.Get("Content-Type"), length)
+	contentType := resp.Header.Get("Content-Type")
+	if at.codec != nil {
+		contentType = "application/json"
+		if at.x.req.Stream {
+			contentType = eventStream
+		}
+	}
+	owns, opened := at.x.ans.commit(at, resp.Header, resp.StatusCode, contentType, length)
 	if opened {
 		return at.failClass(failover.StreamCut, "answer.no-stream", "the caller is reading an event stream, and the answer is none"), false
 	}
@@ -253,6 +267,9 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 		if held && (!room || int64(len(buf)) > x.snap.Settings.MaxAnswer) || !held && len(buf) > 0 {
 			// Too large to hold: from here on it is passed through, and cannot fail over.
+			if at.codec != nil {
+				return at.failClass(failover.CallerFault, "answer.too-large", "the answer is too large to be translated")
+			}
 			if held {
 				if res, ok := at.commit(resp, -1); !ok {
 					return res
@@ -271,7 +288,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 		return resultServed
 	}
-	a := x.d.Whole(buf)
+	a := at.d.Whole(buf)
 	at.usage = a.Usage
 	switch {
 	case len(bytes.TrimSpace(buf)) == 0:
@@ -285,10 +302,20 @@ func (at *attempt) whole(resp *http.Response) result {
 	case !a.Finished:
 		return at.failClass(failover.StreamCut, "answer.no-finish", "a success without a finish reason: nobody knows whether it is whole")
 	}
-	if res, ok := at.commit(resp, int64(len(buf))); !ok {
+	out := buf
+	if at.codec != nil {
+		var err error
+		if out, err = at.wholly(buf); err != nil {
+			if errors.Is(err, errLost) {
+				return resultLost
+			}
+			return at.failClass(failover.StreamCut, "answer.untranslatable", err.Error())
+		}
+	}
+	if res, ok := at.commit(resp, int64(len(out))); !ok {
 		return res
 	}
-	if x.ans.write(writeWhole, buf) != nil {
+	if x.ans.write(writeWhole, out) != nil {
 		return resultLeft
 	}
 	return resultServed

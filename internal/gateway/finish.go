@@ -28,7 +28,7 @@ func (x *exchange) committed(at *attempt) {
 	if body := x.body.bytes(); x.req.Stream && body != nil {
 		x.self = formerKeyOf(x.key.ID, x.session.id, body) // should the stream break
 	}
-	x.body.release()
+	x.release()
 	ended := false
 	for _, cell := range at.cand.Rests {
 		ended = cell.Begin(now, at.choice.Rule == sched.RuleLeastBad) || ended
@@ -145,6 +145,9 @@ func (x *exchange) giveUp() ending {
 		x.mu.Unlock()
 	case at != nil && at.body != nil && answersItself(class):
 		end.raw = at
+		if at.codec != nil && at.verdict.Message != "" { // its words in the caller's dialect
+			end.err.Message = string(redact([]byte(at.verdict.Message), at.cand.Account))
+		}
 	}
 	return x.ruled(end, class, at)
 }
@@ -278,7 +281,7 @@ func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool)
 	if e.RetryAfter > 0 {
 		seconds := max(int64((e.RetryAfter+time.Second-1)/time.Second), 1)
 		h["Retry-After"] = []string{strconv.FormatInt(seconds, 10)}
-		if d.ID() == domain.DialectOpenAIChat {
+		if d.ID() == domain.DialectOpenAIChat || d.ID() == domain.DialectOpenAIResp {
 			h["Retry-After-Ms"] = []string{strconv.FormatInt(e.RetryAfter.Milliseconds(), 10)}
 		}
 	}
@@ -322,7 +325,11 @@ func (x *exchange) deliver(end ending) (status int) {
 	}
 	id := x.id.String()
 	status, body := x.d.Error(end.err, id)
-	if end.raw != nil {
+	if end.raw != nil && end.raw.codec != nil {
+		if s := end.raw.status; s >= http.StatusBadRequest && s < http.StatusInternalServerError {
+			status = s
+		}
+	} else if end.raw != nil {
 		body = redact(end.raw.body, end.raw.cand.Account)
 		if end.raw.status >= http.StatusBadRequest { // else it was an error inside a success
 			status = end.raw.status
@@ -333,7 +340,7 @@ func (x *exchange) deliver(end ending) (status int) {
 	}
 	x.ans.fail(x.req.Stream, status, body, x.d.StreamError(end.err, id), func(h http.Header) {
 		retryHeaders(h, x.d, end.err, len(x.attempts) > 0 || x.former.known())
-		if end.raw != nil && end.raw.requestID != "" {
+		if end.raw != nil && end.raw.codec == nil && end.raw.requestID != "" {
 			h[x.d.RequestIDHeader()] = []string{end.raw.requestID}
 		}
 	})

@@ -180,7 +180,7 @@ func (g *Gateway) fetchModels(ctx context.Context, s *Snapshot, a *domain.Accoun
 	ctx, cancel := context.WithTimeout(ctx, modelsTimeout)
 	defer cancel()
 	header := upstream.RequestHeader(http.Header{})
-	for k, v := range offer.ModelsHeader {
+	for k, v := range offer.Header {
 		header[k] = v
 	}
 	resp, err := g.deps.Upstream.Send(ctx, &upstream.Call{Account: a, Platform: p, URL: u, Method: http.MethodGet, Header: header})

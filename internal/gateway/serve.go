@@ -44,10 +44,13 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialec
 	x.ended = true
 }
 
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
 // leave lets the body go. Where the request did not come to its end but crashed, it
 // also stops what still runs and settles what is held; the panic goes on.
 func (x *exchange) leave() {
-	x.body.release()
+	x.release()
 	if x.ended {
 		return
 	}
@@ -270,7 +273,7 @@ func (x *exchange) route(r *http.Request) (err error) {
 		if first == nil {
 			first = p
 		}
-		v := x.snap.view(p, x.req.Model, x.d.ID(), x.key)
+		v := x.snap.view(p, viewAsk{x.req.Model, x.d.ID(), x.path, x.mute}, x.key)
 		if len(v.Candidates) == 0 {
 			for i, n := range v.Out {
 				out[i] += int(n)
@@ -298,7 +301,7 @@ func (x *exchange) route(r *http.Request) (err error) {
 	}
 	if x.req.Stream {
 		if _, stated := x.header["Accept"]; !stated {
-			x.header["Accept"] = []string{"text/event-stream"}
+			x.header["Accept"] = []string{eventStream}
 		}
 	}
 	x.query = query(r)
@@ -405,12 +408,18 @@ func (x *exchange) nobody(out [sched.NumVerdicts]int) error {
 	}
 }
 
+// asError gives an error that callers may be told; any other becomes an internal one.
+func asError(err error) *domain.Error {
+	var e *domain.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &domain.Error{Kind: domain.KindInternal, Err: err}
+}
+
 // Refuse writes an error before anything was opened, and says which status it wrote.
 func Refuse(w http.ResponseWriter, d dialect.Dialect, err error, id domain.RequestID) int {
-	var e *domain.Error
-	if !errors.As(err, &e) {
-		e = &domain.Error{Kind: domain.KindInternal, Err: err}
-	}
+	e := asError(err)
 	status, body := d.Error(e, id.String())
 	h := w.Header()
 	retryHeaders(h, d, e, false)

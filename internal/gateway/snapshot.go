@@ -105,10 +105,17 @@ type urlKey struct {
 	path    string
 }
 
-type viewKey struct {
-	pool    domain.PoolID
+// viewAsk is what a request asks of a pool.
+type viewAsk struct {
 	model   string
 	dialect domain.Dialect
+	path    string // a further path of the dialect; empty: its main one
+	mute    mutes  // dialects that the request cannot be translated into
+}
+
+type viewKey struct {
+	pool domain.PoolID
+	viewAsk
 	require string // of the key, as a canonical text
 }
 
@@ -174,9 +181,9 @@ const maxResting = 50
 // maxViews bounds the cache: model names come from callers.
 const maxViews = 4096
 
-// view gives the picture of a pool for one model, made on first use.
-func (s *Snapshot) view(p *pool, model string, d domain.Dialect, key *domain.Key) *sched.View {
-	k := viewKey{p.ID, model, d, canonical(key.Require)}
+// view gives the picture of a pool for one kind of request, made on first use.
+func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
+	k := viewKey{p.ID, ask, canonical(key.Require)}
 	s.mu.RLock()
 	v := s.views[k]
 	s.mu.RUnlock()
@@ -189,11 +196,11 @@ func (s *Snapshot) view(p *pool, model string, d domain.Dialect, key *domain.Key
 			require = append(require, l)
 		}
 	}
-	speaks := func(a *domain.Account) bool {
-		_, ok := s.platforms[a.ID].Offer(d)
-		return ok
+	speaks := func(a *domain.Account) sched.Speech {
+		_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
+		return speech
 	}
-	v = sched.Build(s.Version, &p.Pool, model, d, require, p.accounts, speaks, s.cells)
+	v = sched.Build(s.Version, &p.Pool, ask.model, ask.dialect, require, p.accounts, speaks, s.cells)
 	v.MaxResting = p.resting
 	s.mu.Lock()
 	if len(s.views) >= maxViews {

@@ -37,8 +37,9 @@ type Offer struct {
 	Dialect    dialect.Dialect
 	Path       string // appended to the base URL
 	ModelsPath string
-	// ModelsHeader goes along with a question for models.
-	ModelsHeader http.Header
+	// Header goes along with what Turnout itself says in this dialect: requests translated for
+	// a caller of another one, and questions for models.
+	Header http.Header
 	// Others are further paths of the dialect that pass through, by their path at Turnout.
 	Others map[string]string
 }
@@ -47,8 +48,8 @@ var (
 	messages = Offer{
 		Dialect: anthropic.Dialect{}, Path: "/v1/messages", ModelsPath: "/v1/models?limit=1000",
 		// The version that every Anthropic SDK but the newest sends (captured 2026-11).
-		ModelsHeader: http.Header{"Anthropic-Version": {"2023-06-01"}},
-		Others:       map[string]string{"/v1/messages/count_tokens": "/v1/messages/count_tokens"},
+		Header: http.Header{"Anthropic-Version": {"2023-06-01"}},
+		Others: map[string]string{"/v1/messages/count_tokens": "/v1/messages/count_tokens"},
 	}
 	chat = Offer{Dialect: openai.Dialect{}, Path: "/chat/completions", ModelsPath: "/models"}
 )
