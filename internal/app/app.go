@@ -159,7 +159,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.server = server.New(server.Options{
-		Gateway: a.gateway, Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Metrics: a.metrics.Handler(), Admin: adm,
+		Gateway: a.gateway, Dialects: server.Dialects{Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}}, Metrics: a.metrics.Handler(), Admin: adm,
 		MaxHeader: int(c.Limits.HeaderBytes), DrainDelay: c.DrainDelay, Listen: opts.Listen, Log: a.log,
 	})
 	return a, nil

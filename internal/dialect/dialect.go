@@ -41,6 +41,9 @@ type Dialect interface {
 	// Models encodes a model list in this protocol's shape.
 	Models(models []Model) []byte
 
+	// Model encodes one row of it, for a caller that asks about one model.
+	Model(m Model) []byte
+
 	// ModelList reads an upstream's model list.
 	ModelList(body []byte) ([]Model, error)
 

@@ -270,7 +270,7 @@ func (r *rig) send(body string, opts ...requestOption) (g got) {
 			panic(p)
 		}
 	}()
-	r.g.Handler(r.d, "").ServeHTTP(g, req)
+	r.g.Handler(Call{Dialect: r.d}).ServeHTTP(g, req)
 	return g
 }
 

@@ -21,21 +21,30 @@ import (
 	"turnout/internal/upstream"
 )
 
-// Handler serves one dialect's requests. path is a further path of the dialect;
-// empty: its main one.
-func (g *Gateway) Handler(d dialect.Dialect, path string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.begin()
-		defer g.end()
-		g.serve(w, r, d, path)
-	})
+// Call is what a route says of a request.
+type Call struct {
+	Dialect dialect.Dialect
+	Path    string        // a further path of the dialect, as its platforms' Offers name it; empty: its main one
+	At      dialect.Route // of dialects that say in the path what others say in the body
+}
+
+// Handler serves the requests of one route.
+func (g *Gateway) Handler(c Call) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.Serve(w, r, &c) })
+}
+
+// Serve serves one request. c is not kept.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, c *Call) {
+	g.begin()
+	defer g.end()
+	g.serve(w, r, c)
 }
 
 // serve is one request from its first byte to its record. Its frame, and those of what
 // it calls while a stream lasts, are kept small: they are most of what an open stream
 // holds (goroutine stacks double when they grow past 8 KiB).
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialect, path string) {
-	x := g.receive(w, r, d, path)
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c *Call) {
+	x := g.receive(w, r, c)
 	if x == nil {
 		return
 	}
@@ -75,11 +84,11 @@ func (x *exchange) leave() {
 // receive reads and checks a request; nil: it was refused, and the caller told.
 //
 //go:noinline
-func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dialect, path string) *exchange {
+func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exchange {
 	began := time.Now()
 	id := domain.NewRequestID(began)
 	w.Header()[requestIDHeader] = []string{id.String()}
-	x := &exchange{g: g, id: id, began: began, d: d, path: path, seed: seed(id)}
+	x := &exchange{g: g, id: id, began: began, d: c.Dialect, path: c.Path, at: c.At, seed: seed(id)}
 	if err := x.admit(r); err != nil {
 		g.turnAway(w, x, err)
 		return nil
@@ -98,12 +107,15 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dial
 		if x.body != nil {
 			x.body.release()
 		}
-		g.recordRefusal(x, err, Refuse(w, d, err, id))
+		g.recordRefusal(x, err, Refuse(w, x.d, err, id))
 		return nil
 	}
 	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
+	if x.at.Array {
+		x.ans.array = &arrayFrame{}
+	}
 	if x.req.Stream {
-		x.ans.startKeepAlives(aliveFor(r.Header, d.ID(), x.pools[0].keepAlive, d.KeepAlive()))
+		x.ans.startKeepAlives(aliveFor(r.Header, x.d.ID(), x.pools[0].keepAlive, x.d.KeepAlive()))
 	}
 	return x
 }
@@ -171,7 +183,7 @@ func (x *exchange) admit(r *http.Request) error {
 	if x.snap = x.g.snapshot.Load(); x.snap == nil {
 		return &domain.Error{Kind: domain.KindUnavailable, Op: "accept the request", Message: "the gateway is starting", RetryAfter: time.Second}
 	}
-	secret, _ := caller.Credential(r.Header)
+	secret, _ := caller.Credential(r)
 	key, err := x.snap.keys.Check(secret, x.began)
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func start(t *testing.T, metrics http.HandlerFunc) *rig {
 		metrics = m.Handler().ServeHTTP
 	}
 	r.Server = New(Options{
-		Gateway: r.gw, Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Metrics: metrics, MaxHeader: 4096, BodyWait: time.Minute, Log: log,
+		Gateway: r.gw, Dialects: Dialects{Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Responses: openai.Dialect{}, Gemini: openai.Dialect{}}, Metrics: metrics, MaxHeader: 4096, BodyWait: time.Minute, Log: log,
 		Admin: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "admin "+r.URL.Path) }),
 	})
 	if err := r.Start("127.0.0.1:0"); err != nil {
@@ -152,7 +152,7 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/v1/models", anthropicCaller, 405, "GET, HEAD", isAnthropic, "use GET"},
 		{"GET", "/x", nil, 404, "", isOpenAI, "there is nothing at GET /x"},
 		{"POST", "/", nil, 404, "", isOpenAI, "there is nothing at POST /"},
-		{"POST", "/v1/responses", openaiCaller, 404, "", isOpenAI, "/v1/responses"},
+		{"PUT", "/v1/responses", openaiCaller, 405, "POST", isOpenAI, "/v1/responses"},
 		{"POST", "/v1/complete", anthropicCaller, 404, "", isAnthropic, "/v1/complete"},
 		{"POST", "/v1/complete", http.Header{"X-Api-Key": {"k"}}, 404, "", isAnthropic, "POST /v1/messages"},
 		{"POST", "/v1/messages/batches", nil, 404, "", isAnthropic, "/v1/messages/batches"},
