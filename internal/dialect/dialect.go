@@ -82,6 +82,8 @@ func (e Effort) String() string {
 type Request struct {
 	Model   string
 	ModelAt Span // the model's string, quotes included
+	// Form: the body is a form, and ModelAt a field's plain text.
+	Form bool
 
 	Stream    bool
 	MaxTokens int64 // 0: not stated

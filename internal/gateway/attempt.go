@@ -134,6 +134,9 @@ func (at *attempt) exchange() result {
 	if x.req.Stream && isEventStream(resp.Header.Get("Content-Type")) {
 		return at.relay(resp)
 	}
+	if x.path != "" && !isJSON(resp.Header.Get("Content-Type")) {
+		return at.copied(resp)
+	}
 	return at.whole(resp)
 }
 
@@ -288,7 +291,12 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 		return resultServed
 	}
-	a := at.d.Whole(buf)
+	a := dialect.Answer{}
+	if x.path == "" {
+		a = at.d.Whole(buf)
+	} else {
+		a = dialect.WholeFurther(at.d, buf)
+	}
 	at.usage = a.Usage
 	switch {
 	case len(bytes.TrimSpace(buf)) == 0:

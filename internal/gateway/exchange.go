@@ -393,6 +393,9 @@ func (x *exchange) payload(at *attempt, plain bool) *payload {
 	var rename dialect.Edit
 	if k.sent != x.req.Model && x.req.ModelAt.Present() {
 		rename = dialect.Edit{At: x.req.ModelAt, With: dialect.AppendString(nil, k.sent)}
+		if x.req.Form {
+			rename.With = []byte(k.sent)
+		}
 	}
 	ask := x.req.AskUsage
 	if plain {

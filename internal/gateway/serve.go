@@ -222,7 +222,7 @@ func (x *exchange) read(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = rc.SetReadDeadline(time.Time{}) // the server watches the connection from now on
 	x.body = b
-	x.req, err = x.d.Request(b.bytes(), x.at)
+	x.req, err = x.facts(r, b.bytes())
 	return err
 }
 
