@@ -63,6 +63,7 @@ type attempt struct {
 	took         time.Duration
 	status       int
 	requestID    string // the upstream's own
+	answerID     string // of the answer, where its dialect keeps answers
 	usage        domain.Usage
 	events       int
 	result       result
@@ -297,7 +298,7 @@ func (at *attempt) whole(resp *http.Response) result {
 	} else {
 		a = dialect.WholeFurther(at.d, buf)
 	}
-	at.usage = a.Usage
+	at.usage, at.answerID = a.Usage, a.ID
 	switch {
 	case len(bytes.TrimSpace(buf)) == 0:
 		return at.failClass(failover.EmptyAnswer, "answer.empty", "a success without a body")

@@ -54,6 +54,7 @@ type exchange struct {
 	awaiting domain.AccountID // whose return a round waits for; 0: nobody's
 	paid     loadKey          // where the next attempt has been counted as a retry already
 	payloads []payload
+	only     domain.AccountID // the one account that may serve; 0: any
 	mute     mutes            // dialects that the request cannot be translated into
 	unsaid   *domain.Error    // why, of the first of them
 	asked    *neutral.Request // once something had to be translated; good while the body is in use

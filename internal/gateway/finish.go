@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -44,6 +45,9 @@ func (x *exchange) committed(at *attempt) {
 // succeeded is what a whole answer means for the circuits that it went through.
 func (x *exchange) succeeded(at *attempt) {
 	now := time.Now()
+	if x.req.Stored && at.codec == nil {
+		x.own(context.WithoutCancel(x.ctx), at.cand.ID, at.answerID, responseLife)
+	}
 	more := false
 	for _, cell := range at.cand.Rests {
 		more = cell.Succeed(now) || more

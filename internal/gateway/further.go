@@ -22,7 +22,11 @@ func (x *exchange) facts(r *http.Request, body []byte) (dialect.Request, error) 
 			return formFacts(body, params["boundary"])
 		}
 	}
-	return x.d.Request(body, x.at)
+	req, err := x.d.Request(body, x.at)
+	if err == nil && x.path == "" {
+		req.Refs = append(req.Refs, dialect.FileRefs(body, "file_id")...)
+	}
+	return req, err
 }
 
 // maxField is the longest form field that is looked at, in bytes.

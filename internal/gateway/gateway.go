@@ -100,6 +100,7 @@ const (
 type Deps struct {
 	Upstream Upstream
 	Bindings Bindings
+	Objects  Objects
 	Recorder Recorder
 	Ledger   Ledger
 	Observer Observer

@@ -92,6 +92,9 @@ func (r *relayer) close() {
 	r.hold.timer = nil
 	r.hold.mu.Unlock()
 	r.at.usage = r.reader.Usage()
+	if named, ok := r.reader.(dialect.Named); ok {
+		r.at.answerID = named.ID()
+	}
 	r.calm()
 	relayPool.Put(r.pooled)
 }

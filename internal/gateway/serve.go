@@ -274,6 +274,12 @@ func (x *exchange) route(r *http.Request) (err error) {
 			Message: fmt.Sprintf("this key may not use the model %q; it may use: %s", x.req.Model, strings.Join(x.key.Models, ", ")),
 		}
 	}
+	if x.only, err = x.pinned(r.Context()); err != nil {
+		return err
+	}
+	if x.only != 0 {
+		x.mute = everyDialect // nobody who reads a translation could read what is named, either
+	}
 	var out [sched.NumVerdicts]int
 	t := &target{model: x.req.Model}
 	var first *pool
@@ -285,7 +291,7 @@ func (x *exchange) route(r *http.Request) (err error) {
 		if first == nil {
 			first = p
 		}
-		v := x.snap.view(p, viewAsk{x.req.Model, x.d.ID(), x.path, x.mute}, x.key)
+		v := x.snap.view(p, x.viewAsk(x.req.Model), x.key)
 		if len(v.Candidates) == 0 {
 			for i, n := range v.Out {
 				out[i] += int(n)
@@ -318,6 +324,9 @@ func (x *exchange) route(r *http.Request) (err error) {
 	}
 	x.query = query(r)
 	x.session = identify(r.Header, x.d, &x.req, x.body.bytes(), x.key.ID, x.pools[0].ID)
+	if x.path != "" && x.session.derived() {
+		x.session = session{} // embeddings and the like have no conversation
+	}
 	if !x.session.id.IsZero() {
 		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
 			x.binding, x.boundAtStart = b, b.Account

@@ -109,8 +109,9 @@ type urlKey struct {
 type viewAsk struct {
 	model   string
 	dialect domain.Dialect
-	path    string // a further path of the dialect; empty: its main one
-	mute    mutes  // dialects that the request cannot be translated into
+	path    string           // a further path of the dialect; empty: its main one
+	mute    mutes            // dialects that the request cannot be translated into
+	only    domain.AccountID // the one account that may serve it, because something that it names lives there; 0: any
 }
 
 type viewKey struct {
@@ -197,6 +198,9 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 		}
 	}
 	speaks := func(a *domain.Account) sched.Speech {
+		if ask.only != 0 && ask.only != a.ID {
+			return sched.Mute
+		}
 		_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
 		return speech
 	}

@@ -96,12 +96,16 @@ func (x *exchange) mutely(c *sched.Candidate) {
 func (x *exchange) viewsOf(model string) (views []*sched.View) {
 	for _, name := range x.key.Pools {
 		if p := x.snap.pools[name]; p != nil && p.Enabled {
-			if v := x.snap.view(p, viewAsk{model, x.d.ID(), x.path, x.mute}, x.key); len(v.Candidates) > 0 {
+			if v := x.snap.view(p, x.viewAsk(model), x.key); len(v.Candidates) > 0 {
 				views = append(views, v)
 			}
 		}
 	}
 	return views
+}
+
+func (x *exchange) viewAsk(model string) viewAsk {
+	return viewAsk{model, x.d.ID(), x.path, x.mute, x.only}
 }
 
 // unspeakable is the error of a request that no account's dialect can express.

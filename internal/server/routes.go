@@ -52,8 +52,9 @@ func (s *Server) routes() *http.ServeMux {
 	}
 	post("/v1/responses", gateway.Call{Dialect: o.Dialects.Responses})
 	for _, path := range []string{"/v1/responses/compact", "/v1/responses/input_tokens"} {
-		post(path, gateway.Call{Dialect: o.Dialects.Responses, Path: path})
+		mux.Handle("POST "+path, o.Gateway.Handler(gateway.Call{Dialect: o.Dialects.Responses, Path: path}))
 	}
+	s.objects(mux)
 	only(http.MethodGet, "/v1/models", s.models(""))
 	mux.HandleFunc("GET /v1/models/{name...}", func(w http.ResponseWriter, r *http.Request) { s.models(r.PathValue("name")).ServeHTTP(w, r) })
 	mux.HandleFunc("GET /v1beta/models", s.models("").ServeHTTP)
