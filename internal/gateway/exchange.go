@@ -167,7 +167,7 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 			continue
 		}
 		if picked.cand == nil {
-			d := x.afterNoCandidate(picked.choice)
+			d := x.afterNoCandidate(picked.at, &picked.choice)
 			if d.Action != failover.Round {
 				x.seat.leave()
 				return nil, x.giveUp()
@@ -274,14 +274,15 @@ func (x *exchange) takeSide(main result) *sideAttempt {
 // left meanwhile.
 func (x *exchange) carryOut(d failover.Decision) bool {
 	defer x.seat.leave()
-	if d.Wait > 0 {
-		x.g.deps.Observer.Event(EventWait, string(d.Reason), 1)
+	for wait := d; wait.Wait > 0; {
+		x.g.deps.Observer.Event(EventWait, string(wait.Reason), 1)
 		began := time.Now()
-		ok := sleep(x.ctx, d.Wait)
+		ok := sleep(x.ctx, wait.Wait)
 		x.waited += time.Since(began)
 		if !ok {
 			return false
 		}
+		wait = x.afterWait(d)
 	}
 	x.mu.Lock()
 	x.state = d.Completed(x.state)
