@@ -69,6 +69,7 @@ type attempt struct {
 	result       result
 	verdict      platform.Verdict // of a failure
 	fault        string           // a connection's failure, for logs
+	header       http.Header      // of a failure at the caller's own seat
 	body         []byte           // of a failure: a JSON object that may be passed on as it came
 	decision     failover.Decision
 }
@@ -208,6 +209,9 @@ func (at *attempt) failClass(c failover.Class, row, fault string) result {
 func (at *attempt) failBody(header http.Header, body []byte) result {
 	at.verdict = at.plat.Classify(platform.Answer{Status: at.status, Header: header, Body: body, Now: time.Now()})
 	at.keepBody(body)
+	if at.x.ownSeat != nil {
+		at.header = header
+	}
 	if at.committed() {
 		return resultBroken
 	}

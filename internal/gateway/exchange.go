@@ -36,6 +36,7 @@ type exchange struct {
 	seed    uint64                    // of whatever is drawn for this request
 	ans     *answer
 
+	ownSeat      *ownSeat      // the caller's own account at a provider; nil: the key's accounts serve
 	ended        bool          // finish has done its work
 	commit       domain.Commit // when a streamed answer is committed
 	session      session
@@ -314,7 +315,7 @@ func (x *exchange) provider(c *sched.Candidate) string {
 func (x *exchange) loadKey(c *sched.Candidate) loadKey { return loadKey{x.pools[0].ID, x.provider(c)} }
 
 func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decision, retry bool) *attempt {
-	plat := x.snap.platforms[c.ID]
+	plat := x.platformOf(c)
 	at := &attempt{x: x, cand: c, plat: plat, choice: *choice, retry: retry, target: t, d: x.d}
 	at.offer, _ = offer(plat, x.d.ID(), x.path, x.mute)
 	if c.Foreign {

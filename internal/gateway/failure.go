@@ -403,7 +403,9 @@ func (x *exchange) effects(effects []failover.Effect, at *attempt) {
 		if !changed {
 			continue
 		}
-		x.g.deps.Rested(restKey(c, e.Scope), cell)
+		if x.ownSeat == nil { // its rests go with it
+			x.g.deps.Rested(restKey(c, e.Scope), cell)
+		}
 		x.g.deps.Observer.Rest(c.Account.Platform, e.Scope.String(), e.Class.String())
 		x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "rest begins",
 			slog.String("request", x.id.String()), slog.String("scope", e.Scope.String()), slog.String("account", c.Account.Name),

@@ -121,6 +121,7 @@ type Gateway struct {
 	crowd    *crowd
 	former   *formerStates
 	plain    plainAccounts
+	ownSeats ownSeats
 	models   *modelLists
 
 	inFlight atomic.Int64

@@ -111,6 +111,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exch
 		return nil
 	}
 	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
+	x.ans.ownSeat = x.ownSeat != nil
 	if x.at.Array {
 		x.ans.array = &arrayFrame{}
 	}
@@ -274,6 +275,59 @@ func (x *exchange) route(r *http.Request) (err error) {
 			Message: fmt.Sprintf("this key may not use the model %q; it may use: %s", x.req.Model, strings.Join(x.key.Models, ", ")),
 		}
 	}
+	own, err := x.takeOwnSeat(r)
+	if err == nil && !own {
+		err = x.routeToAccounts(r)
+	}
+	if err != nil {
+		return err
+	}
+	t := x.target.Load()
+	if x.commit, err = x.commitPoint(r); err != nil {
+		return err
+	}
+	x.header = upstream.RequestHeader(r.Header)
+	if _, stated := x.header["Content-Type"]; !stated {
+		x.header["Content-Type"] = []string{"application/json"}
+	}
+	if x.req.Stream {
+		if _, stated := x.header["Accept"]; !stated {
+			x.header["Accept"] = []string{eventStream}
+		}
+	}
+	x.query = query(r)
+	x.session = identify(r.Header, x.d, &x.req, x.body.bytes(), x.key.ID, x.pools[0].ID)
+	if x.ownSeat != nil {
+		x.seated(r.Header, x.header)
+	}
+	if x.path != "" && x.session.derived() || x.ownSeat != nil {
+		x.session = session{} // embeddings and the like have no conversation; an own seat has nowhere else to go
+	}
+	if !x.session.id.IsZero() {
+		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
+			x.binding, x.boundAtStart = b, b.Account
+			x.stays = x.lacksModel(b.Account)
+		}
+	}
+	bound := x.binding.Account
+	if t.fallback {
+		bound, x.stays = 0, true
+	}
+	x.state = failover.NewState(failover.Session{HasBound: bound != 0, Bound: bound, BoundKnown: bound != 0}, x.seed)
+	if x.hasFallback(failover.Unknown) {
+		x.state.Reserved = 1
+	}
+	if !x.req.Stream && x.policy().Profile == failover.ProfileBalanced {
+		x.state.HoldUntil = jsonHold
+	}
+	if x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
+		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
+	}
+	return nil
+}
+
+// routeToAccounts finds the key's accounts that may serve the request.
+func (x *exchange) routeToAccounts(r *http.Request) (err error) {
 	if x.only, err = x.pinned(r.Context()); err != nil {
 		return err
 	}
@@ -310,43 +364,6 @@ func (x *exchange) route(r *http.Request) (err error) {
 		x.fell = append(x.fell, t.model)
 	}
 	x.aim(t)
-	if x.commit, err = x.commitPoint(r); err != nil {
-		return err
-	}
-	x.header = upstream.RequestHeader(r.Header)
-	if _, stated := x.header["Content-Type"]; !stated {
-		x.header["Content-Type"] = []string{"application/json"}
-	}
-	if x.req.Stream {
-		if _, stated := x.header["Accept"]; !stated {
-			x.header["Accept"] = []string{eventStream}
-		}
-	}
-	x.query = query(r)
-	x.session = identify(r.Header, x.d, &x.req, x.body.bytes(), x.key.ID, x.pools[0].ID)
-	if x.path != "" && x.session.derived() {
-		x.session = session{} // embeddings and the like have no conversation
-	}
-	if !x.session.id.IsZero() {
-		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
-			x.binding, x.boundAtStart = b, b.Account
-			x.stays = x.lacksModel(b.Account)
-		}
-	}
-	bound := x.binding.Account
-	if t.fallback {
-		bound, x.stays = 0, true
-	}
-	x.state = failover.NewState(failover.Session{HasBound: bound != 0, Bound: bound, BoundKnown: bound != 0}, x.seed)
-	if x.hasFallback(failover.Unknown) {
-		x.state.Reserved = 1
-	}
-	if !x.req.Stream && x.policy().Profile == failover.ProfileBalanced {
-		x.state.HoldUntil = jsonHold
-	}
-	if x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
-		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
-	}
 	return nil
 }
 

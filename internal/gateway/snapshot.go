@@ -56,6 +56,7 @@ type PoolConfig struct {
 	Fallbacks  domain.Fallbacks
 	Limits     domain.TimeLimits // zero values: the default's
 	Errors     []domain.ErrorRule
+	OwnSeat    bool // callers may send a credential of their own along
 	MaxResting *int // percent of its accounts that may rest on a guess; nil: half
 }
 
@@ -70,6 +71,7 @@ type pool struct {
 	fallbacks domain.Fallbacks
 	limits    domain.TimeLimits
 	errors    []domain.ErrorRule
+	ownSeat   bool
 	resting   int // percent that may rest on a guess
 }
 
@@ -147,7 +149,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]*failover.Policy{},
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, resting: maxResting,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, resting: maxResting, ownSeat: pc.OwnSeat,
 		}
 		if pc.MaxResting != nil {
 			c.resting = *pc.MaxResting

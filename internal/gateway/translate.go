@@ -52,7 +52,7 @@ func (x *exchange) translatable(c *sched.Candidate) bool {
 	if !c.Foreign {
 		return true
 	}
-	o, speech := offer(x.snap.platforms[c.ID], x.d.ID(), x.path, x.mute)
+	o, speech := offer(x.platformOf(c), x.d.ID(), x.path, x.mute)
 	if speech == sched.Mute {
 		return false
 	}
@@ -74,7 +74,7 @@ func (x *exchange) translatable(c *sched.Candidate) bool {
 
 // mutely goes on without the accounts that speak a dialect.
 func (x *exchange) mutely(c *sched.Candidate) {
-	o, _ := offer(x.snap.platforms[c.ID], x.d.ID(), x.path, x.mute)
+	o, _ := offer(x.platformOf(c), x.d.ID(), x.path, x.mute)
 	c.EndProbe()
 	x.g.queue.release(c.ID, c.Live, time.Now())
 	x.mu.Lock()

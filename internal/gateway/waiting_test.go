@@ -245,7 +245,7 @@ func TestARestThatEndsMeanwhile(t *testing.T) {
 		snap := r.g.Snapshot()
 		p := snap.pools["default"]
 		x := &exchange{g: r.g, snap: snap, ctx: t.Context(), began: time.Now(), key: &domain.Key{ID: 1}, pools: []*pool{p}, ans: &answer{}}
-		x.aim(&target{model: "claude-x", views: []*sched.View{snap.view(p, "claude-x", r.d.ID(), x.key)}})
+		x.aim(&target{model: "claude-x", views: []*sched.View{snap.view(p, viewAsk{model: "claude-x", dialect: r.d.ID()}, x.key)}})
 		const rest = probeMoment + time.Second
 		r.cells.Rest(restKeyOf(1)).Extend(time.Now().Add(rest), uint8(failover.RateLimited), sched.EndStated)
 		picked := x.pick(0)

@@ -71,6 +71,16 @@ func Lookup(name string) (*Platform, bool) {
 	return all[i], true
 }
 
+// Official is the provider whose own protocol a dialect is.
+func Official(d domain.Dialect) (*Platform, bool) {
+	for _, p := range all {
+		if _, speaks := p.Offer(d); speaks && p.BaseURL != "" {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
 // Names lists the platforms.
 func Names() []string {
 	out := make([]string, len(all))
