@@ -223,6 +223,13 @@ type Reader interface {
 	Closing() []byte
 }
 
+// Sealed is a Dialect whose requests may hold reasoning that only the organisation which wrote it
+// can read.
+type Sealed interface {
+	// Unsealed gives the body without it; changed is false where there is none.
+	Unsealed(body []byte) (out []byte, changed bool)
+}
+
 // Named is a Reader of a dialect that keeps answers under their ids.
 type Named interface {
 	// ID is the answer's id; empty: it was not stated yet.
