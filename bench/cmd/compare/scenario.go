@@ -19,7 +19,7 @@ type scenario struct {
 	// speak another dialect, so that everything is translated.
 	caller string
 	shape  load.Shape
-	chunks   int // content chunks of the stream
+	chunks int // content chunks of the stream
 	// conns is the number of connections. With slow set, each carries one stream;
 	// otherwise they send for the run's length.
 	conns int
