@@ -97,6 +97,10 @@ type Request struct {
 	// the end of a stream; the caller did not ask, so HideUsage hides it again.
 	AskUsage  Edit
 	HideUsage bool
+
+	// WholeCalls: tools are offered, and the protocol sends a call in one piece, after the silence in
+	// which its arguments are written.
+	WholeCalls bool
 }
 
 // InputTokens estimates the prompt's tokens from its size: four bytes a token,

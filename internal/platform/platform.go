@@ -9,6 +9,7 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/anthropic"
+	"turnout/internal/dialect/gemini"
 	"turnout/internal/dialect/openai"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
@@ -34,12 +35,18 @@ type Platform struct {
 
 // Offer is a dialect that a platform speaks, and where.
 type Offer struct {
-	Dialect    dialect.Dialect
-	Path       string // appended to the base URL
-	ModelsPath string
+	Dialect dialect.Dialect
+	// Path is appended to the base URL. It may have places for what the request's path says ({version},
+	// {model}); see [Expand].
+	Path string
+	// StreamPath and StreamQuery are used for streams, where they differ; empty: Path, and no query.
+	StreamPath  string
+	StreamQuery string
+	ModelsPath  string
 	// ModelsHeader goes along with a question for models.
 	ModelsHeader http.Header
-	// Others are further paths of the dialect that pass through, by their path at Turnout.
+	// Others are further paths of the dialect that pass through, by their path at Turnout; of a dialect
+	// whose paths name the model, by their verb.
 	Others map[string]string
 }
 
@@ -50,13 +57,26 @@ var (
 		ModelsHeader: http.Header{"Anthropic-Version": {"2023-06-01"}},
 		Others:       map[string]string{"/v1/messages/count_tokens": "/v1/messages/count_tokens"},
 	}
-	chat = Offer{Dialect: openai.Dialect{}, Path: "/chat/completions", ModelsPath: "/models"}
+	chat     = Offer{Dialect: openai.Dialect{}, Path: "/chat/completions", ModelsPath: "/models"}
+	generate = Offer{
+		Dialect: gemini.Dialect{}, Path: generatePath + "generateContent",
+		// Without alt=sse a stream is one JSON array, which ends nowhere before its end.
+		StreamPath: generatePath + "streamGenerateContent", StreamQuery: "alt=sse",
+		// A thousand rows are the most that a page holds (API reference, models.list).
+		ModelsPath: "/" + defaultVersion + "/models?pageSize=1000",
+		Others: map[string]string{
+			"countTokens":        generatePath + "countTokens",
+			"embedContent":       generatePath + "embedContent",
+			"batchEmbedContents": generatePath + "batchEmbedContents",
+		},
+	}
 )
 
 // all lists the platforms, by name.
 var all = []*Platform{
 	{Name: "anthropic", BaseURL: "https://api.anthropic.com", Offers: []Offer{messages}, Sign: signAnthropic, Rows: rowsAt(AtAnthropic), Pings: true},
 	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{chat}, Sign: signBearer, Rows: rowsAt(AtOpenAI)},
+	{Name: "gemini", BaseURL: "https://generativelanguage.googleapis.com", Offers: []Offer{generate}, Sign: signGoogle, Rows: rowsAt(AtGemini)},
 	{Name: "anthropic-compatible", Offers: []Offer{messages}, KeyOptional: true, Sign: signAnthropic, Rows: rowsAt(AtCompatible)},
 	{Name: "openai-compatible", Offers: []Offer{chat}, KeyOptional: true, Sign: signBearer, Rows: rowsAt(AtCompatible)},
 }
@@ -143,5 +163,12 @@ func signAnthropic(h http.Header, key domain.Secret) {
 func signBearer(h http.Header, key domain.Secret) {
 	if k := key.Reveal(); k != "" {
 		h["Authorization"] = []string{"Bearer " + k}
+	}
+}
+
+// signGoogle puts an API key where it does not stand in URLs and logs, as ?key= would.
+func signGoogle(h http.Header, key domain.Secret) {
+	if k := key.Reveal(); k != "" {
+		h["X-Goog-Api-Key"] = []string{k}
 	}
 }
