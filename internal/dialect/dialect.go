@@ -109,6 +109,10 @@ type Request struct {
 	// the end of a stream; the caller did not ask, so HideUsage hides it again.
 	AskUsage  Edit
 	HideUsage bool
+
+	// WholeCalls: tools are offered, and the protocol sends a call in one piece, after the silence in
+	// which its arguments are written.
+	WholeCalls bool
 }
 
 // Ref is the name of something that lives at one account.
