@@ -140,6 +140,10 @@ func (n *Notes) Use(f Feature, param string) bool {
 	return false
 }
 
+// Say leaves a warning about something for which a table's one rule is too coarse: part of a feature is adapted or
+// dropped and the rest is not.
+func (n *Notes) Say(param string, how How, why string) { n.warn(param, how.String(), why) }
+
 // Refuse makes the translation fail. The first refusal is told.
 func (n *Notes) Refuse(param, why string) {
 	if n.err == nil {
