@@ -26,7 +26,8 @@ type answer struct {
 	rc   *http.ResponseController
 	wait time.Duration // how long the caller may take to read what was written before it counts as gone
 
-	array *arrayFrame // the stream goes out as a JSON array; nil: as events
+	ownSeat bool        // the account is the caller's own, and so are its limits
+	array   *arrayFrame // the stream goes out as a JSON array; nil: as events
 
 	mu        sync.Mutex
 	opened    bool
@@ -166,6 +167,9 @@ func (a *answer) open(upstreamHeader http.Header, status int, contentType string
 	h := a.w.Header()
 	if upstreamHeader != nil {
 		upstream.AnswerHeader(upstreamHeader, h)
+		if a.ownSeat {
+			upstream.OwnLimits(upstreamHeader, h)
+		}
 	}
 	if contentType != "" {
 		h["Content-Type"] = []string{contentType}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"turnout/internal/dialect"
@@ -42,6 +44,7 @@ type attempt struct {
 	offer  platform.Offer
 	d      dialect.Dialect // the account's
 	codec  neutral.Codec   // of it, where it is not the caller's; nil: nothing is translated
+	open   bool            // asked without reasoning that only another organisation can read
 	// warnings say what of the request could not be translated.
 	warnings []string
 	probe    bool // finds out whether the account is back from a rest
@@ -63,11 +66,13 @@ type attempt struct {
 	took         time.Duration
 	status       int
 	requestID    string // the upstream's own
+	answerID     string // of the answer, where its dialect keeps answers
 	usage        domain.Usage
 	events       int
 	result       result
 	verdict      platform.Verdict // of a failure
 	fault        string           // a connection's failure, for logs
+	header       http.Header      // of a failure at the caller's own seat
 	body         []byte           // of a failure: a JSON object that may be passed on as it came
 	decision     failover.Decision
 }
@@ -114,14 +119,9 @@ func (at *attempt) learntTime() time.Duration {
 
 func (at *attempt) exchange() result {
 	x := at.x
-	u, err := x.snap.url(at.cand.Account, at.plat, at.d.ID(), x.path)
+	u, err := at.url()
 	if err != nil {
 		return at.failClass(failover.NetworkUnsent, "url", err.Error())
-	}
-	if x.query != "" && at.codec == nil {
-		withQuery := *u
-		withQuery.RawQuery = x.query
-		u = &withQuery
 	}
 	resp, res, ok := at.send(u)
 	if !ok {
@@ -134,7 +134,38 @@ func (at *attempt) exchange() result {
 	if x.req.Stream && isEventStream(resp.Header.Get("Content-Type")) {
 		return at.relay(resp)
 	}
+	if x.path != "" && !isJSON(resp.Header.Get("Content-Type")) {
+		return at.copied(resp)
+	}
 	return at.whole(resp)
+}
+
+// url is where the attempt's request goes.
+//
+//go:noinline
+func (at *attempt) url() (*url.URL, error) {
+	x := at.x
+	route := dialect.Route{Model: at.cand.Sent, Version: x.at.Version, Stream: x.req.Stream}
+	if at.codec != nil {
+		route.Version = ""
+	}
+	u, err := x.snap.url(at.cand.Account, at.plat, &at.offer, x.path, route)
+	if err != nil {
+		return nil, err
+	}
+	q := ""
+	if at.codec == nil {
+		q = x.query
+	}
+	if at.offer.StreamQuery != "" && x.req.Stream && x.path == "" && !strings.Contains(q, at.offer.StreamQuery) {
+		q = strings.TrimPrefix(q+"&"+at.offer.StreamQuery, "&")
+	}
+	if q == "" {
+		return u, nil
+	}
+	withQuery := *u
+	withQuery.RawQuery = q
+	return &withQuery, nil
 }
 
 // committed reports whether this attempt owns the answer.
@@ -204,6 +235,9 @@ func (at *attempt) failClass(c failover.Class, row, fault string) result {
 func (at *attempt) failBody(header http.Header, body []byte) result {
 	at.verdict = at.plat.Classify(platform.Answer{Status: at.status, Header: header, Body: body, Now: time.Now()})
 	at.keepBody(body)
+	if at.x.ownSeat != nil {
+		at.header = header
+	}
 	if at.committed() {
 		return resultBroken
 	}
@@ -288,8 +322,13 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 		return resultServed
 	}
-	a := at.d.Whole(buf)
-	at.usage = a.Usage
+	a := dialect.Answer{}
+	if x.path == "" {
+		a = at.d.Whole(buf)
+	} else {
+		a = dialect.WholeFurther(at.d, buf)
+	}
+	at.usage, at.answerID = a.Usage, a.ID
 	switch {
 	case len(bytes.TrimSpace(buf)) == 0:
 		return at.failClass(failover.EmptyAnswer, "answer.empty", "a success without a body")

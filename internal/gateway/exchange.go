@@ -36,6 +36,7 @@ type exchange struct {
 	seed    uint64                    // of whatever is drawn for this request
 	ans     *answer
 
+	ownSeat      *ownSeat      // the caller's own account at a provider; nil: the key's accounts serve
 	ended        bool          // finish has done its work
 	commit       domain.Commit // when a streamed answer is committed
 	session      session
@@ -54,6 +55,7 @@ type exchange struct {
 	awaiting domain.AccountID // whose return a round waits for; 0: nobody's
 	paid     loadKey          // where the next attempt has been counted as a retry already
 	payloads []payload
+	only     domain.AccountID // the one account that may serve; 0: any
 	mute     mutes            // dialects that the request cannot be translated into
 	unsaid   *domain.Error    // why, of the first of them
 	asked    *neutral.Request // once something had to be translated; good while the body is in use
@@ -166,7 +168,7 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 			continue
 		}
 		if picked.cand == nil {
-			d := x.afterNoCandidate(picked.choice)
+			d := x.afterNoCandidate(picked.at, &picked.choice)
 			if d.Action != failover.Round {
 				x.seat.leave()
 				return nil, x.giveUp()
@@ -273,14 +275,15 @@ func (x *exchange) takeSide(main result) *sideAttempt {
 // left meanwhile.
 func (x *exchange) carryOut(d failover.Decision) bool {
 	defer x.seat.leave()
-	if d.Wait > 0 {
-		x.g.deps.Observer.Event(EventWait, string(d.Reason), 1)
+	for wait := d; wait.Wait > 0; {
+		x.g.deps.Observer.Event(EventWait, string(wait.Reason), 1)
 		began := time.Now()
-		ok := sleep(x.ctx, d.Wait)
+		ok := sleep(x.ctx, wait.Wait)
 		x.waited += time.Since(began)
 		if !ok {
 			return false
 		}
+		wait = x.afterWait(d)
 	}
 	x.mu.Lock()
 	x.state = d.Completed(x.state)
@@ -312,13 +315,14 @@ func (x *exchange) provider(c *sched.Candidate) string {
 func (x *exchange) loadKey(c *sched.Candidate) loadKey { return loadKey{x.pools[0].ID, x.provider(c)} }
 
 func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decision, retry bool) *attempt {
-	plat := x.snap.platforms[c.ID]
+	plat := x.platformOf(c)
 	at := &attempt{x: x, cand: c, plat: plat, choice: *choice, retry: retry, target: t, d: x.d}
 	at.offer, _ = offer(plat, x.d.ID(), x.path, x.mute)
 	if c.Foreign {
 		at.d = at.offer.Dialect
 		at.codec = at.d.(neutral.Codec)
 	}
+	at.open = x.movedFrom(c)
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))
@@ -382,7 +386,7 @@ func (x *exchange) warmAt(id domain.AccountID) int64 {
 func (x *exchange) payload(at *attempt, plain bool) *payload {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	k := payloadKey{at.cand.Sent, plain, at.d.ID()}
+	k := payloadKey{at.cand.Sent, plain, at.open, at.d.ID()}
 	if p := x.prepared(k); p != nil {
 		return p
 	}
@@ -393,10 +397,16 @@ func (x *exchange) payload(at *attempt, plain bool) *payload {
 	var rename dialect.Edit
 	if k.sent != x.req.Model && x.req.ModelAt.Present() {
 		rename = dialect.Edit{At: x.req.ModelAt, With: dialect.AppendString(nil, k.sent)}
+		if x.req.Form {
+			rename.With = []byte(k.sent)
+		}
 	}
 	ask := x.req.AskUsage
 	if plain {
 		ask = dialect.Edit{}
+	}
+	if k.open {
+		return x.unseal(k, rename, ask)
 	}
 	p := x.body.edit(rename, ask)
 	if p == nil {
@@ -432,6 +442,7 @@ func (x *exchange) release() {
 type payloadKey struct {
 	sent    string // the model's name
 	plain   bool   // without the request for usage that Turnout adds
+	open    bool   // without reasoning that only another organisation can read
 	dialect domain.Dialect
 }
 

@@ -43,7 +43,7 @@ func fallsBack(c failover.Class) bool {
 // failure, less what the key may not use and what was gone on with already.
 func (x *exchange) fallbackModels(c failover.Class) []string {
 	p := x.pools[0]
-	if len(p.fallbacks) == 0 || !fallsBack(c) {
+	if len(p.fallbacks) == 0 || !fallsBack(c) || x.ownSeat != nil {
 		return nil
 	}
 	var out []string

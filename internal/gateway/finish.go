@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/sched"
+	"turnout/internal/upstream"
 )
 
 // committed is what happens at the commit, once: the body is let go, rivals are
@@ -44,6 +46,9 @@ func (x *exchange) committed(at *attempt) {
 // succeeded is what a whole answer means for the circuits that it went through.
 func (x *exchange) succeeded(at *attempt) {
 	now := time.Now()
+	if x.req.Stored && at.codec == nil && x.ownSeat == nil {
+		x.own(context.WithoutCancel(x.ctx), at.cand.ID, at.answerID, responseLife)
+	}
 	more := false
 	for _, cell := range at.cand.Rests {
 		more = cell.Succeed(now) || more
@@ -143,7 +148,7 @@ func (x *exchange) giveUp() ending {
 		x.mu.Lock()
 		class = x.cause(time.Now())
 		x.mu.Unlock()
-	case at != nil && at.body != nil && answersItself(class):
+	case at != nil && at.body != nil && (answersItself(class) || x.ownSeat != nil):
 		end.raw = at
 		if at.codec != nil && at.verdict.Message != "" { // its words in the caller's dialect
 			end.err.Message = string(redact([]byte(at.verdict.Message), at.cand.Account))
@@ -339,6 +344,9 @@ func (x *exchange) deliver(end ending) (status int) {
 		status = end.replaced
 	}
 	x.ans.fail(x.req.Stream, status, body, x.d.StreamError(end.err, id), func(h http.Header) {
+		if x.ownSeat != nil && end.raw != nil {
+			upstream.OwnLimits(end.raw.header, h)
+		}
 		retryHeaders(h, x.d, end.err, len(x.attempts) > 0 || x.former.known())
 		if end.raw != nil && end.raw.codec == nil && end.raw.requestID != "" {
 			h[x.d.RequestIDHeader()] = []string{end.raw.requestID}

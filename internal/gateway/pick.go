@@ -16,6 +16,7 @@ var errLost = upstream.ErrLost
 type picked struct {
 	cand   *sched.Candidate
 	choice sched.Decision
+	at     time.Time // just before the choice, where there is no candidate
 	left   bool
 	err    *domain.Error
 }
@@ -26,8 +27,9 @@ const maxTries = 16
 // pick chooses an account and takes its slot, waiting in the line where all are full.
 func (x *exchange) pick(pin domain.AccountID) *picked {
 	deadline := time.Now().Add(x.snap.Settings.QueueWait)
-	sticky := true
+	sticky, awaited := true, pin
 	for range maxTries {
+		at := time.Now()
 		c, choice := x.choose(pin, sticky, 0)
 		if c != nil {
 			return &picked{cand: c, choice: choice}
@@ -70,8 +72,8 @@ func (x *exchange) pick(pin domain.AccountID) *picked {
 			pin = 0
 			continue
 		}
-		if choice.Counts[sched.Full] == 0 && !x.probing(choice) {
-			return &picked{choice: choice}
+		if choice.Counts[sched.Full] == 0 && !x.probing(choice, awaited) {
+			return &picked{choice: choice, at: at}
 		}
 		patience := time.Until(deadline)
 		if patience <= 0 {
@@ -128,9 +130,17 @@ func (x *exchange) busyPools() []*sched.View {
 }
 
 // probing: something is kept out for a moment only, as while a probe finds out
-// whether an account is back. Waiting in the line ends when the probe succeeds.
-func (x *exchange) probing(choice sched.Decision) bool {
-	return !choice.Soonest.IsZero() && time.Until(choice.Soonest) <= probeMoment && x.tried() == 0
+// whether an account is back. Waiting in the line ends when the probe succeeds. A request that has been
+// tried goes there only if it has waited for that account.
+func (x *exchange) probing(choice sched.Decision, awaited domain.AccountID) bool {
+	if choice.Soonest.IsZero() || time.Until(choice.Soonest) > probeMoment {
+		return false
+	}
+	if x.tried() == 0 {
+		return true
+	}
+	c := x.candidate(awaited)
+	return c != nil && c.Probing(time.Now())
 }
 
 // probeMoment is how long a probe keeps others out at most.

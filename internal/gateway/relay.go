@@ -71,8 +71,14 @@ func newRelayer(at *attempt, resp *http.Response) *relayer {
 	if at.codec != nil {
 		req = &dialect.Request{Stream: true, Model: at.cand.Sent} // it hides nothing: all of it is read
 	}
+	reader := dialect.Reader(nil)
+	if at.x.path == "" {
+		reader = at.d.NewReader(req)
+	} else {
+		reader = &dialect.FurtherReader{}
+	}
 	return &relayer{
-		at: at, resp: resp, reader: at.d.NewReader(req), buf: *p, small: *p, pooled: p, last: time.Now(),
+		at: at, resp: resp, reader: reader, buf: *p, small: *p, pooled: p, last: time.Now(),
 		hold: hold{commit: at.x.commit, budget: at.x.g.deps.Bodies},
 	}
 }
@@ -86,6 +92,9 @@ func (r *relayer) close() {
 	r.hold.timer = nil
 	r.hold.mu.Unlock()
 	r.at.usage = r.reader.Usage()
+	if named, ok := r.reader.(dialect.Named); ok {
+		r.at.answerID = named.ID()
+	}
 	r.calm()
 	relayPool.Put(r.pooled)
 }

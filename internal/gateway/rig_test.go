@@ -107,6 +107,7 @@ func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 		t.Fatal(err)
 	}
 	r.g = New(Deps{
+		Objects:  NoObjects{},
 		Upstream: r, Bindings: r, Recorder: r, Ledger: r.ledger, Observer: c.observer, Cells: r.cells, Bodies: r.bodies,
 	})
 	pool := PoolConfig{Pool: domain.Pool{ID: 1, Name: "default", Enabled: true}, Policy: c.policy, KeepAlive: c.keepAlive}

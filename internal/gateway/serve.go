@@ -111,6 +111,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exch
 		return nil
 	}
 	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
+	x.ans.ownSeat = x.ownSeat != nil
 	if x.at.Array {
 		x.ans.array = &arrayFrame{}
 	}
@@ -222,7 +223,7 @@ func (x *exchange) read(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = rc.SetReadDeadline(time.Time{}) // the server watches the connection from now on
 	x.body = b
-	x.req, err = x.d.Request(b.bytes(), x.at)
+	x.req, err = x.facts(r, b.bytes())
 	return err
 }
 
@@ -274,36 +275,14 @@ func (x *exchange) route(r *http.Request) (err error) {
 			Message: fmt.Sprintf("this key may not use the model %q; it may use: %s", x.req.Model, strings.Join(x.key.Models, ", ")),
 		}
 	}
-	var out [sched.NumVerdicts]int
-	t := &target{model: x.req.Model}
-	var first *pool
-	for _, name := range x.key.Pools {
-		p := x.snap.pools[name]
-		if p == nil || !p.Enabled {
-			continue
-		}
-		if first == nil {
-			first = p
-		}
-		v := x.snap.view(p, viewAsk{x.req.Model, x.d.ID(), x.path, x.mute}, x.key)
-		if len(v.Candidates) == 0 {
-			for i, n := range v.Out {
-				out[i] += int(n)
-			}
-			continue
-		}
-		x.pools, t.views = append(x.pools, p), append(t.views, v)
+	own, err := x.takeOwnSeat(r)
+	if err == nil && !own {
+		err = x.routeToAccounts(r)
 	}
-	if len(t.views) == 0 {
-		if x.pools = append(x.pools, first); first != nil {
-			t = x.anyFallback(failover.ModelGone)
-		}
-		if first == nil || t == nil {
-			return x.nobody(out)
-		}
-		x.fell = append(x.fell, t.model)
+	if err != nil {
+		return err
 	}
-	x.aim(t)
+	t := x.target.Load()
 	if x.commit, err = x.commitPoint(r); err != nil {
 		return err
 	}
@@ -318,6 +297,12 @@ func (x *exchange) route(r *http.Request) (err error) {
 	}
 	x.query = query(r)
 	x.session = identify(r.Header, x.d, &x.req, x.body.bytes(), x.key.ID, x.pools[0].ID)
+	if x.ownSeat != nil {
+		x.seated(r.Header, x.header)
+	}
+	if x.path != "" && x.session.derived() || x.ownSeat != nil {
+		x.session = session{} // embeddings and the like have no conversation; an own seat has nowhere else to go
+	}
 	if !x.session.id.IsZero() {
 		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
 			x.binding, x.boundAtStart = b, b.Account
@@ -338,6 +323,47 @@ func (x *exchange) route(r *http.Request) (err error) {
 	if x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
 		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
 	}
+	return nil
+}
+
+// routeToAccounts finds the key's accounts that may serve the request.
+func (x *exchange) routeToAccounts(r *http.Request) (err error) {
+	if x.only, err = x.pinned(r.Context()); err != nil {
+		return err
+	}
+	if x.only != 0 {
+		x.mute = everyDialect // nobody who reads a translation could read what is named, either
+	}
+	var out [sched.NumVerdicts]int
+	t := &target{model: x.req.Model}
+	var first *pool
+	for _, name := range x.key.Pools {
+		p := x.snap.pools[name]
+		if p == nil || !p.Enabled {
+			continue
+		}
+		if first == nil {
+			first = p
+		}
+		v := x.snap.view(p, x.viewAsk(x.req.Model), x.key)
+		if len(v.Candidates) == 0 {
+			for i, n := range v.Out {
+				out[i] += int(n)
+			}
+			continue
+		}
+		x.pools, t.views = append(x.pools, p), append(t.views, v)
+	}
+	if len(t.views) == 0 {
+		if x.pools = append(x.pools, first); first != nil {
+			t = x.anyFallback(failover.ModelGone)
+		}
+		if first == nil || t == nil {
+			return x.nobody(out)
+		}
+		x.fell = append(x.fell, t.model)
+	}
+	x.aim(t)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/platform"
@@ -56,6 +57,7 @@ type PoolConfig struct {
 	Fallbacks  domain.Fallbacks
 	Limits     domain.TimeLimits // zero values: the default's
 	Errors     []domain.ErrorRule
+	OwnSeat    bool // callers may send a credential of their own along
 	MaxResting *int // percent of its accounts that may rest on a guess; nil: half
 }
 
@@ -70,6 +72,7 @@ type pool struct {
 	fallbacks domain.Fallbacks
 	limits    domain.TimeLimits
 	errors    []domain.ErrorRule
+	ownSeat   bool
 	resting   int // percent that may rest on a guess
 }
 
@@ -103,14 +106,16 @@ type urlKey struct {
 	account domain.AccountID
 	dialect domain.Dialect
 	path    string
+	at      dialect.Route
 }
 
 // viewAsk is what a request asks of a pool.
 type viewAsk struct {
 	model   string
 	dialect domain.Dialect
-	path    string // a further path of the dialect; empty: its main one
-	mute    mutes  // dialects that the request cannot be translated into
+	path    string           // a further path of the dialect; empty: its main one
+	mute    mutes            // dialects that the request cannot be translated into
+	only    domain.AccountID // the one account that may serve it, because something that it names lives there; 0: any
 }
 
 type viewKey struct {
@@ -146,7 +151,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]*failover.Policy{},
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, resting: maxResting,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, resting: maxResting, ownSeat: pc.OwnSeat,
 		}
 		if pc.MaxResting != nil {
 			c.resting = *pc.MaxResting
@@ -197,6 +202,9 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 		}
 	}
 	speaks := func(a *domain.Account) sched.Speech {
+		if ask.only != 0 && ask.only != a.ID {
+			return sched.Mute
+		}
 		_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
 		return speech
 	}
@@ -211,26 +219,34 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 	return v
 }
 
-// url is where an account takes a dialect's requests; path is a further path of the
-// dialect. The result is shared: copy it before changing it.
-func (s *Snapshot) url(a *domain.Account, p *platform.Platform, d domain.Dialect, path string) (*url.URL, error) {
-	k := urlKey{a.ID, d, path}
+// url is where an account takes a dialect's requests; path is a further path of the dialect, and
+// at what the path has to say where it says more than that. The result is shared: copy it before changing it.
+func (s *Snapshot) url(a *domain.Account, p *platform.Platform, o *platform.Offer, path string, at dialect.Route) (*url.URL, error) {
+	to := o.Path
+	switch {
+	case path != "":
+		to = o.Others[path]
+	case at.Stream && o.StreamPath != "":
+		to = o.StreamPath
+	}
+	if !strings.Contains(to, "{") {
+		at = dialect.Route{}
+	}
+	k := urlKey{a.ID, o.Dialect.ID(), path, at}
 	s.mu.RLock()
 	u := s.urls[k]
 	s.mu.RUnlock()
 	if u != nil {
 		return u, nil
 	}
-	offer, _ := p.Offer(d)
-	to := offer.Path
-	if path != "" {
-		to = offer.Others[path]
-	}
-	u, err := p.URL(a.BaseURL, to)
+	u, err := p.URL(a.BaseURL, platform.Expand(to, at))
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
+	if len(s.urls) >= maxViews {
+		clear(s.urls) // rare: models come from callers
+	}
 	s.urls[k] = u
 	s.mu.Unlock()
 	return u, nil

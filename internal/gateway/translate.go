@@ -52,17 +52,17 @@ func (x *exchange) translatable(c *sched.Candidate) bool {
 	if !c.Foreign {
 		return true
 	}
-	o, speech := offer(x.snap.platforms[c.ID], x.d.ID(), x.path, x.mute)
+	o, speech := offer(x.platformOf(c), x.d.ID(), x.path, x.mute)
 	if speech == sched.Mute {
 		return false
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	codec := o.Dialect.(neutral.Codec)
-	if x.prepared(payloadKey{c.Sent, false, codec.ID()}) != nil {
+	if x.prepared(payloadKey{c.Sent, false, false, codec.ID()}) != nil {
 		return true
 	}
-	_, err := x.translate(payloadKey{c.Sent, false, codec.ID()}, codec)
+	_, err := x.translate(payloadKey{c.Sent, false, false, codec.ID()}, codec)
 	if err == nil {
 		return true
 	}
@@ -74,7 +74,7 @@ func (x *exchange) translatable(c *sched.Candidate) bool {
 
 // mutely goes on without the accounts that speak a dialect.
 func (x *exchange) mutely(c *sched.Candidate) {
-	o, _ := offer(x.snap.platforms[c.ID], x.d.ID(), x.path, x.mute)
+	o, _ := offer(x.platformOf(c), x.d.ID(), x.path, x.mute)
 	c.EndProbe()
 	x.g.queue.release(c.ID, c.Live, time.Now())
 	x.mu.Lock()
@@ -96,12 +96,16 @@ func (x *exchange) mutely(c *sched.Candidate) {
 func (x *exchange) viewsOf(model string) (views []*sched.View) {
 	for _, name := range x.key.Pools {
 		if p := x.snap.pools[name]; p != nil && p.Enabled {
-			if v := x.snap.view(p, viewAsk{model, x.d.ID(), x.path, x.mute}, x.key); len(v.Candidates) > 0 {
+			if v := x.snap.view(p, x.viewAsk(model), x.key); len(v.Candidates) > 0 {
 				views = append(views, v)
 			}
 		}
 	}
 	return views
+}
+
+func (x *exchange) viewAsk(model string) viewAsk {
+	return viewAsk{model, x.d.ID(), x.path, x.mute, x.only}
 }
 
 // unspeakable is the error of a request that no account's dialect can express.

@@ -68,7 +68,7 @@ func start(t *testing.T, metrics http.HandlerFunc) *rig {
 	r := &rig{t: t, log: &buffer{}}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	m := obs.NewMetrics()
-	r.gw = gateway.New(gateway.Deps{Upstream: nobody{}, Bindings: nobody{}, Recorder: nobody{}, Ledger: gateway.NoLedger{}, Observer: m, Cells: sched.NewCells(), Bodies: gateway.NewBudget(1 << 20), Log: log})
+	r.gw = gateway.New(gateway.Deps{Upstream: nobody{}, Bindings: nobody{}, Objects: gateway.NoObjects{}, Recorder: nobody{}, Ledger: gateway.NoLedger{}, Observer: m, Cells: sched.NewCells(), Bodies: gateway.NewBudget(1 << 20), Log: log})
 	if metrics == nil {
 		metrics = m.Handler().ServeHTTP
 	}
@@ -155,7 +155,9 @@ func TestRefusals(t *testing.T) {
 		{"PUT", "/v1/responses", openaiCaller, 405, "POST", isOpenAI, "/v1/responses"},
 		{"POST", "/v1/complete", anthropicCaller, 404, "", isAnthropic, "/v1/complete"},
 		{"POST", "/v1/complete", http.Header{"X-Api-Key": {"k"}}, 404, "", isAnthropic, "POST /v1/messages"},
-		{"POST", "/v1/messages/batches", nil, 404, "", isAnthropic, "/v1/messages/batches"},
+		{"POST", "/v1/messages/nothing", nil, 404, "", isAnthropic, "/v1/messages/nothing"},
+		{"PUT", "/v1/messages/batches", nil, 405, "GET, HEAD, POST", isAnthropic, "/v1/messages/batches"},
+		{"PUT", "/v1/files/file-1", openaiCaller, 405, "DELETE, GET, HEAD", isOpenAI, "/v1/files/file-1"},
 		{"POST", "/healthz", nil, 404, "", isOpenAI, ""},
 		{"BREW", "/v1/" + strings.Repeat("x", 500), nil, 404, "", isOpenAI, "x…"},
 		{"GET", "/a\"b%0a%22%ff", nil, 404, "", isOpenAI, ""},
