@@ -15,8 +15,9 @@ type asker struct {
 	family family
 	names  names
 
-	customs map[string]bool // calls of custom tools, by id
-	open    bool            // a message is being written
+	customs  map[string]bool // calls of custom tools, by id
+	open     bool            // a message is being written
+	searches bool            // a search of the web is offered
 }
 
 // EncodeRequest implements neutral.Codec. The conversation is always sent whole: nothing is
@@ -273,9 +274,16 @@ func (e *asker) features() {
 		case e.r.From != own:
 			e.n.Use(neutral.FeatureUnknown, m.Name)
 		case !strings.Contains(m.Name, "."):
-			e.j.MemberRaw(m.Name, m.Raw)
+			e.unknown(m)
 		}
 	}
+}
+
+// unknown writes a member whose name may be anything.
+func (e *asker) unknown(m *neutral.Member) {
+	e.j.String(m.Name)
+	e.j.B = append(e.j.B, ':')
+	e.j.Raw(m.Raw)
 }
 
 // include asks for reasoning that can be sent back. Of models that do not think it may not be asked:

@@ -68,7 +68,7 @@ func (e *asker) close() {
 func (e *asker) part(b *neutral.Block, said bool) {
 	switch b.Kind {
 	case neutral.KindText:
-		e.words(b.Text, said)
+		e.words(b.Text, said, b.Citations...)
 	case neutral.KindRefusal:
 		if !said {
 			e.words(b.Text, false)
@@ -90,12 +90,20 @@ func (e *asker) part(b *neutral.Block, said bool) {
 	}
 }
 
-func (e *asker) words(s string, said bool) {
-	typ := "input_text"
-	if said {
-		typ = "output_text"
+func (e *asker) words(s string, said bool, cited ...neutral.Citation) {
+	if !said {
+		e.j.Open().Member("type", "input_text").Member("text", s).Close()
+		return
 	}
-	e.j.Open().Member("type", typ).Member("text", s).Close()
+	e.j.Open().Member("type", "output_text").Member("text", s)
+	if len(cited) > 0 {
+		e.j.Key("annotations").List()
+		for i := range cited {
+			writeCitation(&e.j, &cited[i])
+		}
+		e.j.End()
+	}
+	e.j.Close()
 }
 
 func (e *asker) image(b *neutral.Block) {

@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -197,7 +198,7 @@ func (e *encoder) opened(b []byte, n *neutral.Block) []byte {
 	case n.Kind == neutral.KindToolUse:
 		return e.openCall(e.closeItem(b, false), n)
 	case n.Kind == neutral.KindOpaque && n.Origin == own && len(n.Raw) > 0:
-		return e.begin(e.closeItem(b, false), item{typ: "opaque", id: n.ID, raw: n.Raw})
+		return e.begin(e.closeItem(b, false), item{typ: "opaque", id: n.ID, raw: bytes.Clone(n.Raw)})
 	}
 	e.block.skip = true
 	return b

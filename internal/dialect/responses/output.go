@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -138,6 +139,9 @@ func appendItem(blocks []neutral.Block, item []byte) []neutral.Block {
 		b.Custom, b.Text = true, text(dialect.Member(item, "input"))
 		return append(blocks, b)
 	default:
+		if !json.Valid(item) {
+			return blocks
+		}
 		return append(blocks, opaque(typ, item))
 	}
 }
