@@ -109,6 +109,10 @@ type Request struct {
 	// the end of a stream; the caller did not ask, so HideUsage hides it again.
 	AskUsage  Edit
 	HideUsage bool
+
+	// WholeCalls: tools are offered, and the protocol sends a call in one piece, after the silence in
+	// which its arguments are written.
+	WholeCalls bool
 }
 
 // Ref is the name of something that lives at one account.
@@ -221,6 +225,13 @@ type Reader interface {
 	// Closing is what must still be sent to end a finished stream whose terminal event
 	// never came.
 	Closing() []byte
+}
+
+// Sealed is a Dialect whose requests may hold reasoning that only the organisation which wrote it
+// can read.
+type Sealed interface {
+	// Unsealed gives the body without it; changed is false where there is none.
+	Unsealed(body []byte) (out []byte, changed bool)
 }
 
 // Named is a Reader of a dialect that keeps answers under their ids.

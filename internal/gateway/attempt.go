@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"turnout/internal/dialect"
@@ -42,6 +44,7 @@ type attempt struct {
 	offer  platform.Offer
 	d      dialect.Dialect // the account's
 	codec  neutral.Codec   // of it, where it is not the caller's; nil: nothing is translated
+	open   bool            // asked without reasoning that only another organisation can read
 	// warnings say what of the request could not be translated.
 	warnings []string
 	probe    bool // finds out whether the account is back from a rest
@@ -116,14 +119,9 @@ func (at *attempt) learntTime() time.Duration {
 
 func (at *attempt) exchange() result {
 	x := at.x
-	u, err := x.snap.url(at.cand.Account, at.plat, at.d.ID(), x.path)
+	u, err := at.url()
 	if err != nil {
 		return at.failClass(failover.NetworkUnsent, "url", err.Error())
-	}
-	if x.query != "" && at.codec == nil {
-		withQuery := *u
-		withQuery.RawQuery = x.query
-		u = &withQuery
 	}
 	resp, res, ok := at.send(u)
 	if !ok {
@@ -140,6 +138,34 @@ func (at *attempt) exchange() result {
 		return at.copied(resp)
 	}
 	return at.whole(resp)
+}
+
+// url is where the attempt's request goes.
+//
+//go:noinline
+func (at *attempt) url() (*url.URL, error) {
+	x := at.x
+	route := dialect.Route{Model: at.cand.Sent, Version: x.at.Version, Stream: x.req.Stream}
+	if at.codec != nil {
+		route.Version = ""
+	}
+	u, err := x.snap.url(at.cand.Account, at.plat, &at.offer, x.path, route)
+	if err != nil {
+		return nil, err
+	}
+	q := ""
+	if at.codec == nil {
+		q = x.query
+	}
+	if at.offer.StreamQuery != "" && x.req.Stream && x.path == "" && !strings.Contains(q, at.offer.StreamQuery) {
+		q = strings.TrimPrefix(q+"&"+at.offer.StreamQuery, "&")
+	}
+	if q == "" {
+		return u, nil
+	}
+	withQuery := *u
+	withQuery.RawQuery = q
+	return &withQuery, nil
 }
 
 // committed reports whether this attempt owns the answer.

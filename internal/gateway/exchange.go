@@ -322,6 +322,7 @@ func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decis
 		at.d = at.offer.Dialect
 		at.codec = at.d.(neutral.Codec)
 	}
+	at.open = x.movedFrom(c)
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))
@@ -385,7 +386,7 @@ func (x *exchange) warmAt(id domain.AccountID) int64 {
 func (x *exchange) payload(at *attempt, plain bool) *payload {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	k := payloadKey{at.cand.Sent, plain, at.d.ID()}
+	k := payloadKey{at.cand.Sent, plain, at.open, at.d.ID()}
 	if p := x.prepared(k); p != nil {
 		return p
 	}
@@ -403,6 +404,9 @@ func (x *exchange) payload(at *attempt, plain bool) *payload {
 	ask := x.req.AskUsage
 	if plain {
 		ask = dialect.Edit{}
+	}
+	if k.open {
+		return x.unseal(k, rename, ask)
 	}
 	p := x.body.edit(rename, ask)
 	if p == nil {
@@ -438,6 +442,7 @@ func (x *exchange) release() {
 type payloadKey struct {
 	sent    string // the model's name
 	plain   bool   // without the request for usage that Turnout adds
+	open    bool   // without reasoning that only another organisation can read
 	dialect domain.Dialect
 }
 

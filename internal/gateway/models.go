@@ -85,6 +85,18 @@ func (g *Gateway) Models(d dialect.Dialect, name string) http.Handler {
 	})
 }
 
+// Check refuses a caller that may not ask anything: it answers, and reports false.
+func (g *Gateway) Check(w http.ResponseWriter, r *http.Request, d dialect.Dialect) bool {
+	id := domain.NewRequestID(time.Now())
+	x := &exchange{g: g, id: id, began: time.Now(), d: d}
+	if err := x.admit(r); err != nil {
+		w.Header()[requestIDHeader] = []string{id.String()}
+		g.turnAway(w, x, err)
+		return false
+	}
+	return true
+}
+
 // modelsOf is the union, by id. Exact names of a model map are listed as they are
 // asked for; where a map has patterns, or there is none, the account itself is asked, and
 // its names are listed as they are asked for. An account that does not answer contributes nothing.

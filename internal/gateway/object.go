@@ -11,6 +11,7 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
+	"turnout/internal/platform"
 	"turnout/internal/sched"
 	"turnout/internal/upstream"
 )
@@ -137,7 +138,7 @@ func (x *exchange) holder(c *ObjectCall, at domain.AccountID) (*domain.Account, 
 	if c.ID != "" {
 		path += "/" + url.PathEscape(c.ID) + c.Tail
 	}
-	u, err := p.URL(best.BaseURL, path)
+	u, err := p.URL(best.BaseURL, platform.Expand(path, dialect.Route{}))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/platform"
@@ -105,6 +106,7 @@ type urlKey struct {
 	account domain.AccountID
 	dialect domain.Dialect
 	path    string
+	at      dialect.Route
 }
 
 // viewAsk is what a request asks of a pool.
@@ -217,26 +219,34 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 	return v
 }
 
-// url is where an account takes a dialect's requests; path is a further path of the
-// dialect. The result is shared: copy it before changing it.
-func (s *Snapshot) url(a *domain.Account, p *platform.Platform, d domain.Dialect, path string) (*url.URL, error) {
-	k := urlKey{a.ID, d, path}
+// url is where an account takes a dialect's requests; path is a further path of the dialect, and
+// at what the path has to say where it says more than that. The result is shared: copy it before changing it.
+func (s *Snapshot) url(a *domain.Account, p *platform.Platform, o *platform.Offer, path string, at dialect.Route) (*url.URL, error) {
+	to := o.Path
+	switch {
+	case path != "":
+		to = o.Others[path]
+	case at.Stream && o.StreamPath != "":
+		to = o.StreamPath
+	}
+	if !strings.Contains(to, "{") {
+		at = dialect.Route{}
+	}
+	k := urlKey{a.ID, o.Dialect.ID(), path, at}
 	s.mu.RLock()
 	u := s.urls[k]
 	s.mu.RUnlock()
 	if u != nil {
 		return u, nil
 	}
-	offer, _ := p.Offer(d)
-	to := offer.Path
-	if path != "" {
-		to = offer.Others[path]
-	}
-	u, err := p.URL(a.BaseURL, to)
+	u, err := p.URL(a.BaseURL, platform.Expand(to, at))
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
+	if len(s.urls) >= maxViews {
+		clear(s.urls) // rare: models come from callers
+	}
 	s.urls[k] = u
 	s.mu.Unlock()
 	return u, nil

@@ -59,10 +59,10 @@ func (x *exchange) translatable(c *sched.Candidate) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	codec := o.Dialect.(neutral.Codec)
-	if x.prepared(payloadKey{c.Sent, false, codec.ID()}) != nil {
+	if x.prepared(payloadKey{c.Sent, false, false, codec.ID()}) != nil {
 		return true
 	}
-	_, err := x.translate(payloadKey{c.Sent, false, codec.ID()}, codec)
+	_, err := x.translate(payloadKey{c.Sent, false, false, codec.ID()}, codec)
 	if err == nil {
 		return true
 	}

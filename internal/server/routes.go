@@ -8,6 +8,7 @@ import (
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/gateway"
+	"turnout/internal/server/socket"
 )
 
 // Dialects are the protocols that the server routes to.
@@ -51,6 +52,7 @@ func (s *Server) routes() *http.ServeMux {
 		post(path, gateway.Call{Dialect: o.Dialects.OpenAI, Path: path})
 	}
 	post("/v1/responses", gateway.Call{Dialect: o.Dialects.Responses})
+	mux.HandleFunc("GET /v1/responses", s.socket())
 	for _, path := range []string{"/v1/responses/compact", "/v1/responses/input_tokens"} {
 		mux.Handle("POST "+path, o.Gateway.Handler(gateway.Call{Dialect: o.Dialects.Responses, Path: path}))
 	}
@@ -140,4 +142,24 @@ func (s *Server) shape(r *http.Request) dialect.Dialect {
 		return d.Anthropic
 	}
 	return d.OpenAI
+}
+
+// socket serves the Responses protocol's WebSocket mode.
+func (s *Server) socket() http.HandlerFunc {
+	d := s.opts.Dialects.Responses
+	h := &socket.Handler{
+		Turn:     s.guard(s.opts.Gateway.Handler(gateway.Call{Dialect: d})),
+		Check:    func(w http.ResponseWriter, r *http.Request) bool { return s.opts.Gateway.Check(w, r, d) },
+		Draining: func() bool { return s.gone.Load() || s.opts.Gateway.Draining() },
+		// What is larger ends the connection.
+		MaxMessage: func() int64 { return s.opts.Gateway.Snapshot().Settings.MaxBody }, Log: s.opts.Log,
+	}
+	s.sockets = h
+	return func(w http.ResponseWriter, r *http.Request) {
+		if socket.IsUpgrade(r) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		s.refuse(d, domain.KindMethodNotAllowed, "use POST for /v1/responses, or a WebSocket", "POST").ServeHTTP(w, r)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/gateway"
+	"turnout/internal/server/socket"
 )
 
 // Bounds of a connection that no configuration needs to change.
@@ -50,6 +51,8 @@ type Server struct {
 	ln   net.Listener
 	done chan error
 	gone atomic.Bool // not ready any more
+
+	sockets *socket.Handler
 }
 
 // New makes a server. Nothing listens yet.
@@ -113,6 +116,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	// New connections were answered with a refusal until here; now the listener goes.
 	shut, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	s.sockets.Close()
 	if err != nil {
 		_ = s.http.Close()
 		_ = s.opts.Gateway.Wait(shut)

@@ -140,6 +140,13 @@ func (n *Notes) Use(f Feature, param string) bool {
 	return false
 }
 
+// Adapt warns that something goes to the target in another way, where that hangs on the model
+// or on the value and not on the dialect alone.
+func (n *Notes) Adapt(param, why string) { n.warn(param, "adapted", why) }
+
+// Drop warns that something is left out, where that hangs on the model or on the value.
+func (n *Notes) Drop(param, why string) { n.warn(param, "dropped", why) }
+
 // Refuse makes the translation fail. The first refusal is told.
 func (n *Notes) Refuse(param, why string) {
 	if n.err == nil {

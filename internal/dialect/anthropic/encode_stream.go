@@ -1,0 +1,229 @@
+package anthropic
+
+import (
+	"strconv"
+
+	"turnout/internal/dialect/neutral"
+	"turnout/internal/domain"
+)
+
+// NewEncoder implements neutral.Codec.
+func (Dialect) NewEncoder(s *neutral.Session) neutral.Encoder {
+	return &encoder{session: neutral.Session{RequestID: s.RequestID, Model: s.Model, Now: s.Now}, index: -1}
+}
+
+// encoder writes one stream in the order in which the API does: message_start; per block
+// content_block_start, deltas, content_block_stop; message_delta; message_stop.
+type encoder struct {
+	session neutral.Session
+	usage   domain.Usage
+
+	index  int // of the open block, or of the last one
+	state  blockState
+	block  neutral.Block // the open one's head
+	prefix []byte        // of its deltas
+	alive  []byte
+	input  neutral.Kept // of a custom tool's call
+
+	tools, refused bool
+}
+
+type blockState uint8
+
+const (
+	closed  blockState = iota
+	pending            // a call that has not been begun: its signature has to stand before it
+	opened
+	hidden // not shown to callers of this dialect
+)
+
+// The deltas' text members, which end every delta's prefix.
+const (
+	textDelta     = `"text_delta","text":`
+	thinkingDelta = `"thinking_delta","thinking":`
+	inputDelta    = `"input_json_delta","partial_json":`
+)
+
+// Append implements neutral.Encoder.
+func (e *encoder) Append(b []byte, ev *neutral.Event) []byte {
+	switch ev.Kind {
+	case neutral.Started:
+		return e.start(b, ev)
+	case neutral.Opened:
+		return e.open(b, ev.Block)
+	case neutral.Added:
+		return e.add(b, ev.Text)
+	case neutral.Signed:
+		return e.sign(b, ev.Signature)
+	case neutral.Cited:
+		if e.state == opened && e.block.Kind == neutral.KindText {
+			j := neutral.JSON{B: append(b, e.deltaHead()...)}
+			j.B = append(j.B, `"citations_delta","citation":`...)
+			appendCitation(&j, ev.Citation)
+			return append(j.B, "}}\n\n"...)
+		}
+	case neutral.Closed:
+		return e.close(b)
+	case neutral.Measured:
+		e.usage = ev.Usage
+	case neutral.Finished:
+		return e.finish(b, ev)
+	case neutral.Ended:
+		return append(b, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+	}
+	return b
+}
+
+// KeepAlive implements neutral.Encoder.
+func (e *encoder) KeepAlive() []byte { return e.alive }
+
+func (e *encoder) start(b []byte, ev *neutral.Event) []byte {
+	b = append(b, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":"...)
+	j := neutral.JSON{B: b}
+	j.Open().Member("id", messageID(ev.ID, &e.session)).Member("type", "message").Member("role", "assistant").Member("model", e.session.Model)
+	j.Key("content").List().End().Key("stop_reason").Null().Key("stop_sequence").Null().Key("usage")
+	e.usage = ev.Usage
+	appendUsage(&j, &ev.Usage, ev.Tier, true)
+	j.Close()
+	return append(j.B, "}\n\n"...)
+}
+
+// open begins a block. A call waits for the event after it, because a signature that belongs to
+// it is shown as a block of its own in front of it.
+func (e *encoder) open(b []byte, block *neutral.Block) []byte {
+	e.block = *block
+	e.block.Raw, e.block.Citations, e.block.Content = nil, nil, nil
+	switch block.Kind {
+	case neutral.KindText, neutral.KindRefusal:
+		e.refused = e.refused || block.Kind == neutral.KindRefusal
+		return e.begin(b, `{"type":"text","text":""}`, textDelta)
+	case neutral.KindReasoning:
+		if block.Redacted {
+			j := neutral.JSON{}
+			appendThinking(&j, block, "")
+			return e.begin(b, string(j.B), "")
+		}
+		return e.begin(b, `{"type":"thinking","thinking":"","signature":""}`, thinkingDelta)
+	case neutral.KindToolUse:
+		e.tools = true
+		e.state = pending
+		e.input.Reset()
+		return b
+	case neutral.KindOpaque:
+		if block.Origin == own {
+			return e.begin(b, string(block.Raw), inputDelta)
+		}
+	}
+	e.state = hidden
+	return b
+}
+
+// begin writes a block's start and makes ready for its deltas.
+func (e *encoder) begin(b []byte, block, delta string) []byte {
+	e.state = opened
+	e.index++
+	b = append(b, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":"...)
+	b = strconv.AppendInt(b, int64(e.index), 10)
+	b = append(b, `,"content_block":`...)
+	b = append(b, block...)
+	b = append(b, "}\n\n"...)
+	e.prefix = append(e.deltaHead(), delta...)
+	e.alive = nil
+	if delta != "" {
+		e.alive = append(append([]byte(nil), e.prefix...), "\"\"}}\n\n"...)
+	}
+	return b
+}
+
+func (e *encoder) deltaHead() []byte {
+	b := append(make([]byte, 0, 160), "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":"...)
+	b = strconv.AppendInt(b, int64(e.index), 10)
+	return append(b, `,"delta":{"type":`...)
+}
+
+// call writes the start of the call that waits.
+func (e *encoder) call(b []byte) []byte {
+	j := neutral.JSON{}
+	j.Open().Member("type", "tool_use").Member("id", callID(e.block.ID, &e.session, e.index+1)).Member("name", e.block.Name)
+	j.Key("input").Open().Close().Close()
+	return e.begin(b, string(j.B), inputDelta)
+}
+
+func (e *encoder) add(b, quoted []byte) []byte {
+	if e.state == pending {
+		b = e.call(b)
+	}
+	switch {
+	case e.state != opened || len(e.alive) == 0:
+		return b
+	case e.block.Custom: // inside another JSON text: written whole at the end
+		e.input.Add(quoted)
+		return b
+	}
+	return e.delta(b, quoted)
+}
+
+func (e *encoder) delta(b, quoted []byte) []byte {
+	b = append(b, e.prefix...)
+	b = append(b, quoted...)
+	return append(b, "}}\n\n"...)
+}
+
+// sign shows a signature: of a thinking block in its place, of a call in a block before it. One
+// that comes after the call's first argument has no place any more.
+func (e *encoder) sign(b []byte, signature string) []byte {
+	switch {
+	case e.state == pending:
+		call := e.block
+		b = e.begin(b, `{"type":"thinking","thinking":"","signature":""}`, thinkingDelta)
+		b = e.signature(b, neutral.Shown(own, &neutral.Block{Signature: signature, Origin: call.Origin}))
+		b = e.stop(b)
+		e.block, e.state = call, pending
+		return b
+	case e.state == opened && e.block.Kind == neutral.KindReasoning:
+		return e.signature(b, neutral.Shown(own, &neutral.Block{ID: e.block.ID, Signature: signature, Origin: e.block.Origin}))
+	}
+	return b
+}
+
+func (e *encoder) signature(b []byte, shown string) []byte {
+	j := neutral.JSON{B: append(b, e.deltaHead()...)}
+	j.B = append(j.B, `"signature_delta","signature":`...)
+	j.String(shown)
+	return append(j.B, "}}\n\n"...)
+}
+
+func (e *encoder) close(b []byte) []byte {
+	if e.state == pending {
+		b = e.call(b)
+	}
+	if e.state == opened && e.block.Custom && e.input.Len() > 0 {
+		b = e.delta(b, neutral.Quote(`{"input":`+string(e.input.Quoted())+`}`))
+		e.input.Reset()
+	}
+	if e.state == opened {
+		b = e.stop(b)
+	}
+	e.state = closed
+	return b
+}
+
+func (e *encoder) stop(b []byte) []byte {
+	e.alive, e.state = nil, closed
+	b = append(b, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":"...)
+	b = strconv.AppendInt(b, int64(e.index), 10)
+	return append(b, "}\n\n"...)
+}
+
+func (e *encoder) finish(b []byte, ev *neutral.Event) []byte {
+	j := neutral.JSON{B: append(b, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":"...)}
+	j.Open().Member("stop_reason", stopReason(ev.Finish, e.tools, e.refused)).Key("stop_sequence")
+	if ev.Finish == neutral.FinishSequence && ev.Stopped != "" {
+		j.String(ev.Stopped)
+	} else {
+		j.Null()
+	}
+	j.Close().Key("usage")
+	appendUsage(&j, &ev.Usage, "", ev.Usage.CacheWrite1h > 0)
+	return append(j.B, "}\n\n"...)
+}

@@ -1,0 +1,312 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/neutral"
+	"turnout/internal/domain"
+)
+
+// NewDecoder implements neutral.Codec.
+func (Dialect) NewDecoder() neutral.Decoder { return &decoder{up: -1} }
+
+// decoder reads the chunks of one stream. The protocol has no blocks: one begins where
+// a delta is of another kind than the one before.
+type decoder struct {
+	started, ended bool
+
+	open  bool
+	kind  neutral.Kind
+	next  int      // the index of the next block
+	up    int64    // the open call's index at the upstream
+	calls []string // ids of the calls so far, by the upstream's index
+	thent string   // the member in which the open reasoning came
+
+	usage  domain.Usage
+	finish neutral.Finish
+	tools  bool
+
+	ev    neutral.Event // handed on again and again
+	block neutral.Block
+	cite  neutral.Citation
+}
+
+var errOrder = errors.New("the upstream's stream adds to a call after another block was begun")
+
+// Event implements neutral.Decoder.
+func (d *decoder) Event(raw []byte, emit func(*neutral.Event)) error {
+	name, data := dialect.Fields(raw)
+	if len(data) == 0 {
+		return nil
+	}
+	if string(data) == "[DONE]" {
+		d.end(emit)
+		return nil
+	}
+	if !json.Valid(data) {
+		return errors.New("the upstream sent a chunk that is not JSON")
+	}
+	if d.ended {
+		return errors.New("the upstream's stream goes on after its end")
+	}
+	var choices, usage []byte
+	failed := string(name) == "error"
+	ev := neutral.Event{Kind: neutral.Started}
+	_ = dialect.Object(data, func(key []byte, v, _ dialect.Span) bool {
+		val := v.Of(data)
+		switch string(key) {
+		case "choices":
+			choices = val
+		case "usage":
+			usage = val
+		case "error":
+			failed = failed || !dialect.IsNull(val)
+		case "id", "model", "created", "service_tier":
+			if !d.started {
+				head(&ev, key, val)
+			}
+		}
+		return true
+	})
+	if failed {
+		return errors.New("the upstream reported an error inside the stream")
+	}
+	if !d.started {
+		d.started = true
+		d.ev = ev
+		emit(&d.ev)
+	}
+	var err error
+	_ = dialect.Array(choices, func(e dialect.Span) bool {
+		err = d.choice(e.Of(choices), emit)
+		return err == nil
+	})
+	if err == nil && !dialect.IsNull(usage) {
+		readUsage(usage, &d.usage)
+		d.ev = neutral.Event{Kind: neutral.Measured, Usage: d.usage}
+		emit(&d.ev)
+	}
+	return err
+}
+
+func head(ev *neutral.Event, key, val []byte) {
+	switch string(key) {
+	case "id":
+		ev.ID = text(val)
+	case "model":
+		ev.Model = text(val)
+	case "created":
+		ev.Created = dialect.Int(val)
+	case "service_tier":
+		ev.Tier = text(val)
+	}
+}
+
+// choice reads the first choice; no request that is translated asks for more.
+func (d *decoder) choice(c []byte, emit func(*neutral.Event)) error {
+	var delta, reason []byte
+	first := true
+	_ = dialect.Object(c, func(key []byte, v, _ dialect.Span) bool {
+		switch string(key) {
+		case "index":
+			first = dialect.Int(v.Of(c)) == 0
+		case "delta":
+			delta = v.Of(c)
+		case "finish_reason":
+			reason = v.Of(c)
+		}
+		return true
+	})
+	if !first {
+		return nil
+	}
+	var err error
+	if len(delta) > 0 && delta[0] == '{' {
+		_ = dialect.Object(delta, func(key []byte, v, _ dialect.Span) bool {
+			err = d.member(key, v.Of(delta), emit)
+			return err == nil
+		})
+	}
+	if err == nil && len(reason) > 2 && !dialect.IsNull(reason) {
+		d.finish = finish(reason, d.tools)
+	}
+	return err
+}
+
+func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
+	if len(val) <= 2 || dialect.IsNull(val) {
+		return nil // an empty text or list
+	}
+	kind := neutral.KindText
+	switch string(key) {
+	case "content":
+	case "refusal":
+		kind = neutral.KindRefusal
+	case reasoningContent, reasoningMember:
+		kind = neutral.KindReasoning
+		if d.open && d.kind == kind && d.thent != string(key) {
+			return nil // both members, with the same words, as some relays write them
+		}
+	case "tool_calls":
+		return d.toolCalls(val, emit)
+	case "function_call": // the legacy kind
+		c := call{index: 0, okay: true}
+		c.readFunction(val)
+		return d.call(&c, emit)
+	case "annotations":
+		if d.open && d.kind == neutral.KindText {
+			d.annotate(val, emit)
+		}
+		return nil
+	default: // "role", and what only some makers know
+		return nil
+	}
+	if val[0] != '"' {
+		return errors.New("the upstream's delta holds no text where one should be")
+	}
+	if !d.open || d.kind != kind {
+		d.begin(neutral.Block{Kind: kind}, string(key), emit)
+	}
+	d.add(val, emit)
+	return nil
+}
+
+func (d *decoder) begin(b neutral.Block, member string, emit func(*neutral.Event)) {
+	d.close(emit)
+	if b.Kind == neutral.KindReasoning {
+		b.Origin, d.thent = own, member
+	}
+	d.block, d.kind, d.open, d.up = b, b.Kind, true, -1
+	d.ev = neutral.Event{Kind: neutral.Opened, Index: d.next, Block: &d.block}
+	d.next++
+	emit(&d.ev)
+}
+
+func (d *decoder) add(quoted []byte, emit func(*neutral.Event)) {
+	d.ev = neutral.Event{Kind: neutral.Added, Index: d.next - 1, Text: quoted}
+	emit(&d.ev)
+}
+
+func (d *decoder) sign(signature string, emit func(*neutral.Event)) {
+	d.ev = neutral.Event{Kind: neutral.Signed, Index: d.next - 1, Signature: signature}
+	emit(&d.ev)
+}
+
+func (d *decoder) close(emit func(*neutral.Event)) {
+	if !d.open {
+		return
+	}
+	if d.kind == neutral.KindReasoning {
+		d.sign(d.thent, emit)
+	}
+	d.open, d.up = false, -1
+	d.ev = neutral.Event{Kind: neutral.Closed, Index: d.next - 1}
+	emit(&d.ev)
+}
+
+func (d *decoder) toolCalls(list []byte, emit func(*neutral.Event)) error {
+	var err error
+	if dialect.Array(list, func(e dialect.Span) bool {
+		c := readCall(e.Of(list))
+		if !c.okay {
+			err = errors.New("the upstream's tool_calls hold something that is no call")
+			return false
+		}
+		err = d.call(&c, emit)
+		return err == nil
+	}) != nil && err == nil {
+		err = errors.New("the upstream's tool_calls are no list")
+	}
+	return err
+}
+
+// maxCalls bounds the calls of one answer.
+const maxCalls = 1024
+
+// call reads a delta of a call. Some servers leave the index out, or give all calls the index 0: a
+// delta with a name and another id than the open call's begins a new one.
+func (d *decoder) call(c *call, emit func(*neutral.Event)) error {
+	inside := d.open && d.kind == neutral.KindToolUse
+	another := inside && c.id != "" && c.name != "" && c.id != d.block.ID
+	if c.index < 0 {
+		switch {
+		case inside && !another:
+			c.index = d.up
+		default:
+			c.index = int64(len(d.calls))
+		}
+	}
+	added := c.args
+	if c.custom {
+		added = c.input
+	}
+	switch {
+	case inside && c.index == d.up && !another:
+	case c.index < int64(len(d.calls)) && (c.name == "" || c.id == d.calls[c.index]):
+		if len(added) > 2 {
+			return errOrder
+		}
+		return nil
+	default:
+		if len(d.calls) >= maxCalls {
+			return errors.New("the upstream's answer calls too many tools")
+		}
+		d.tools = true
+		d.begin(neutral.Block{Kind: neutral.KindToolUse, ID: c.id, Name: c.name, Custom: c.custom}, "", emit)
+		d.up = c.index
+		if c.index < int64(len(d.calls)) {
+			d.up = int64(len(d.calls))
+		}
+		d.calls = append(d.calls, c.id)
+	}
+	if c.thoughtSignature != "" {
+		d.sign(c.thoughtSignature, emit)
+	}
+	if len(added) > 2 {
+		d.add(added, emit)
+	}
+	return nil
+}
+
+func (d *decoder) annotate(list []byte, emit func(*neutral.Event)) {
+	_ = dialect.Array(list, func(e dialect.Span) bool {
+		raw := e.Of(list)
+		if bytes.ContainsAny(raw, "\r\n") {
+			var line bytes.Buffer
+			if json.Compact(&line, raw) != nil {
+				return true
+			}
+			raw = line.Bytes()
+		}
+		if c, ok := citation(raw); ok {
+			d.cite = c
+			d.ev = neutral.Event{Kind: neutral.Cited, Index: d.next - 1, Citation: &d.cite}
+			emit(&d.ev)
+		}
+		return true
+	})
+}
+
+// end hands on what closes the answer, once.
+func (d *decoder) end(emit func(*neutral.Event)) {
+	if d.ended {
+		return
+	}
+	if !d.started {
+		d.started = true
+		d.ev = neutral.Event{Kind: neutral.Started}
+		emit(&d.ev)
+	}
+	d.close(emit)
+	d.ended = true
+	d.ev = neutral.Event{Kind: neutral.Finished, Finish: d.finish, Usage: d.usage}
+	emit(&d.ev)
+	d.ev = neutral.Event{Kind: neutral.Ended}
+	emit(&d.ev)
+}
+
+// Close implements neutral.Decoder.
+func (d *decoder) Close(emit func(*neutral.Event)) { d.end(emit) }
