@@ -16,10 +16,10 @@ import (
 //
 // waits until N requests (0: none is waited for) with this key and model (each optional) have
 // ended, and lists all of them in the order of their ends, with their bodies if asked.
-// It is bounded as the journal is.
+// It is bounded as the provider's own journal is.
 type ended struct{ j *journal }
 
-func newEnded(o Options) *ended { return &ended{newJournal(o.Keep, o.KeepBytes)} }
+func newEnded() *ended { return &ended{newJournal(10_000, 64<<20)} }
 
 // done is an Options.Done.
 func (e *ended) done(s Seen) {

@@ -66,8 +66,8 @@ func newState(b Behaviour, now time.Time) *state {
 	return &state{b: b, used: make([]int, len(b.Faults)), since: now}
 }
 
-// filled are the options with their defaults.
-func (o Options) filled() Options {
+// New makes a provider.
+func New(o Options) *Provider {
 	if o.Name == "" {
 		o.Name = "Sim"
 	}
@@ -83,12 +83,6 @@ func (o Options) filled() Options {
 	if o.KeepBytes <= 0 {
 		o.KeepBytes = 64 << 20
 	}
-	return o
-}
-
-// New makes a provider.
-func New(o Options) *Provider {
-	o = o.filled()
 	p := &Provider{
 		o: o, cache: newPromptCache(), journal: newJournal(o.Keep, o.KeepBytes),
 		fixed: map[string]Behaviour{}, orgs: map[string]string{},

@@ -27,7 +27,7 @@ func Run(ctx context.Context, o RunOptions, w io.Writer) error {
 		o.Provider.Done = both(o.Provider.Done, out.request)
 	}
 	if o.Journal != "" {
-		e := newEnded(o.Provider.filled())
+		e := newEnded()
 		o.Provider.Done = both(o.Provider.Done, e.done)
 		stop, err := e.serve(ctx, o.Journal, out)
 		if err != nil {
