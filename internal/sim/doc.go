@@ -111,7 +111,8 @@
 //
 // The text is Text(n). An answer calls a tool if the last message is the user's,
 // names an offered tool as "use tool NAME" (optionally " with {…}", its
-// arguments), or if tool_choice forces one; after a tool's result it is text.
+// arguments), or if tool_choice forces one; after a tool's result it is text. If the request asks
+// for an output by a JSON schema, the text is a sample that fits it.
 // Usage is estimated from the body at four bytes a token and is consistent: what
 // count_tokens says, the parts of the prompt add up to. Prompt caches belong to
 // an organisation and a model and follow the provider's rules (cache.go).
