@@ -24,6 +24,7 @@ import (
 	"turnout/internal/dialect/anthropic"
 	"turnout/internal/dialect/gemini"
 	"turnout/internal/dialect/openai"
+	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/gateway"
@@ -160,7 +161,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.server = server.New(server.Options{
-		Gateway: a.gateway, Dialects: server.Dialects{Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Gemini: gemini.Dialect{}}, Metrics: a.metrics.Handler(), Admin: adm,
+		Gateway: a.gateway, Dialects: server.Dialects{Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Responses: responses.Dialect{}, Gemini: gemini.Dialect{}}, Metrics: a.metrics.Handler(), Admin: adm,
 		MaxHeader: int(c.Limits.HeaderBytes), DrainDelay: c.DrainDelay, Listen: opts.Listen, Log: a.log,
 	})
 	return a, nil

@@ -25,6 +25,12 @@ func (x *exchange) facts(r *http.Request, body []byte) (dialect.Request, error) 
 	req, err := x.d.Request(body, x.at)
 	if err == nil && x.path == "" {
 		req.Refs = append(req.Refs, dialect.FileRefs(body, "file_id")...)
+		if x.at.Model != "" { // only Gemini's path names the model
+			for _, r := range append(dialect.FileRefs(body, "cachedContent"), dialect.FileRefs(body, "cached_content")...) {
+				r.What, r.Code = "the cached content", ""
+				req.Refs = append(req.Refs, r)
+			}
+		}
 	}
 	return req, err
 }

@@ -11,6 +11,7 @@ import (
 	"turnout/internal/dialect/anthropic"
 	"turnout/internal/dialect/gemini"
 	"turnout/internal/dialect/openai"
+	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 )
@@ -85,10 +86,20 @@ var chatOthers = map[string]string{
 	"/v1/files": "/files", "/v1/batches": "/batches",
 }
 
-// all lists the platforms, by name.
+// responseOffer is the newer of OpenAI's two protocols. What it keeps lives at the account.
+var responseOffer = Offer{
+	Dialect: responses.Dialect{}, Path: "/responses", ModelsPath: "/models",
+	Others: map[string]string{
+		"/v1/responses": "/responses", "/v1/responses/compact": "/responses/compact", "/v1/responses/input_tokens": "/responses/input_tokens",
+		"/v1/conversations": "/conversations",
+	},
+}
+
+// all lists the platforms, by name. Callers of other dialects are translated into the first of a
+// platform's offers: for OpenAI Responses, in which reasoning goes back and forth between turns.
 var all = []*Platform{
 	{Name: "anthropic", BaseURL: "https://api.anthropic.com", Offers: []Offer{messages}, Sign: signAnthropic, Rows: rowsAt(AtAnthropic), Pings: true},
-	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{chat}, Sign: signBearer, Rows: rowsAt(AtOpenAI)},
+	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{responseOffer, chat}, Sign: signBearer, Rows: rowsAt(AtOpenAI)},
 	{Name: "gemini", BaseURL: "https://generativelanguage.googleapis.com", Offers: []Offer{generate}, Sign: signGoogle, Rows: rowsAt(AtGemini)},
 	{Name: "anthropic-compatible", Offers: []Offer{messages}, KeyOptional: true, Sign: signAnthropic, Rows: rowsAt(AtCompatible)},
 	{Name: "openai-compatible", Offers: []Offer{chat}, KeyOptional: true, Sign: signBearer, Rows: rowsAt(AtCompatible)},

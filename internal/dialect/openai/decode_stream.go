@@ -19,11 +19,12 @@ type decoder struct {
 	started, ended bool
 
 	open  bool
+	added bool // something, to the open block
 	kind  neutral.Kind
 	next  int      // the index of the next block
 	up    int64    // the open call's index at the upstream
 	calls []string // ids of the calls so far, by the upstream's index
-	thent string   // the member in which the open reasoning came
+	from  string   // the member in which the open reasoning came
 
 	usage  domain.Usage
 	finish neutral.Finish
@@ -147,7 +148,7 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 		kind = neutral.KindRefusal
 	case reasoningContent, reasoningMember:
 		kind = neutral.KindReasoning
-		if d.open && d.kind == kind && d.thent != string(key) {
+		if d.open && d.kind == kind && d.from != string(key) {
 			return nil // both members, with the same words, as some relays write them
 		}
 	case "tool_calls":
@@ -177,15 +178,16 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 func (d *decoder) begin(b neutral.Block, member string, emit func(*neutral.Event)) {
 	d.close(emit)
 	if b.Kind == neutral.KindReasoning {
-		b.Origin, d.thent = own, member
+		b.Origin, d.from = own, member
 	}
-	d.block, d.kind, d.open, d.up = b, b.Kind, true, -1
+	d.block, d.kind, d.open, d.added, d.up = b, b.Kind, true, false, -1
 	d.ev = neutral.Event{Kind: neutral.Opened, Index: d.next, Block: &d.block}
 	d.next++
 	emit(&d.ev)
 }
 
 func (d *decoder) add(quoted []byte, emit func(*neutral.Event)) {
+	d.added = true
 	d.ev = neutral.Event{Kind: neutral.Added, Index: d.next - 1, Text: quoted}
 	emit(&d.ev)
 }
@@ -200,7 +202,7 @@ func (d *decoder) close(emit func(*neutral.Event)) {
 		return
 	}
 	if d.kind == neutral.KindReasoning {
-		d.sign(d.thent, emit)
+		d.sign(d.from, emit)
 	}
 	d.open, d.up = false, -1
 	d.ev = neutral.Event{Kind: neutral.Closed, Index: d.next - 1}
@@ -262,7 +264,7 @@ func (d *decoder) call(c *call, emit func(*neutral.Event)) error {
 		}
 		d.calls = append(d.calls, c.id)
 	}
-	if c.thoughtSignature != "" {
+	if c.thoughtSignature != "" && !d.added {
 		d.sign(c.thoughtSignature, emit)
 	}
 	if len(added) > 2 {

@@ -21,6 +21,8 @@ func (Dialect) Whole(body []byte) dialect.Answer {
 		switch string(key) {
 		case "status":
 			status, _ = dialect.Unquote(val)
+		case "id":
+			a.ID, _ = dialect.Unquote(val)
 		case "object":
 			o, _ := dialect.Unquote(val)
 			other = other || o == "response.compaction"

@@ -29,7 +29,7 @@ func (Dialect) RequestIDHeader() string { return "X-Request-Id" }
 // Request implements dialect.Dialect. No edit asks for usage: it always stands in the
 // stream's last event.
 func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
-	r := dialect.Request{Size: len(body)}
+	r := dialect.Request{Size: len(body), Stored: true} // store is true where it is not stated (API reference)
 	var reasoning dialect.Span
 	err := dialect.Facts(body, &r, func(key []byte, v dialect.Span) {
 		val := v.Of(body)
@@ -43,7 +43,15 @@ func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 		case dialect.Name(key, "prompt_cache_key"):
 			r.PromptCacheKey, _ = dialect.Unquote(val)
 		case dialect.Name(key, "previous_response_id"):
-			r.PreviousResponseID, _ = dialect.Unquote(val)
+			if r.PreviousResponseID, _ = dialect.Unquote(val); r.PreviousResponseID != "" {
+				r.Refs = append(r.Refs, dialect.Ref{ID: r.PreviousResponseID, Param: "previous_response_id", What: "the response", Code: "previous_response_not_found"})
+			}
+		case dialect.Name(key, "conversation"):
+			if id := conversation(val); id != "" {
+				r.Refs = append(r.Refs, dialect.Ref{ID: id, Param: "conversation", What: "the conversation", Code: "conversation_not_found"})
+			}
+		case dialect.Name(key, "store"):
+			r.Stored = string(val) != "false"
 		case dialect.Name(key, "reasoning"):
 			reasoning = v
 		}

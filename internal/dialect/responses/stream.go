@@ -17,6 +17,7 @@ func (Dialect) NewReader(*dialect.Request) dialect.Reader { return &reader{} }
 // API's clients; no "[DONE]" follows).
 type reader struct {
 	usage    domain.Usage
+	id       string
 	finished bool
 	open     dialect.Open
 	alive    []byte
@@ -79,6 +80,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 	case "error":
 		ev.Kind = dialect.EventError
 	case "response.created":
+		r.id, _ = dialect.Unquote(dialect.Member(response, "id"))
 		r.live(sequence)
 	case "response.output_item.added":
 		r.begin(item)
