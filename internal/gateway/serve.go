@@ -172,6 +172,7 @@ func (x *exchange) finish(end ending) {
 	g.deps.Observer.Request(x.d.ID().String(), rec.Outcome.String(), rec.Status, rec.Stream, rec.Took, rec.First, rec.Usage)
 	g.deps.Recorder.Record(rec)
 	if aborted := x.ans.aborted(); aborted {
+		x.ended = true
 		panic(http.ErrAbortHandler) // the only way to show a caller that a JSON answer broke
 	}
 }

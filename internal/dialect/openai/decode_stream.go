@@ -24,7 +24,7 @@ type decoder struct {
 	next  int      // the index of the next block
 	up    int64    // the open call's index at the upstream
 	calls []string // ids of the calls so far, by the upstream's index
-	from  string   // the member in which the open reasoning came
+	from  string   // the member in which the open reasoning came; empty: it cannot be given back
 
 	usage  domain.Usage
 	finish neutral.Finish
@@ -165,14 +165,44 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 	default: // "role", and what only some makers know
 		return nil
 	}
-	if val[0] != '"' {
+	return d.text(kind, string(key), val, emit)
+}
+
+// text adds to the open block, or begins one of the kind.
+func (d *decoder) text(kind neutral.Kind, member string, val []byte, emit func(*neutral.Event)) error {
+	switch {
+	case val[0] == '[' && kind == neutral.KindText:
+		return d.parts(val, emit)
+	case val[0] != '"':
 		return errors.New("the upstream's delta holds no text where one should be")
 	}
 	if !d.open || d.kind != kind {
-		d.begin(neutral.Block{Kind: kind}, string(key), emit)
+		d.begin(neutral.Block{Kind: kind}, member, emit)
 	}
-	d.add(val, emit)
+	if len(val) > 2 {
+		d.add(val, emit)
+	}
 	return nil
+}
+
+// parts reads content that is a list, as one maker's models send it while they think:
+// [{"type":"thinking","thinking":[{"type":"text","text"}]},{"type":"text","text"}].
+func (d *decoder) parts(list []byte, emit func(*neutral.Event)) (err error) {
+	_ = dialect.Array(list, func(e dialect.Span) bool {
+		part := e.Of(list)
+		if v := dialect.Member(part, "text"); len(v) > 0 && v[0] == '"' {
+			err = d.text(neutral.KindText, "", v, emit)
+		}
+		thoughts := dialect.Member(part, "thinking")
+		_ = dialect.Array(thoughts, func(e dialect.Span) bool {
+			if v := dialect.Member(e.Of(thoughts), "text"); len(v) > 0 && v[0] == '"' {
+				err = d.text(neutral.KindReasoning, "", v, emit)
+			}
+			return err == nil
+		})
+		return err == nil
+	})
+	return err
 }
 
 func (d *decoder) begin(b neutral.Block, member string, emit func(*neutral.Event)) {
@@ -201,7 +231,7 @@ func (d *decoder) close(emit func(*neutral.Event)) {
 	if !d.open {
 		return
 	}
-	if d.kind == neutral.KindReasoning {
+	if d.kind == neutral.KindReasoning && d.from != "" {
 		d.sign(d.from, emit)
 	}
 	d.open, d.up = false, -1
@@ -252,6 +282,8 @@ func (d *decoder) call(c *call, emit func(*neutral.Event)) error {
 			return errOrder
 		}
 		return nil
+	case c.name == "":
+		return errors.New("the upstream's answer calls a tool without a name")
 	default:
 		if len(d.calls) >= maxCalls {
 			return errors.New("the upstream's answer calls too many tools")

@@ -116,6 +116,9 @@ func (e *requestEncoder) result(b *neutral.Block) (rest []neutral.Block) {
 			rest = nil
 		} else {
 			rest = append([]neutral.Block{{Kind: neutral.KindText, Text: "Part of the result of " + b.ID + ":"}}, rest...)
+			if words == "" {
+				words = "(The result follows in the user's message.)"
+			}
 		}
 	}
 	e.Open().Member("role", "tool").Member("tool_call_id", b.ID).Member("content", words).Close()
@@ -265,7 +268,7 @@ func (e *requestEncoder) assistant(t *neutral.Turn) {
 			join(&refused, b.Text, "\n\n")
 		case neutral.KindReasoning:
 			_, signature, ok := neutral.SignatureFor(own, b)
-			if !ok || signature != reasoningContent && signature != reasoningMember {
+			if !ok || signature != reasoningContent && signature != reasoningMember || e.f.known() && !e.from {
 				e.n.Use(neutral.FeatureForeignReasoning, "messages")
 				continue
 			}
@@ -274,8 +277,11 @@ func (e *requestEncoder) assistant(t *neutral.Turn) {
 				join(&thoughts, b.Text, "\n\n")
 			}
 		case neutral.KindToolUse:
-			if b.Signature != "" && geminiSignature(b.Signature, b.Origin) == "" {
+			if b.Signature != "" && !e.from && (e.f.known() || geminiSignature(b.Signature, b.Origin) == "") {
 				e.n.Use(neutral.FeatureForeignReasoning, "messages")
+				unsigned := *b
+				unsigned.Signature = ""
+				b = &unsigned
 			}
 			calls = append(calls, b)
 		case neutral.KindAudio:
@@ -340,7 +346,7 @@ func (e *requestEncoder) tools() {
 	r := e.r
 	allowed := r.Choice.Mode == neutral.ChoiceAllow
 	// OpenAI's own models know allowed_tools; for others the rest is left out.
-	leave := allowed && !e.from && !e.f.completionTokens() && !e.f.talks()
+	leave := allowed && !e.from && !e.f.known()
 	var tools []*neutral.Tool
 	foreign := 0
 	for i := range r.Tools {
