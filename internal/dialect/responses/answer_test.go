@@ -27,7 +27,7 @@ func TestWhole(t *testing.T) {
 		{`{"object":"response","status":"queued","background":true,"output":[]}`, dialect.Answer{Valid: true, Content: true, Finished: true}},
 		{`{"object":"response","status":"in_progress"}`, dialect.Answer{Valid: true, Content: true, Finished: true}},
 		{`{"object":"response","status":"cancelled"}`, dialect.Answer{Valid: true, Content: true, Finished: true}},
-		{`{"id":"resp_1","object":"response","deleted":true}`, dialect.Answer{Valid: true, Content: true, Finished: true}},
+		{`{"id":"resp_1","object":"response","deleted":true}`, dialect.Answer{Valid: true, Content: true, Finished: true, ID: "resp_1"}},
 		{`{"object":"list","data":[],"has_more":false}`, dialect.Answer{Valid: true, Content: true, Finished: true}},
 		{`{"object":"response.compaction","output":[],` + stated + `}`, dialect.Answer{Valid: true, Content: true, Finished: true, Usage: usage}},
 		{`{"object":"response.input_tokens","input_tokens":11}`, dialect.Answer{Valid: true, Content: true, Finished: true}},

@@ -3,12 +3,12 @@ package responses
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
+	"turnout/internal/dialect/neutral/neutraltest"
 	"turnout/internal/domain"
 )
 
@@ -24,10 +24,10 @@ func TestDecodeRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compare(t, "request_"+name+".neutral.txt", dump(r))
+			neutraltest.Golden(t, "request_"+name+".neutral.txt", dump(r))
 			n := notes()
 			out := Dialect{}.EncodeRequest(r, n)
-			compare(t, "request_"+name+".again.json", pretty(t, out))
+			neutraltest.Golden(t, "request_"+name+".again.json", pretty(t, out))
 			if n.Err() != nil {
 				t.Errorf("what came in this dialect is refused in it: %v", n.Err())
 			}
@@ -204,7 +204,7 @@ func TestEncodeRequest(t *testing.T) {
 			for _, w := range n.Warnings() {
 				got = append(got, w+"\n"...)
 			}
-			compare(t, "encode_"+c.name+".txt", got)
+			neutraltest.Golden(t, "encode_"+c.name+".txt", got)
 			if _, err := (Dialect{}).DecodeRequest(out, dialect.Route{}); err != nil {
 				t.Errorf("cannot be read again: %v", err)
 			}
@@ -289,9 +289,9 @@ func TestDecodeAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		compare(t, "answer_"+name+".neutral.txt", dump(a))
+		neutraltest.Golden(t, "answer_"+name+".neutral.txt", dump(a))
 		// The stream of the same answer says the same.
-		streamed, err := gather(split(t, golden(t, "stream_"+name+".sse")))
+		streamed, err := gather(golden(t, "stream_"+name+".sse"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -310,31 +310,11 @@ func TestDecodeAnswer(t *testing.T) {
 // What the events of each stream are, in order.
 func TestDecodeStream(t *testing.T) {
 	for _, name := range []string{"agent", "search", "refusal", "compatible"} {
-		var b bytes.Buffer
-		var o order
-		emit := func(ev *neutral.Event) {
-			if err := o.see(ev); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			fmt.Fprintf(&b, "%s", [...]string{"started", "opened", "added", "signed", "cited", "closed", "measured", "finished", "ended"}[ev.Kind])
-			if ev.Kind >= neutral.Opened && ev.Kind <= neutral.Closed {
-				fmt.Fprintf(&b, " %d", ev.Index)
-			}
-			if ev.Text != nil {
-				fmt.Fprintf(&b, " %s", ev.Text)
-			}
-			rest := *ev
-			rest.Kind, rest.Index, rest.Text = 0, 0, nil
-			b.Write(dump(rest))
+		dump, _, err := neutraltest.Decode(Dialect{}.NewDecoder(), golden(t, "stream_"+name+".sse"))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
-		d := Dialect{}.NewDecoder()
-		for _, raw := range split(t, golden(t, "stream_"+name+".sse")) {
-			if err := d.Event(raw, emit); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		d.Close(emit)
-		compare(t, "stream_"+name+".events.txt", b.Bytes())
+		neutraltest.Golden(t, "stream_"+name+".events.txt", []byte(dump))
 	}
 }
 
@@ -386,13 +366,13 @@ func TestEncodeAnswer(t *testing.T) {
 	}
 	s := codexSession(t)
 	stream := events(a, s)
-	compare(t, "encode_answer.sse", stream)
+	neutraltest.Golden(t, "encode_answer.sse", stream)
 	c, err := listen(t, stream)
 	if err != nil {
 		t.Fatal(err)
 	}
 	whole := Dialect{}.EncodeAnswer(a, s)
-	compare(t, "encode_answer.json", pretty(t, whole))
+	neutraltest.Golden(t, "encode_answer.json", pretty(t, whole))
 	if last := c.last["id"]; last != "resp_0123456789abcdef" {
 		t.Errorf("the id is %v", last)
 	}
@@ -516,5 +496,23 @@ func TestEncoderKeepAlive(t *testing.T) {
 	})
 	if changes != 4 { // the start, the message, the call, and what stands behind it
 		t.Errorf("%d signs of life", changes)
+	}
+}
+
+// What a function stood for elsewhere is again a tool of free text.
+func TestCustomToolsAreRestored(t *testing.T) {
+	a := &neutral.Answer{Finish: neutral.FinishTool, Blocks: []neutral.Block{{Kind: neutral.KindToolUse, ID: "c", Name: "apply_patch", Args: []byte(`{"input":"*** Begin\n"}`)}}}
+	s := codexSession(t)
+	stream := events(a, s)
+	if _, err := listen(t, stream); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range [][]byte{stream, Dialect{}.EncodeAnswer(a, s)} {
+		if !bytes.Contains(out, []byte(`"type":"custom_tool_call","status":"completed","call_id":"c","name":"apply_patch","input":"*** Begin\n"`)) {
+			t.Errorf("%s", short(out[max(len(out)-900, 0):]))
+		}
+	}
+	if a.Blocks[0].Custom {
+		t.Error("the answer was changed")
 	}
 }

@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"bytes"
 	"strings"
 
 	"turnout/internal/dialect/neutral"
@@ -137,12 +136,8 @@ func imageType(b *neutral.Block) string {
 	if b.MediaType != "" {
 		return b.MediaType
 	}
-	for _, k := range [...]struct{ prefix, mediaType string }{
-		{"/9j/", "image/jpeg"}, {"R0lG", "image/gif"}, {"UklGR", "image/webp"},
-	} {
-		if bytes.HasPrefix(b.Data, []byte(k.prefix)) {
-			return k.mediaType
-		}
+	if typ := neutral.SniffImage(b.Data); typ != "" {
+		return typ
 	}
 	return "image/png"
 }
@@ -233,7 +228,7 @@ const failedMark = "[the tool failed]\n"
 
 func (e *asker) result(b *neutral.Block) {
 	typ := "function_call_output"
-	if b.Custom || e.customs[b.ID] {
+	if b.Custom || e.r.From != own && e.customs[b.ID] { // other dialects do not say it of a result
 		typ = "custom_tool_call_output"
 	}
 	e.j.Open().Member("type", typ).Member("call_id", callID(b.ID)).Key("output")

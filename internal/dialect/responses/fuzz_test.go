@@ -7,6 +7,7 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
+	"turnout/internal/dialect/neutral/neutraltest"
 	"turnout/internal/domain"
 )
 
@@ -73,10 +74,10 @@ func FuzzDecodeStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		d := Dialect{}.NewDecoder()
 		e := Dialect{}.NewEncoder(session(nil))
-		var o order
+		var o neutraltest.Order
 		var out []byte
 		emit := func(ev *neutral.Event) {
-			if err := o.see(ev); err != nil {
+			if err := o.Add(ev); err != nil {
 				t.Fatal(err)
 			}
 			out = e.Append(out, ev)
@@ -97,8 +98,8 @@ func FuzzDecodeStream(f *testing.F) {
 			stream = stream[n:]
 		}
 		d.Close(emit)
-		if !o.ended {
-			t.Fatal("it does not end")
+		if err := o.End(); err != nil {
+			t.Fatal(err)
 		}
 		for rest := out; len(rest) > 0; {
 			n := dialect.EndOfEvent(rest)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
@@ -161,6 +162,12 @@ func said(part []byte) (b neutral.Block, ok bool) {
 // stream of the same answer ends.
 func (Dialect) EncodeAnswer(a *neutral.Answer, s *neutral.Session) []byte {
 	e := newEncoder(s)
+	if custom := customsOf(s); custom != nil {
+		restored := *a
+		restored.Blocks = slices.Clone(a.Blocks)
+		neutral.RestoreCustom(&restored, custom)
+		a = &restored
+	}
 	var events []byte
 	neutral.Replay(a, func(ev *neutral.Event) { events = e.Append(events[:0], ev) })
 	return e.last

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
+	"turnout/internal/dialect/neutral/neutraltest"
 	"turnout/internal/domain"
 )
 
@@ -229,6 +231,89 @@ func TestForeignRequestsAreWritten(t *testing.T) {
 	})
 }
 
+// provider looks at a request as the API does, as far as its refusals are known: calls and outputs
+// belong together, reasoning is followed by what came of it, nothing is named that is not stored.
+func provider(body []byte) error {
+	var r struct {
+		Input []struct {
+			Type, ID string
+			CallID   string `json:"call_id"`
+			Role     string
+			Content  []struct{ Type string }
+			Name     string
+		}
+		MaxOutputTokens *int `json:"max_output_tokens"`
+	}
+	if err := json.Unmarshal(body, &r); err != nil {
+		return err
+	}
+	if r.MaxOutputTokens != nil && *r.MaxOutputTokens < 16 {
+		return fmt.Errorf("max_output_tokens is %d", *r.MaxOutputTokens)
+	}
+	open := map[string]string{}
+	thought := false
+	for i, item := range r.Input {
+		said := strings.HasSuffix(item.Type, "_call") || item.Role == "assistant"
+		switch {
+		case item.ID != "":
+			return fmt.Errorf("item %d has an id, which is looked for among what is stored", i)
+		case thought && !said && item.Type != "reasoning":
+			return fmt.Errorf("item %d: reasoning without its required following item", i)
+		case len(item.CallID) > 64:
+			return fmt.Errorf("item %d: call_id too long", i)
+		}
+		thought = item.Type == "reasoning"
+		switch item.Type {
+		case "function_call", "custom_tool_call":
+			open[item.CallID] = item.Type
+			if item.Name == "" {
+				return fmt.Errorf("item %d: a call of nothing", i)
+			}
+		case "function_call_output", "custom_tool_call_output":
+			if open[item.CallID]+"_output" != item.Type {
+				return fmt.Errorf("item %d: no tool call found for function call output with call_id %s", i, item.CallID)
+			}
+			delete(open, item.CallID)
+		}
+		for _, part := range item.Content {
+			if strings.HasPrefix(part.Type, "input_") == (item.Role == "assistant") {
+				return fmt.Errorf("item %d: a part %s of %s", i, part.Type, item.Role)
+			}
+		}
+	}
+	for id := range open {
+		return fmt.Errorf("no tool output found for function call %s", id)
+	}
+	if thought {
+		return fmt.Errorf("reasoning at the end")
+	}
+	return nil
+}
+
+// Conversations of other dialects keep the provider's rules.
+func TestForeignConversations(t *testing.T) {
+	o := neutraltest.Options{From: domain.DialectAnthropic, Reasoning: true, Redacted: true, Images: true, Documents: true, Custom: true, Cache: true, Failed: true, MidSystem: true}
+	rapid.Check(t, func(t *rapid.T) {
+		o.From = rapid.SampledFrom([]domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat, domain.DialectGeminiContent, own}).Draw(t, "origin")
+		r := neutraltest.Requests(o).Draw(t, "request")
+		if r.From == own { // it came by way of another dialect
+			r.From = domain.DialectOpenAIChat
+		}
+		if rapid.Bool().Draw(t, "damaged") && len(r.Turns) > 1 {
+			i := rapid.IntRange(0, len(r.Turns)-1).Draw(t, "turn")
+			r.Turns = slices.Delete(r.Turns, i, i+1)
+		}
+		n := notes()
+		out := Dialect{}.EncodeRequest(r, n)
+		if n.Err() != nil {
+			t.Fatal(n.Err())
+		}
+		if err := provider(out); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+	})
+}
+
 func answer(t *rapid.T) *neutral.Answer {
 	a := &neutral.Answer{
 		ID: "resp_" + someName.Draw(t, "id"), Model: "claude-opus-5-5", Created: rapid.Int64Range(1, 1<<40).Draw(t, "created"), Tier: maybe(t, "tier", someName),
@@ -313,7 +398,6 @@ func TestStreamsSurvive(t *testing.T) {
 		e := Dialect{}.NewEncoder(answerSession())
 		var stream []byte
 		neutral.Replay(a, pieces(t, func(ev *neutral.Event) { stream = e.Append(stream, ev) }))
-		var whole [][]byte
 		c := &client{}
 		r := Dialect{}.NewReader(&dialect.Request{})
 		for rest := stream; len(rest) > 0; {
@@ -325,12 +409,12 @@ func TestStreamsSurvive(t *testing.T) {
 				t.Fatalf("%v in %s", err, stream)
 			}
 			r.Event(rest[:n])
-			whole, rest = append(whole, rest[:n]), rest[n:]
+			rest = rest[n:]
 		}
 		if c.state != "over" || !r.Finished() || r.Usage() != a.Usage {
 			t.Fatalf("%s, finished %v, usage %+v", c.state, r.Finished(), r.Usage())
 		}
-		again, err := gather(whole)
+		again, err := gather(stream)
 		if err != nil {
 			t.Fatalf("%v in %s", err, stream)
 		}
