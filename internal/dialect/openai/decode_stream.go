@@ -141,16 +141,15 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 	if len(val) <= 2 || dialect.IsNull(val) {
 		return nil // an empty text or list
 	}
-	kind := neutral.KindText
 	switch string(key) {
 	case "content":
+		return d.text(neutral.KindText, "", val, emit)
 	case "refusal":
-		kind = neutral.KindRefusal
-	case reasoningContent, reasoningMember:
-		kind = neutral.KindReasoning
-		if d.open && d.kind == kind && d.from != string(key) {
-			return nil // both members, with the same words, as some relays write them
-		}
+		return d.text(neutral.KindRefusal, "", val, emit)
+	case reasoningContent:
+		return d.reasoning(reasoningContent, val, emit)
+	case reasoningMember:
+		return d.reasoning(reasoningMember, val, emit)
 	case "tool_calls":
 		return d.toolCalls(val, emit)
 	case "function_call": // the legacy kind
@@ -162,10 +161,17 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 			d.annotate(val, emit)
 		}
 		return nil
-	default: // "role", and what only some makers know
-		return nil
 	}
-	return d.text(kind, string(key), val, emit)
+	return nil // "role", and what only some makers know
+}
+
+// reasoning takes the first of the two members where a delta has both, with the same words, as
+// some relays write them.
+func (d *decoder) reasoning(member string, val []byte, emit func(*neutral.Event)) error {
+	if d.open && d.kind == neutral.KindReasoning && d.from != member || val[0] != '"' {
+		return nil // also: an object of some maker's own
+	}
+	return d.text(neutral.KindReasoning, member, val, emit)
 }
 
 // text adds to the open block, or begins one of the kind.
