@@ -76,6 +76,23 @@ func (m Mode) translated() bool { return m.spoken() != m.Dialect }
 func (m Mode) caller() *protocol   { return protocols[m.Dialect] }
 func (m Mode) provider() *protocol { return protocols[m.spoken()] }
 
+// accounts is what an account speaks, which may be another dialect than the mode's, and of
+// what platform it is.
+func (m Mode) accounts(another domain.Dialect) (p *protocol, platform string) {
+	d := m.spoken()
+	if another != domain.DialectNone {
+		d = another
+	}
+	p = protocols[d]
+	if d != m.Dialect && p.alone != "" {
+		return p, p.alone
+	}
+	return p, p.platform
+}
+
+// compatible: the accounts are of no official provider.
+func (m Mode) compatible() bool { return m.translated() && m.provider().alone != "" }
+
 // only is a scenario's Modes for some of them, with the reason why the others have none.
 func only(reason string, fits func(Mode) bool) func(Mode) string {
 	return func(m Mode) string {

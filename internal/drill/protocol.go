@@ -10,7 +10,8 @@ import (
 // its providers say.
 type protocol struct {
 	title    string // in the scorecard
-	platform string // of accounts that speak it and nothing else
+	platform string // of accounts that speak it, and alone, which is of accounts that speak nothing else
+	alone    string // the same platform where empty
 	base     string // what follows the provider's address in their base URL
 
 	path    func(stream bool) string
@@ -42,7 +43,7 @@ var protocols = map[domain.Dialect]*protocol{
 		tooLong: "prompt is too long", refused: "content filtering policy", badKey: "invalid x-api-key",
 	},
 	domain.DialectOpenAIChat: {
-		title: "Completions", platform: "openai", base: "/v1",
+		title: "Completions", platform: "openai", alone: "openai-compatible", base: "/v1",
 		path: func(bool) string { return "/v1/chat/completions" }, header: bearer, members: completionsMembers,
 		stream: func(a *Answer) streamReader { return &completionsStream{a: a} }, whole: readCompletion,
 		before: 1, terminal: true,
