@@ -172,6 +172,7 @@ func (x *exchange) finish(end ending) {
 	g.deps.Observer.Request(x.d.ID().String(), rec.Outcome.String(), rec.Status, rec.Stream, rec.Took, rec.First, rec.Usage)
 	g.deps.Recorder.Record(rec)
 	if aborted := x.ans.aborted(); aborted {
+		x.ended = true
 		panic(http.ErrAbortHandler) // the only way to show a caller that a JSON answer broke
 	}
 }
@@ -320,7 +321,7 @@ func (x *exchange) route(r *http.Request) (err error) {
 	if !x.req.Stream && x.policy().Profile == failover.ProfileBalanced {
 		x.state.HoldUntil = jsonHold
 	}
-	if x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
+	if x.ownSeat == nil && x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
 		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
 	}
 	return nil

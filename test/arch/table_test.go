@@ -73,6 +73,8 @@ var table = map[string]row{
 	"bench/cmd/profiled":  {outside, []string{"cli"}, "turnout itself, with a profiler beside it"},
 	"test/arch":           {outside, nil, ""},
 	"test/e2e":            {outside, nil, ""},
+
+	"dialect/neutral/neutraltest": {outside, []string{"dialect", "dialect/neutral", "domain"}, "what the tests of all dialects share"},
 }
 
 // sharp are the rules that hold through everything that a package imports, not only

@@ -16,6 +16,8 @@ type requestEncoder struct {
 	f    family
 	from bool // the request came in this dialect itself: everything goes back as it came
 
+	schema bool // the answer's schema has its own place
+
 	turns  []neutral.Turn
 	tools  []*neutral.Tool
 	system []neutral.Block
@@ -27,6 +29,7 @@ type requestEncoder struct {
 func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
 	e := requestEncoder{r: r, n: n, f: familyOf(r.Model), from: r.From == own}
 	e.B = make([]byte, 0, 4<<10)
+	e.schema = r.Format.Mode == neutral.FormatSchema && (e.from || e.f.schemas())
 	e.system = e.instructions()
 	e.turns = e.conversation()
 	e.tools = e.offered()
@@ -94,7 +97,7 @@ func (e *requestEncoder) instructions() []neutral.Block {
 		if e.n.Use(neutral.FeatureJSONMode, "response_format") {
 			out = append(out, neutral.Block{Kind: neutral.KindText, Text: jsonInstruction})
 		}
-	case r.Format.Mode == neutral.FormatSchema && !e.f.schemas():
+	case r.Format.Mode == neutral.FormatSchema && !e.schema:
 		e.n.Adapt("response_format", "this model takes no schema; it is told to keep to it")
 		out = append(out, neutral.Block{Kind: neutral.KindText, Text: jsonInstruction + " It must be valid by this JSON schema:\n" + string(r.Format.Schema)})
 	}
@@ -126,11 +129,11 @@ func (e *requestEncoder) stops() {
 }
 
 func (e *requestEncoder) tier() {
-	switch t := e.r.Tier; {
-	case t == "":
-	case t == "auto":
+	switch e.r.Tier {
+	case "":
+	case "auto":
 		e.Member("service_tier", "auto")
-	case t == "default":
+	case "default":
 		e.Member("service_tier", "standard_only")
 	default:
 		e.n.Use(neutral.FeatureTier, "service_tier")
@@ -197,21 +200,21 @@ func drop(v []byte, n *neutral.Notes, param, why string) []byte {
 }
 
 func (e *requestEncoder) outputConfig() {
-	effort, schema := e.think.effort, e.r.Format.Mode == neutral.FormatSchema && e.f.schemas()
+	effort := e.think.effort
 	nested := false
 	if e.from {
 		for _, m := range e.r.Extra {
 			nested = nested || strings.HasPrefix(m.Name, "output_config.")
 		}
 	}
-	if effort == "" && !schema && !nested {
+	if effort == "" && !e.schema && !nested {
 		return
 	}
 	e.Key("output_config").Open()
 	if effort != "" {
 		e.Member("effort", effort)
 	}
-	if schema {
+	if e.schema {
 		e.Key("format").Open().Member("type", "json_schema").Key("schema")
 		if e.from {
 			e.Raw(e.r.Format.Schema)

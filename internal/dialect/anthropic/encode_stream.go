@@ -169,8 +169,7 @@ func (e *encoder) delta(b, quoted []byte) []byte {
 	return append(b, "}}\n\n"...)
 }
 
-// sign shows a signature: of a thinking block in its place, of a call in a block before it. One
-// that comes after the call's first argument has no place any more.
+// sign shows a signature: of a thinking block in its place, of a call in a block before it.
 func (e *encoder) sign(b []byte, signature string) []byte {
 	switch {
 	case e.state == pending:

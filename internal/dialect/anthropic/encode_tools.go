@@ -139,7 +139,7 @@ func (e *requestEncoder) toolChoice() {
 	if parallel != nil && *parallel && !e.from {
 		parallel = nil // it is the default
 	}
-	typ := ""
+	var typ string
 	switch c.Mode {
 	case neutral.ChoiceAuto:
 		typ = "auto"

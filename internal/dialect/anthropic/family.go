@@ -25,9 +25,9 @@ func familyOf(model string) family {
 	f := family{known: true, major: -1}
 	words := strings.FieldsFunc(model[at+len("claude"):], func(r rune) bool { return strings.ContainsRune("-._:@/", r) })
 	for i, w := range words {
-		n, ok := small(w)
+		n, ok := small(strings.TrimPrefix(w, "v"))
 		switch {
-		case !ok && f.line == "" && w[0] >= 'a' && w[0] <= 'z' && w != "v1" && w != "v2":
+		case !ok && f.line == "" && w[0] >= 'a' && w[0] <= 'z':
 			f.line = w
 		case ok && f.major < 0:
 			f.major = n

@@ -34,8 +34,8 @@ func canon(key []byte) []byte {
 // member finds a member of an object by its camelCase name, however it is written.
 func member(object []byte, name string) []byte {
 	var found []byte
-	each(object, func(key string, v []byte) {
-		if found == nil && key == name {
+	each(object, func(key, v []byte) {
+		if found == nil && string(key) == name {
 			found = v
 		}
 	})
@@ -44,14 +44,26 @@ func member(object []byte, name string) []byte {
 
 // each calls visit for each member of an object that is not null, with its name in camelCase. What is no
 // object has no members; a broken one has those before the break.
-func each(object []byte, visit func(key string, value []byte)) {
+func each(object []byte, visit func(key, value []byte)) {
 	if len(object) == 0 || object[0] != '{' {
 		return
 	}
 	_ = dialect.Object(object, func(key []byte, v, _ dialect.Span) bool {
 		if val := v.Of(object); !dialect.IsNull(val) {
-			visit(string(canon(key)), val)
+			visit(canon(key), val)
 		}
+		return true
+	})
+}
+
+// members is each without a word of the API's own: names are the caller's, as they stand between their
+// quotes, and values may be null.
+func members(object []byte, visit func(key, value []byte)) {
+	if len(object) == 0 || object[0] != '{' {
+		return
+	}
+	_ = dialect.Object(object, func(key []byte, v, _ dialect.Span) bool {
+		visit(key, v.Of(object))
 		return true
 	})
 }

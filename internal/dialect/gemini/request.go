@@ -56,8 +56,8 @@ func (Dialect) Request(body []byte, at dialect.Route) (dialect.Request, error) {
 		return r, &domain.Error{Kind: domain.KindInvalid, Op: op, Message: "the request body is not a JSON object: " + err.Error(), Err: err}
 	}
 	thinking := []byte(nil)
-	each(config.Of(body), func(key string, v []byte) {
-		switch key {
+	each(config.Of(body), func(key, v []byte) {
+		switch string(key) {
 		case "maxOutputTokens":
 			r.MaxTokens = count(v)
 		case "thinkingConfig":
@@ -84,8 +84,8 @@ const manyThoughts = 16_000
 func effort(model string, thinking []byte) dialect.Effort {
 	var level string
 	var budget []byte
-	each(thinking, func(key string, v []byte) {
-		switch key {
+	each(thinking, func(key, v []byte) {
+		switch string(key) {
 		case "thinkingLevel":
 			level = strings.ToUpper(text(v))
 		case "thinkingBudget":

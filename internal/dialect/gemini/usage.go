@@ -8,9 +8,9 @@ type figures struct{ prompt, cached, candidates, thoughts, toolUse, total int64 
 
 // read takes stated figures over and reports whether there were any.
 func (f *figures) read(usage []byte) (stated bool) {
-	each(usage, func(key string, v []byte) {
+	each(usage, func(key, v []byte) {
 		var to *int64
-		switch key {
+		switch string(key) {
 		case "promptTokenCount":
 			to = &f.prompt
 		case "cachedContentTokenCount":

@@ -39,7 +39,8 @@ type EventKind uint8
 
 // The kinds of events, in the order in which they come: Started once; then blocks one after
 // the other, each Opened, then Added, Signed and Cited any number of times, then Closed; then
-// Finished once and Ended once. Measured may come anywhere. A decoder keeps to that
+// Finished once and Ended once. Measured may come anywhere. A call is signed before its
+// arguments come, because some dialects show the signature in front of it. A decoder keeps to that
 // order whatever its upstream does, and an encoder may rely on it.
 const (
 	Started  EventKind = iota // ID, Model, Created, and Usage as far as it is known

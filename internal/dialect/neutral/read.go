@@ -46,10 +46,12 @@ func DataURL(url string) (mediaType string, data []byte, ok bool) {
 	return mediaType, []byte(body), true
 }
 
-// plainBase64 reports whether a text can stand in a JSON string as it is: no quotes, no escapes.
+// plainBase64 reports whether a text is made of base64's characters, of either alphabet.
 func plainBase64[T string | []byte](s T) bool {
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c > 0x7e {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '+', c == '/', c == '-', c == '_', c == '=':
+		default:
 			return false
 		}
 	}
@@ -62,8 +64,9 @@ func Base64(v []byte) (data []byte, ok bool) {
 	if len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' {
 		return nil, false
 	}
-	if data = v[1 : len(v)-1]; bytes.IndexByte(data, '\\') >= 0 { // "\/" of some encoders
+	if data = v[1 : len(v)-1]; bytes.IndexByte(data, '\\') >= 0 { // "\/", or broken lines, of some encoders
 		s, ok := dialect.Unquote(v)
+		s = strings.Join(strings.Fields(s), "")
 		return []byte(s), ok && plainBase64(s)
 	}
 	return data, plainBase64(data)

@@ -12,6 +12,11 @@ func Replay(a *Answer, emit func(*Event)) {
 			head.Signature = full.Signature
 		}
 		emit(&Event{Kind: Opened, Index: i, Block: &head})
+		sign := full.Signature != "" && !full.Redacted && full.Kind != KindOpaque
+		if sign && full.Kind == KindToolUse {
+			emit(&Event{Kind: Signed, Index: i, Signature: full.Signature})
+			sign = false
+		}
 		switch {
 		case full.Kind == KindToolUse && !full.Custom:
 			if len(full.Args) > 0 {
@@ -23,7 +28,7 @@ func Replay(a *Answer, emit func(*Event)) {
 		for c := range full.Citations {
 			emit(&Event{Kind: Cited, Index: i, Citation: &full.Citations[c]})
 		}
-		if full.Signature != "" && !full.Redacted && full.Kind != KindOpaque {
+		if sign {
 			emit(&Event{Kind: Signed, Index: i, Signature: full.Signature})
 		}
 		emit(&Event{Kind: Closed, Index: i})

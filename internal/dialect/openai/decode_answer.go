@@ -43,7 +43,7 @@ func (Dialect) DecodeAnswer(body []byte) (*neutral.Answer, error) {
 	if err != nil || len(message) == 0 || message[0] != '{' {
 		return nil, errNoAnswer
 	}
-	tools := false
+	var tools bool
 	if a.Blocks, tools, err = answerBlocks(message); err != nil {
 		return nil, err
 	}

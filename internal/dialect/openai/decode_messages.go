@@ -9,9 +9,9 @@ import (
 
 // message holds the members of one message, as they came.
 type message struct {
-	role, name, callID                          string
-	content, refusal, toolCalls, function       []byte
-	reasoning, reasoningContent, audio, unknown []byte
+	role, name, callID                    string
+	content, refusal, toolCalls, function []byte
+	reasoning, reasoningContent, audio    []byte
 }
 
 func readMessage(raw []byte) (m message, ok bool) {

@@ -19,11 +19,12 @@ type decoder struct {
 	started, ended bool
 
 	open  bool
+	added bool // something, to the open block
 	kind  neutral.Kind
 	next  int      // the index of the next block
 	up    int64    // the open call's index at the upstream
 	calls []string // ids of the calls so far, by the upstream's index
-	thent string   // the member in which the open reasoning came
+	from  string   // the member in which the open reasoning came; empty: it cannot be given back
 
 	usage  domain.Usage
 	finish neutral.Finish
@@ -140,16 +141,15 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 	if len(val) <= 2 || dialect.IsNull(val) {
 		return nil // an empty text or list
 	}
-	kind := neutral.KindText
 	switch string(key) {
 	case "content":
+		return d.text(neutral.KindText, "", val, emit)
 	case "refusal":
-		kind = neutral.KindRefusal
-	case reasoningContent, reasoningMember:
-		kind = neutral.KindReasoning
-		if d.open && d.kind == kind && d.thent != string(key) {
-			return nil // both members, with the same words, as some relays write them
-		}
+		return d.text(neutral.KindRefusal, "", val, emit)
+	case reasoningContent:
+		return d.reasoning(reasoningContent, val, emit)
+	case reasoningMember:
+		return d.reasoning(reasoningMember, val, emit)
 	case "tool_calls":
 		return d.toolCalls(val, emit)
 	case "function_call": // the legacy kind
@@ -161,31 +161,69 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 			d.annotate(val, emit)
 		}
 		return nil
-	default: // "role", and what only some makers know
-		return nil
 	}
-	if val[0] != '"' {
+	return nil // "role", and what only some makers know
+}
+
+// reasoning takes the first of the two members where a delta has both, with the same words, as
+// some relays write them.
+func (d *decoder) reasoning(member string, val []byte, emit func(*neutral.Event)) error {
+	if d.open && d.kind == neutral.KindReasoning && d.from != member || val[0] != '"' {
+		return nil // also: an object of some maker's own
+	}
+	return d.text(neutral.KindReasoning, member, val, emit)
+}
+
+// text adds to the open block, or begins one of the kind.
+func (d *decoder) text(kind neutral.Kind, member string, val []byte, emit func(*neutral.Event)) error {
+	switch {
+	case val[0] == '[' && kind == neutral.KindText:
+		return d.parts(val, emit)
+	case val[0] != '"':
 		return errors.New("the upstream's delta holds no text where one should be")
 	}
 	if !d.open || d.kind != kind {
-		d.begin(neutral.Block{Kind: kind}, string(key), emit)
+		d.begin(neutral.Block{Kind: kind}, member, emit)
 	}
-	d.add(val, emit)
+	if len(val) > 2 {
+		d.add(val, emit)
+	}
 	return nil
+}
+
+// parts reads content that is a list, as one maker's models send it while they think:
+// [{"type":"thinking","thinking":[{"type":"text","text"}]},{"type":"text","text"}].
+func (d *decoder) parts(list []byte, emit func(*neutral.Event)) (err error) {
+	_ = dialect.Array(list, func(e dialect.Span) bool {
+		part := e.Of(list)
+		if v := dialect.Member(part, "text"); len(v) > 0 && v[0] == '"' {
+			err = d.text(neutral.KindText, "", v, emit)
+		}
+		thoughts := dialect.Member(part, "thinking")
+		_ = dialect.Array(thoughts, func(e dialect.Span) bool {
+			if v := dialect.Member(e.Of(thoughts), "text"); len(v) > 0 && v[0] == '"' {
+				err = d.text(neutral.KindReasoning, "", v, emit)
+			}
+			return err == nil
+		})
+		return err == nil
+	})
+	return err
 }
 
 func (d *decoder) begin(b neutral.Block, member string, emit func(*neutral.Event)) {
 	d.close(emit)
 	if b.Kind == neutral.KindReasoning {
-		b.Origin, d.thent = own, member
+		b.Origin, d.from = own, member
 	}
-	d.block, d.kind, d.open, d.up = b, b.Kind, true, -1
+	d.block, d.kind, d.open, d.added, d.up = b, b.Kind, true, false, -1
 	d.ev = neutral.Event{Kind: neutral.Opened, Index: d.next, Block: &d.block}
 	d.next++
 	emit(&d.ev)
 }
 
 func (d *decoder) add(quoted []byte, emit func(*neutral.Event)) {
+	d.added = true
 	d.ev = neutral.Event{Kind: neutral.Added, Index: d.next - 1, Text: quoted}
 	emit(&d.ev)
 }
@@ -199,8 +237,8 @@ func (d *decoder) close(emit func(*neutral.Event)) {
 	if !d.open {
 		return
 	}
-	if d.kind == neutral.KindReasoning {
-		d.sign(d.thent, emit)
+	if d.kind == neutral.KindReasoning && d.from != "" {
+		d.sign(d.from, emit)
 	}
 	d.open, d.up = false, -1
 	d.ev = neutral.Event{Kind: neutral.Closed, Index: d.next - 1}
@@ -250,6 +288,8 @@ func (d *decoder) call(c *call, emit func(*neutral.Event)) error {
 			return errOrder
 		}
 		return nil
+	case c.name == "":
+		return errors.New("the upstream's answer calls a tool without a name")
 	default:
 		if len(d.calls) >= maxCalls {
 			return errors.New("the upstream's answer calls too many tools")
@@ -262,7 +302,7 @@ func (d *decoder) call(c *call, emit func(*neutral.Event)) error {
 		}
 		d.calls = append(d.calls, c.id)
 	}
-	if c.thoughtSignature != "" {
+	if c.thoughtSignature != "" && !d.added {
 		d.sign(c.thoughtSignature, emit)
 	}
 	if len(added) > 2 {

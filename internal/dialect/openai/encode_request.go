@@ -133,10 +133,12 @@ func (e *requestEncoder) format() {
 // sampling leaves out what OpenAI's reasoning models refuse.
 func (e *requestEncoder) sampling() {
 	r := e.r
+	// "Only supported with reasoning effort none" (guide to gpt-5.2).
+	quiet := r.Reasoning.Mode == neutral.ReasoningOff && e.f.effort("none") == "none"
 	take := func(v []byte, name, idle string) {
 		switch {
 		case len(v) == 0:
-		case e.from || !e.f.reasons():
+		case e.from || !e.f.reasons() || quiet:
 			e.MemberRaw(name, v)
 		case number(v) != number([]byte(idle)):
 			e.n.Drop(name, "this model takes only the default")
@@ -144,6 +146,7 @@ func (e *requestEncoder) sampling() {
 	}
 	take(r.Temperature, "temperature", "1")
 	take(r.TopP, "top_p", "1")
+	quiet = false
 	take(r.PresencePenalty, "presence_penalty", "0")
 	take(r.FrequencyPenalty, "frequency_penalty", "0")
 	e.MemberRaw("seed", r.Seed)

@@ -30,8 +30,9 @@ type encoder struct {
 
 	block   neutral.Block // the open one's head
 	state   blockState
-	calls   int // so far
-	thought bool
+	calls   int  // so far
+	bare    bool // the open call has no arguments yet
+	thought bool // the last reasoning had text
 
 	before, length int // characters of text in the blocks before, and in the open one
 	cites          []neutral.Citation
@@ -152,7 +153,7 @@ func (e *encoder) begin(b []byte) []byte {
 	j.Close().End()
 	e.ready(`"tool_calls":[{"index":`+strconv.Itoa(e.calls)+`,"`+typ+`":{"`+member+`":`, "}}]")
 	e.calls++
-	e.state = opened
+	e.state, e.bare = opened, !e.block.Custom
 	return append(j.B, e.suffix...)
 }
 
@@ -168,6 +169,8 @@ func (e *encoder) add(b, quoted []byte) []byte {
 		e.length += characters(quoted)
 	case neutral.KindReasoning:
 		e.thought = true
+	case neutral.KindToolUse:
+		e.bare = e.bare && len(quoted) <= 2
 	}
 	return e.write(b, quoted)
 }
@@ -175,6 +178,9 @@ func (e *encoder) add(b, quoted []byte) []byte {
 func (e *encoder) close(b []byte) []byte {
 	if e.state == pending {
 		b = e.begin(b)
+	}
+	if e.bare { // callers parse the arguments, and nothing is no JSON
+		b, e.bare = e.write(b, []byte(`"{}"`)), false
 	}
 	if len(e.cites) > 0 {
 		j := neutral.JSON{B: append(e.delta(b), `"annotations":[`...)}

@@ -35,6 +35,9 @@ func (f family) completionTokens() bool {
 	return f.is("o1", "o3", "o4", "gpt-5", "gpt-6", "codex-")
 }
 
+// known: one of OpenAI's own, whose API refuses members that it does not know.
+func (f family) known() bool { return f.completionTokens() || f.talks() }
+
 // talks: one of OpenAI's models that do not reason; reasoning_effort is a 400.
 func (f family) talks() bool { return f.is("gpt-3", "gpt-4", "chatgpt-") }
 

@@ -179,7 +179,7 @@ func citation(a []byte) neutral.Citation {
 func writeCitation(j *neutral.JSON, c *neutral.Citation) bool {
 	switch {
 	case c.Origin == own && len(c.Raw) > 0:
-		j.Raw(c.Raw)
+		j.Raw(oneLine(c.Raw))
 	case c.URL == "":
 		return false
 	default:

@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"bytes"
 	"fmt"
 
 	"turnout/internal/dialect"
@@ -32,7 +31,7 @@ func (q *asking) ask(f neutral.Feature, name string, raw []byte) {
 func (Dialect) DecodeRequest(body []byte, _ dialect.Route) (*neutral.Request, error) {
 	q := &asking{r: &neutral.Request{From: own}}
 	err := dialect.Object(body, func(key []byte, v, _ dialect.Span) bool {
-		name, val := plain(key), v.Of(body)
+		name, val := neutral.Key(key), v.Of(body)
 		if !dialect.IsNull(val) {
 			q.member(name, val)
 		}
@@ -170,7 +169,7 @@ func (q *asking) reasoning(val []byte) {
 		if dialect.IsNull(val) {
 			return true
 		}
-		switch name := plain(key); string(name) {
+		switch name := neutral.Key(key); string(name) {
 		case "effort":
 			if r.Effort = text(val); r.Effort == "none" {
 				r.Mode, r.Effort = neutral.ReasoningOff, ""
@@ -192,7 +191,7 @@ func (q *asking) text(val []byte) {
 		if dialect.IsNull(val) {
 			return true
 		}
-		switch name := plain(key); string(name) {
+		switch name := neutral.Key(key); string(name) {
 		case "verbosity":
 			q.r.Verbosity = text(val)
 		case "format":
@@ -225,15 +224,6 @@ func (q *asking) number(name string, val []byte) []byte {
 		q.refuse(name, "the member %q must be a number", name)
 	}
 	return val
-}
-
-// plain is a member's name without escapes.
-func plain(key []byte) []byte {
-	if bytes.IndexByte(key, '\\') < 0 {
-		return key
-	}
-	s, _ := dialect.Unquote(append(append([]byte{'"'}, key...), '"'))
-	return []byte(s)
 }
 
 // text is a string's content, "" for anything else.

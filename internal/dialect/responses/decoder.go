@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -199,10 +200,46 @@ func (d *decoder) add(s []byte, emit func(*neutral.Event)) error {
 	if len(s) == 2 {
 		return nil
 	}
+	if !sound(s) {
+		return errors.New("a delta is no JSON")
+	}
 	d.said = true
 	d.ev.Index, d.ev.Text = d.index, s
 	d.send(neutral.Added, emit)
 	return nil
+}
+
+// sound reports whether a string is one that any JSON parser takes: the scanner leaves what
+// stands inside of strings to the provider's own, and here it goes on unchanged.
+func sound(s []byte) bool {
+	for i := 1; i < len(s)-1; i++ {
+		switch c := s[i]; {
+		case c < 0x20:
+			return false
+		case c == '\\':
+			i++
+			switch s[i] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			case 'u':
+				if i+4 >= len(s)-1 || !isHex(s[i+1:i+5]) {
+					return false
+				}
+				i += 4
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isHex(digits []byte) bool {
+	for _, c := range digits {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
 }
 
 var errLate = errors.New("a delta belongs to an item that is not open")
@@ -265,7 +302,7 @@ func (d *decoder) unsaid(kind neutral.Kind, index int, whole []byte, emit func(*
 }
 
 func (d *decoder) cite(in *incoming, emit func(*neutral.Event)) {
-	if !d.here(in.index, "message") || !d.open || d.kind != neutral.KindText || len(in.annotation) == 0 || in.annotation[0] != '{' {
+	if !d.here(in.index, "message") || !d.open || d.kind != neutral.KindText || len(in.annotation) == 0 || in.annotation[0] != '{' || !json.Valid(in.annotation) {
 		return
 	}
 	c := citation(in.annotation)
@@ -351,8 +388,10 @@ func (d *decoder) done(index int, item []byte, emit func(*neutral.Event)) error 
 			return err
 		}
 	default:
-		b := opaque(typ, item)
-		d.openBlock(&b, emit)
+		if json.Valid(item) {
+			b := opaque(typ, item)
+			d.openBlock(&b, emit)
+		}
 	}
 	d.close(emit)
 	d.inItem = false

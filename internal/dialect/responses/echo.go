@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"strings"
 
 	"turnout/internal/dialect/neutral"
@@ -35,9 +36,36 @@ func echo(r *neutral.Request) []byte {
 		b = append(b, `,"`...)
 		b = append(b, name...)
 		b = append(b, `":`...)
-		b = append(b, value...)
+		b = appendOneLine(b, value)
 	}
 	return append(b, `,"background":false,"previous_response_id":null,"store":false`...)
+}
+
+// appendOneLine appends a JSON value without the white space between its tokens: what was laid out
+// in lines must not stand so in an event.
+func appendOneLine(b, value []byte) []byte {
+	inside := false
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case inside && c == '\\' && i+1 < len(value):
+			b = append(b, c)
+			i++
+		case c == '"':
+			inside = !inside
+		case !inside && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
+			continue
+		}
+		b = append(b, value[i])
+	}
+	return b
+}
+
+// oneLine is a value as it is, where it stands in one line.
+func oneLine(value []byte) []byte {
+	if bytes.IndexByte(value, '\n') < 0 && bytes.IndexByte(value, '\r') < 0 {
+		return value
+	}
+	return appendOneLine(nil, value)
 }
 
 // The prefixes of the ids of a response and its items.

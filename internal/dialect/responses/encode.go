@@ -15,8 +15,9 @@ type asker struct {
 	family family
 	names  names
 
-	customs map[string]bool // calls of custom tools, by id
-	open    bool            // a message is being written
+	customs  map[string]bool // calls of custom tools, by id
+	open     bool            // a message is being written
+	searches bool            // a search of the web is offered
 }
 
 // EncodeRequest implements neutral.Codec. The conversation is always sent whole: nothing is
@@ -52,8 +53,13 @@ func (e *asker) conversation() {
 	if !alone && len(system) > 0 {
 		e.turn(&neutral.Turn{Role: neutral.System, Blocks: system}, nil)
 	}
-	for i := range e.r.Turns {
-		e.turn(&e.r.Turns[i], e.r.Turns[i+1:])
+	turns := e.r.Turns
+	if e.r.From != own {
+		// A call without an output is a 400 "No tool output found for function call", and the reverse one, too.
+		turns = neutral.Pair(neutral.Merge(turns), e.n)
+	}
+	for i := range turns {
+		e.turn(&turns[i], turns[i+1:])
 	}
 	e.j.End()
 	if n := len(e.r.Turns); n > 0 && e.r.Turns[n-1].Role == neutral.Assistant {
@@ -151,23 +157,9 @@ func (e *asker) effort() string {
 		return r.Effort
 	case r.Budget > 0:
 		e.n.Use(neutral.FeatureReasoningBudget, "reasoning budget")
-		return effortFor(r.Budget)
+		return neutral.EffortFor(r.Budget)
 	}
 	return ""
-}
-
-// effortFor is the effort that a budget of tokens stands for. Nobody says what one is in the
-// other; the steps are Turnout's.
-func effortFor(budget int64) string {
-	switch {
-	case budget <= 1_024:
-		return "minimal"
-	case budget <= 6_000:
-		return "low"
-	case budget <= 16_384:
-		return "medium"
-	}
-	return "high"
 }
 
 // text writes the answer's shape.
@@ -273,9 +265,16 @@ func (e *asker) features() {
 		case e.r.From != own:
 			e.n.Use(neutral.FeatureUnknown, m.Name)
 		case !strings.Contains(m.Name, "."):
-			e.j.MemberRaw(m.Name, m.Raw)
+			e.unknown(m)
 		}
 	}
+}
+
+// unknown writes a member whose name may be anything.
+func (e *asker) unknown(m *neutral.Member) {
+	e.j.String(m.Name)
+	e.j.B = append(e.j.B, ':')
+	e.j.Raw(m.Raw)
 }
 
 // include asks for reasoning that can be sent back. Of models that do not think it may not be asked:

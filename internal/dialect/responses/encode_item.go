@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"bytes"
 	"strings"
 
 	"turnout/internal/dialect/neutral"
@@ -68,7 +67,7 @@ func (e *asker) close() {
 func (e *asker) part(b *neutral.Block, said bool) {
 	switch b.Kind {
 	case neutral.KindText:
-		e.words(b.Text, said)
+		e.words(b.Text, said, b.Citations...)
 	case neutral.KindRefusal:
 		if !said {
 			e.words(b.Text, false)
@@ -90,12 +89,20 @@ func (e *asker) part(b *neutral.Block, said bool) {
 	}
 }
 
-func (e *asker) words(s string, said bool) {
-	typ := "input_text"
-	if said {
-		typ = "output_text"
+func (e *asker) words(s string, said bool, cited ...neutral.Citation) {
+	if !said {
+		e.j.Open().Member("type", "input_text").Member("text", s).Close()
+		return
 	}
-	e.j.Open().Member("type", typ).Member("text", s).Close()
+	e.j.Open().Member("type", "output_text").Member("text", s)
+	if len(cited) > 0 {
+		e.j.Key("annotations").List()
+		for i := range cited {
+			writeCitation(&e.j, &cited[i])
+		}
+		e.j.End()
+	}
+	e.j.Close()
 }
 
 func (e *asker) image(b *neutral.Block) {
@@ -129,12 +136,8 @@ func imageType(b *neutral.Block) string {
 	if b.MediaType != "" {
 		return b.MediaType
 	}
-	for _, k := range [...]struct{ prefix, mediaType string }{
-		{"/9j/", "image/jpeg"}, {"R0lG", "image/gif"}, {"UklGR", "image/webp"},
-	} {
-		if bytes.HasPrefix(b.Data, []byte(k.prefix)) {
-			return k.mediaType
-		}
+	if typ := neutral.SniffImage(b.Data); typ != "" {
+		return typ
 	}
 	return "image/png"
 }
@@ -225,7 +228,7 @@ const failedMark = "[the tool failed]\n"
 
 func (e *asker) result(b *neutral.Block) {
 	typ := "function_call_output"
-	if b.Custom || e.customs[b.ID] {
+	if b.Custom || e.r.From != own && e.customs[b.ID] { // other dialects do not say it of a result
 		typ = "custom_tool_call_output"
 	}
 	e.j.Open().Member("type", typ).Member("call_id", callID(b.ID)).Key("output")

@@ -71,7 +71,11 @@ func (e *asker) tool(t *neutral.Tool, i int) {
 	case t.Custom && len(t.Schema) > 0:
 		e.j.Key("format").Raw(grammar(t.Schema))
 	case !t.Custom:
-		e.j.Key("parameters").Raw(orObject(t.Schema))
+		if e.j.Key("parameters"); len(t.Schema) == 0 && e.r.From == own {
+			e.j.Null()
+		} else {
+			e.j.Raw(orObject(t.Schema))
+		}
 		switch {
 		case t.Strict != nil:
 			e.n.Use(neutral.FeatureToolStrict, "strict")
@@ -83,7 +87,7 @@ func (e *asker) tool(t *neutral.Tool, i int) {
 	}
 	if e.r.From == own {
 		for k := range t.Extra {
-			e.j.MemberRaw(t.Extra[k].Name, t.Extra[k].Raw)
+			e.unknown(&t.Extra[k])
 		}
 	}
 	e.j.Close()
@@ -121,6 +125,10 @@ func (e *asker) serverTool(t *neutral.Tool, i int) {
 
 // search writes a search of the web. Two members of Anthropic's tool mean the same here.
 func (e *asker) search(raw []byte) {
+	if e.searches {
+		return
+	}
+	e.searches = true
 	e.j.Open().Member("type", "web_search")
 	if allowed := dialect.Member(raw, "allowed_domains"); !dialect.IsNull(allowed) {
 		e.j.Key("filters").Open().MemberRaw("allowed_domains", allowed).Close()

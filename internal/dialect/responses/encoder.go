@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,7 @@ type encoder struct {
 
 	item  item
 	block block
-	held  []held // a call that waits for its signature
+	waits bool // the call in item is not announced: its signature may come
 
 	usage  domain.Usage
 	tier   string
@@ -61,15 +62,19 @@ type block struct {
 	citations int
 }
 
-// held is an event that waits.
-type held struct {
-	kind neutral.EventKind
-	text []byte
-	sign string
+// NewEncoder implements neutral.Codec.
+func (Dialect) NewEncoder(s *neutral.Session) neutral.Encoder {
+	return neutral.CustomEncoder(newEncoder(s), customsOf(s))
 }
 
-// NewEncoder implements neutral.Codec.
-func (Dialect) NewEncoder(s *neutral.Session) neutral.Encoder { return newEncoder(s) }
+// customsOf are the caller's tools of free text, which stand as functions where an upstream
+// knows no others.
+func customsOf(s *neutral.Session) map[string]bool {
+	if s.Request == nil {
+		return nil
+	}
+	return neutral.CustomTools(s.Request)
+}
 
 func newEncoder(s *neutral.Session) *encoder {
 	e := &encoder{id: responseID("", s.RequestID), prefix: bare(s.RequestID), model: s.Model, created: s.Now, echo: echo(s.Request)}
@@ -87,8 +92,10 @@ func (e *encoder) Append(b []byte, ev *neutral.Event) []byte {
 	case neutral.Opened:
 		return e.opened(b, ev.Block)
 	case neutral.Added, neutral.Signed, neutral.Cited, neutral.Closed:
-		if e.held != nil {
-			return e.hold(b, ev)
+		if e.waits {
+			if b = e.announce(b, ev); ev.Kind == neutral.Signed {
+				return b
+			}
 		}
 		return e.inside(b, ev)
 	case neutral.Measured:
@@ -188,16 +195,15 @@ func (e *encoder) opened(b []byte, n *neutral.Block) []byte {
 		b = e.begin(b, item{typ: "reasoning", id: e.itemID(thoughtPrefix, id), signature: n.Signature})
 		e.delta("response.reasoning_summary_text.delta", `"summary_index":0,`, "")
 		return b
-	case n.Kind == neutral.KindToolUse && n.Origin == domain.DialectGeminiContent:
-		// Gemini signs its calls. The signature goes into a reasoning item before the call, and comes
-		// last; but then the call comes at once, too, so that nobody waits for it.
+	case n.Kind == neutral.KindToolUse && n.Origin != own && n.Origin != domain.DialectNone:
+		// Its provider signs calls. The signature comes next, if at all, and stands before the call.
 		b = e.closeItem(b, false)
-		e.held, e.item.call = []held{}, neutral.Block{ID: n.ID, Name: n.Name, Custom: n.Custom, Origin: n.Origin}
+		e.waits, e.item.call = true, neutral.Block{ID: n.ID, Name: n.Name, Custom: n.Custom, Origin: n.Origin}
 		return b
 	case n.Kind == neutral.KindToolUse:
 		return e.openCall(e.closeItem(b, false), n)
 	case n.Kind == neutral.KindOpaque && n.Origin == own && len(n.Raw) > 0:
-		return e.begin(e.closeItem(b, false), item{typ: "opaque", id: n.ID, raw: n.Raw})
+		return e.begin(e.closeItem(b, false), item{typ: "opaque", id: n.ID, raw: bytes.Clone(n.Raw)})
 	}
 	e.block.skip = true
 	return b
@@ -217,35 +223,18 @@ func (e *encoder) openCall(b []byte, n *neutral.Block) []byte {
 	return b
 }
 
-// hold keeps the events of a call until it is closed.
-func (e *encoder) hold(b []byte, ev *neutral.Event) []byte {
-	switch ev.Kind {
-	case neutral.Added:
-		e.held = append(e.held, held{kind: neutral.Added, text: append([]byte(nil), ev.Text...)})
-		return b
-	case neutral.Signed:
-		e.held = append(e.held, held{kind: neutral.Signed, sign: ev.Signature})
-		return b
-	case neutral.Cited:
-		return b
+// announce begins the call that waited. A signature goes into a reasoning item of its own, because
+// calls have no place for one; read back, it belongs to the call that follows.
+func (e *encoder) announce(b []byte, ev *neutral.Event) []byte {
+	call := e.item.call
+	e.waits, e.item = false, item{}
+	if ev.Kind == neutral.Signed && ev.Signature != "" {
+		b = e.opened(b, &neutral.Block{Kind: neutral.KindReasoning, Origin: call.Origin})
+		e.item.signature = ev.Signature
+		b = e.closeItem(e.closed(b), false)
 	}
-	call, events := e.item.call, e.held
-	e.held, e.item = nil, item{}
-	for _, h := range events {
-		if h.kind == neutral.Signed && h.sign != "" {
-			b = e.opened(b, &neutral.Block{Kind: neutral.KindReasoning, Origin: call.Origin})
-			e.item.signature = h.sign
-			b = e.closeItem(e.closed(b), false)
-		}
-	}
-	e.block = block{kind: neutral.KindToolUse, source: neutral.Block{Origin: call.Origin}}
-	b = e.openCall(b, &call)
-	for _, h := range events {
-		if h.kind == neutral.Added {
-			b = e.added(b, h.text)
-		}
-	}
-	return e.closed(b)
+	e.block = block{kind: neutral.KindToolUse}
+	return e.openCall(b, &call)
 }
 
 func (e *encoder) itemID(prefix, id string) string {

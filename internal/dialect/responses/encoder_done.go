@@ -102,7 +102,7 @@ func (e *encoder) writePart(j *neutral.JSON, text []byte) {
 func (e *encoder) writeItem(j *neutral.JSON, status string) {
 	it := &e.item
 	if it.typ == "opaque" {
-		j.Raw(it.raw)
+		j.Raw(oneLine(it.raw))
 		return
 	}
 	text := it.text

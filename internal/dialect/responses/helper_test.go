@@ -3,7 +3,6 @@ package responses
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,9 +12,8 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
+	"turnout/internal/dialect/neutral/neutraltest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func golden(t testing.TB, name string) []byte {
 	t.Helper()
@@ -24,24 +22,6 @@ func golden(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// compare holds got against a file, or writes that.
-func compare(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v (run with -update to write it)", err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("differs from %s (run with -update if that is meant); got\n%s", file, got)
-	}
 }
 
 // split takes a stream apart.
@@ -108,100 +88,21 @@ func pretty(t testing.TB, b []byte) []byte {
 	return out.Bytes()
 }
 
-// order checks that events come in the order that neutral.EventKind states.
-type order struct {
-	started, finished, ended, open bool
-	index                          int
-}
-
-func (o *order) see(ev *neutral.Event) error {
-	bad := func(why string) error { return fmt.Errorf("event %d, block %d: %s", ev.Kind, ev.Index, why) }
-	if ev.Kind != neutral.Started && !o.started {
-		return bad("nothing has started")
-	}
-	if o.ended {
-		return bad("it has ended")
-	}
-	switch ev.Kind {
-	case neutral.Started:
-		if o.started {
-			return bad("started twice")
-		}
-		o.started = true
-	case neutral.Opened:
-		if o.open || ev.Index != o.index || ev.Block == nil || o.finished {
-			return bad("opened out of order")
-		}
-		o.open = true
-	case neutral.Added, neutral.Signed, neutral.Cited:
-		if !o.open || ev.Index != o.index {
-			return bad("outside of its block")
-		}
-		if ev.Kind == neutral.Added && !json.Valid(ev.Text) {
-			return bad(fmt.Sprintf("no JSON string: %q", ev.Text))
-		}
-		if ev.Kind == neutral.Cited && ev.Citation == nil {
-			return bad("without a citation")
-		}
-	case neutral.Closed:
-		if !o.open || ev.Index != o.index {
-			return bad("closed out of order")
-		}
-		o.open = false
-		o.index++
-	case neutral.Finished:
-		if o.open || o.finished {
-			return bad("finished out of order")
-		}
-		o.finished = true
-	case neutral.Ended:
-		if !o.finished {
-			return bad("ended without a finish")
-		}
-		o.ended = true
-	}
-	return nil
-}
-
-// unquote decodes a JSON string.
-func unquote(b []byte) string {
-	var s string
-	_ = json.Unmarshal(b, &s)
-	return s
-}
-
 // gather reads a whole stream into an answer, and checks the order of its events.
-func gather(stream [][]byte) (*neutral.Answer, error) {
-	var o order
-	var g neutral.Gather
-	var first error
-	emit := func(ev *neutral.Event) {
-		if err := o.see(ev); err != nil && first == nil {
-			first = err
-		}
-		if first == nil {
-			g.Add(ev, unquote)
-		}
-	}
-	d := Dialect{}.NewDecoder()
-	for _, raw := range stream {
-		if err := d.Event(bytes.Clone(raw), emit); err != nil {
-			return nil, err
-		}
-	}
-	d.Close(emit)
-	if first == nil && !o.ended {
-		first = fmt.Errorf("the stream does not end")
-	}
-	return &g.Answer, first
+func gather(stream []byte) (*neutral.Answer, error) {
+	_, a, err := neutraltest.Decode(Dialect{}.NewDecoder(), stream)
+	return a, err
 }
 
 // events writes an answer as a stream.
 func events(a *neutral.Answer, s *neutral.Session) []byte {
-	e := Dialect{}.NewEncoder(s)
-	var out []byte
-	neutral.Replay(a, func(ev *neutral.Event) { out = e.Append(out, ev) })
-	return out
+	return neutraltest.Encode(Dialect{}.NewEncoder(s), a)
+}
+
+// unquote decodes a JSON string.
+func unquote(b []byte) string {
+	s, _ := dialect.Unquote(b)
+	return s
 }
 
 // short cuts a text for a message.

@@ -1,8 +1,10 @@
 package responses
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
@@ -138,6 +140,9 @@ func appendItem(blocks []neutral.Block, item []byte) []neutral.Block {
 		b.Custom, b.Text = true, text(dialect.Member(item, "input"))
 		return append(blocks, b)
 	default:
+		if !json.Valid(item) {
+			return blocks
+		}
 		return append(blocks, opaque(typ, item))
 	}
 }
@@ -157,6 +162,12 @@ func said(part []byte) (b neutral.Block, ok bool) {
 // stream of the same answer ends.
 func (Dialect) EncodeAnswer(a *neutral.Answer, s *neutral.Session) []byte {
 	e := newEncoder(s)
+	if custom := customsOf(s); custom != nil {
+		restored := *a
+		restored.Blocks = slices.Clone(a.Blocks)
+		neutral.RestoreCustom(&restored, custom)
+		a = &restored
+	}
 	var events []byte
 	neutral.Replay(a, func(ev *neutral.Event) { events = e.Append(events[:0], ev) })
 	return e.last

@@ -66,12 +66,12 @@ func (c *client) take(typ string, ev map[string]any) error {
 		if err := c.response(ev, strings.TrimPrefix(typ, "response.")); err != nil {
 			return err
 		}
-		got, _ := json.Marshal(c.last["output"])
-		want, _ := json.Marshal(c.output)
 		for i := range c.output {
 			delete(c.output[i], "done")
 		}
-		if want, _ = json.Marshal(c.output); len(c.output) == 0 {
+		got, _ := json.Marshal(c.last["output"])
+		want, _ := json.Marshal(c.output)
+		if len(c.output) == 0 {
 			want = []byte("[]")
 		}
 		if string(got) != string(want) {

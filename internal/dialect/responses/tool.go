@@ -49,7 +49,7 @@ func (q *asking) tool(at string, raw []byte, namespace string) {
 		t.Namespace, t.Inner, t.Name = namespace, t.Name, flat(namespace, t.Name)
 	}
 	_ = dialect.Object(raw, func(key []byte, v, _ dialect.Span) bool {
-		switch name := plain(key); string(name) {
+		switch name := neutral.Key(key); string(name) {
 		case "type", "name", "description", "parameters", "strict", "format":
 		default:
 			if val := v.Of(raw); !dialect.IsNull(val) {
