@@ -136,11 +136,14 @@ func (p *demoPrinter) hints(w *demoWorld, base string) {
       claude --model claude-sim-1
 
   Codex
-    TURNOUT_KEY=%[2]s codex -m gpt-sim-1 -c model_provider=turnout       -c 'model_providers.turnout={name="Turnout",base_url="%[1]s/v1",
-      env_key="TURNOUT_KEY",wire_api="responses"}'
+    TURNOUT_KEY=%[2]s codex -m gpt-sim-1 -c model_provider=turnout \
+      -c 'model_providers.turnout.name="Turnout"' \
+      -c 'model_providers.turnout.base_url="%[1]s/v1"' \
+      -c 'model_providers.turnout.env_key="TURNOUT_KEY"'
 
   Gemini CLI
-    GOOGLE_GEMINI_BASE_URL=%[1]s GEMINI_API_KEY=%[2]s gemini
+    GOOGLE_GEMINI_BASE_URL=%[1]s GEMINI_API_KEY=%[2]s \
+      gemini -m gpt-sim-1
 
   Python
     anthropic.Anthropic(base_url="%[1]s", api_key="%[2]s")
