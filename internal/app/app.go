@@ -22,7 +22,9 @@ import (
 	"turnout/internal/coord"
 	"turnout/internal/credential"
 	"turnout/internal/dialect/anthropic"
+	"turnout/internal/dialect/gemini"
 	"turnout/internal/dialect/openai"
+	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/gateway"
@@ -143,7 +145,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	})
 	bodies := gateway.NewBudget(c.Limits.Bodies)
 	a.gateway = gateway.New(gateway.Deps{
-		Upstream: a.client, Bindings: a.memory, Recorder: recorder{a.records}, Ledger: gateway.NoLedger{}, Observer: a.metrics,
+		Upstream: a.client, Bindings: a.memory, Objects: a.store, Recorder: recorder{a.records}, Ledger: gateway.NoLedger{}, Observer: a.metrics,
 		Cells: a.cells, Bodies: bodies, Log: a.log, Rested: a.rests.note,
 	})
 	snap, err := a.compile(ctx, c)
@@ -159,7 +161,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.server = server.New(server.Options{
-		Gateway: a.gateway, Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Metrics: a.metrics.Handler(), Admin: adm,
+		Gateway: a.gateway, Dialects: server.Dialects{Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Responses: responses.Dialect{}, Gemini: gemini.Dialect{}}, Metrics: a.metrics.Handler(), Admin: adm,
 		MaxHeader: int(c.Limits.HeaderBytes), DrainDelay: c.DrainDelay, Listen: opts.Listen, Log: a.log,
 	})
 	return a, nil

@@ -34,12 +34,13 @@ type poolPolicy struct {
 	Fallbacks domain.Fallbacks   `json:"fallbacks,omitempty"`
 	Limits    *domain.TimeLimits `json:"limits,omitempty"`
 	Errors    []domain.ErrorRule `json:"errors,omitempty"`
+	OwnSeat   bool               `json:"own_seat,omitempty"`
 }
 
 // policyOf is what the store keeps of a pool. What stands at its default is left
 // out, so that no new setting makes an old pool look edited.
 func policyOf(p config.Pool) poolPolicy {
-	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors}
+	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat}
 	if p.Commit != (domain.Commit{}) {
 		out.Commit = &p.Commit
 	}
@@ -52,7 +53,7 @@ func policyOf(p config.Pool) poolPolicy {
 // compiled is the pool as the gateway takes it.
 func (p poolPolicy) compiled(pool domain.Pool) gateway.PoolConfig {
 	c := gateway.PoolConfig{
-		Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, MaxResting: p.Policy.MaxResting,
+		Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, MaxResting: p.Policy.MaxResting, OwnSeat: p.OwnSeat,
 	}
 	if p.Commit != nil {
 		c.Commit = *p.Commit

@@ -139,6 +139,7 @@ func (a *App) sweep(ctx context.Context) {
 			return a.store.DeleteRequestsBefore(ctx, now.Add(-c.RequestRetention), sweepRows)
 		},
 		"bindings": func() (int, error) { return a.store.DeleteBindingsBefore(ctx, now, sweepRows) },
+		"objects":  func() (int, error) { return a.store.DeleteObjectsBefore(ctx, now, sweepRows) },
 		"rests":    func() (int, error) { return a.store.DeleteRestsBefore(ctx, now, sweepRows) },
 	} {
 		for range 20 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -96,9 +97,9 @@ func TestTheDirectoryIsItsOwn(t *testing.T) {
 
 func TestCheckDoesNotAllocate(t *testing.T) {
 	d := directory(t, key("a", strings.Repeat("s", 100)))
-	h := http.Header{"Authorization": {"Bearer " + strings.Repeat("s", 100)}}
+	r := &http.Request{Header: http.Header{"Authorization": {"Bearer " + strings.Repeat("s", 100)}}, URL: &url.URL{}}
 	if n := testing.AllocsPerRun(100, func() {
-		secret, _ := Credential(h)
+		secret, _ := Credential(r)
 		if _, err := d.Check(secret, now); err != nil {
 			t.Error(err)
 		}
@@ -114,6 +115,10 @@ func TestCredential(t *testing.T) {
 		want string
 	}{
 		{"nothing", nil, ""},
+		{"x-turnout-key before all", map[string]string{"x-turnout-key": "tk-0", "Authorization": "Bearer tk-1", "x-api-key": "tk-2"}, "tk-0"},
+		{"the query's key", map[string]string{"?": "alt=sse&key=tk-4"}, "tk-4"},
+		{"the query's key after all", map[string]string{"?": "key=tk-4", "x-goog-api-key": "tk-3"}, "tk-3"},
+		{"another key in the query", map[string]string{"?": "monkey=tk-4"}, ""},
 		{"bearer", map[string]string{"Authorization": "Bearer tk-1"}, "tk-1"},
 		{"bearer in any case, with space", map[string]string{"authorization": " bEARER \t tk-1 "}, "tk-1"},
 		{"x-api-key", map[string]string{"x-api-key": " tk-2 "}, "tk-2"},
@@ -127,10 +132,13 @@ func TestCredential(t *testing.T) {
 		{"bearer of nothing", map[string]string{"Authorization": "Bearer ", "x-api-key": "", "x-goog-api-key": "tk-3"}, "tk-3"},
 	} {
 		h := http.Header{}
+		u := &url.URL{RawQuery: c.h["?"]}
 		for k, v := range c.h {
-			h.Set(k, v)
+			if k != "?" {
+				h.Set(k, v)
+			}
 		}
-		if got, ok := Credential(h); got != c.want || ok != (c.want != "") {
+		if got, ok := Credential(&http.Request{Header: h, URL: u}); got != c.want || ok != (c.want != "") {
 			t.Errorf("%s: %q, %v; want %q", c.name, got, ok, c.want)
 		}
 	}
@@ -140,7 +148,7 @@ func FuzzCredential(f *testing.F) {
 	f.Add("Bearer x", "", "")
 	f.Add("bearer\t", "a", "b")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		s, ok := Credential(http.Header{"Authorization": {a}, "X-Api-Key": {b}, "X-Goog-Api-Key": {c}})
+		s, ok := Credential(&http.Request{Header: http.Header{"Authorization": {a}, "X-Api-Key": {b}, "X-Goog-Api-Key": {c}}, URL: &url.URL{}})
 		if ok != (s != "") || s != strings.TrimSpace(s) || !strings.Contains(a+"\x00"+b+"\x00"+c, s) {
 			t.Errorf("%q, %v", s, ok)
 		}
@@ -156,7 +164,7 @@ func BenchmarkCheck(b *testing.B) {
 	h := http.Header{"Authorization": {fmt.Sprintf("Bearer tk-%040d", 77)}}
 	b.ReportAllocs()
 	for b.Loop() {
-		secret, _ := Credential(h)
+		secret, _ := Credential(&http.Request{Header: h, URL: &url.URL{}})
 		if _, err := d.Check(secret, now); err != nil {
 			b.Fatal(err)
 		}

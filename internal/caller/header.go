@@ -5,20 +5,33 @@ import (
 	"strings"
 )
 
-// Credential finds the caller's key in a request's headers: Authorization with the
-// scheme Bearer, else x-api-key (Anthropic's SDKs), else x-goog-api-key (Google's).
-// A request may carry several; the first in this order counts, even if another
-// differs. An empty one, or another scheme than Bearer, counts as none. The headers
-// must be in canonical form, as net/http gives them.
-func Credential(h http.Header) (secret string, ok bool) {
+// KeyHeader carries the caller's key where other headers carry something else.
+const KeyHeader = "X-Turnout-Key"
+
+// Credential finds the caller's key in a request: x-turnout-key, else Authorization with the
+// scheme Bearer, else x-api-key (Anthropic's SDKs), else x-goog-api-key (Google's), else the query's
+// key (curl users and old SDKs of Google's). A request may carry several; the first in this order counts,
+// even if another differs. An empty one, or another scheme than Bearer, counts as none. The
+// headers must be in canonical form, as net/http gives them.
+func Credential(r *http.Request) (secret string, ok bool) {
+	h := r.Header
 	// Indexing, not Get, because Get canonicalises the name each time.
+	if s := first(h[KeyHeader]); s != "" {
+		return s, true
+	}
 	if s := bearer(first(h["Authorization"])); s != "" {
 		return s, true
 	}
 	if s := first(h["X-Api-Key"]); s != "" {
 		return s, true
 	}
-	s := first(h["X-Goog-Api-Key"])
+	if s := first(h["X-Goog-Api-Key"]); s != "" {
+		return s, true
+	}
+	if !strings.Contains(r.URL.RawQuery, "key=") {
+		return "", false
+	}
+	s := strings.TrimSpace(r.URL.Query().Get("key"))
 	return s, s != ""
 }
 

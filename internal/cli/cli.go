@@ -149,6 +149,7 @@ type simCommand struct {
 	Models  []string `help:"Models that GET /v1/models lists."`
 	Words   string   `help:"Behaviour of every key and model, as dash-separated words." placeholder:"WORDS"`
 	Verbose bool     `short:"v" help:"Print a line for every request."`
+	Journal string   `help:"Tell of every request that ended, as JSON, at this address (port 0: a free one)." placeholder:"HOST:PORT"`
 }
 
 // Run serves a simulated provider until it is told to stop.

@@ -136,8 +136,11 @@ func (p *demoPrinter) hints(w *demoWorld, base string) {
       claude --model claude-sim-1
 
   Codex
-    not yet: Codex speaks the Responses API alone (wire_api = "chat" is gone from it), and this
-    version of Turnout does not serve that API
+    TURNOUT_KEY=%[2]s codex -m gpt-sim-1 -c model_provider=turnout       -c 'model_providers.turnout={name="Turnout",base_url="%[1]s/v1",
+      env_key="TURNOUT_KEY",wire_api="responses"}'
+
+  Gemini CLI
+    GOOGLE_GEMINI_BASE_URL=%[1]s GEMINI_API_KEY=%[2]s gemini
 
   Python
     anthropic.Anthropic(base_url="%[1]s", api_key="%[2]s")

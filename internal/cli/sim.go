@@ -16,6 +16,7 @@ type SimOptions struct {
 	Models  []string // what GET /v1/models lists; empty: the simulation's own
 	Words   string   // behaviour beneath every key's and model's, as dash-separated words
 	Verbose bool     // a line for every request
+	Journal string   // host:port where the requests that ended are told of; empty: nowhere
 }
 
 // Sim is the body of `turnout sim`: it serves a simulated provider until the
@@ -28,5 +29,6 @@ func Sim(ctx context.Context, w io.Writer, o SimOptions) error {
 		Provider: sim.Options{Speed: o.Speed, Models: o.Models, Default: sim.Parse(o.Words)},
 		Server:   sim.ServerOptions{Addr: o.Listen, TLS: o.TLS},
 		Verbose:  o.Verbose,
+		Journal:  o.Journal,
 	}, w)
 }

@@ -121,6 +121,17 @@ func percent(s string) (int, error) {
 	return n, nil
 }
 
+// yesNo reads true or false, as YAML writes them.
+func yesNo(s string) (bool, error) {
+	switch s {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("want true or false; got %s", show(s))
+}
+
 func oneOf(allowed ...string) func(string) (string, error) {
 	return func(s string) (string, error) {
 		for _, a := range allowed {

@@ -1,8 +1,10 @@
 package dialect
 
 import (
+	"bytes"
 	"io"
 	"net/http"
+	"slices"
 
 	"turnout/internal/domain"
 )
@@ -40,6 +42,9 @@ type Dialect interface {
 
 	// Models encodes a model list in this protocol's shape.
 	Models(models []Model) []byte
+
+	// Model encodes one row of it, for a caller that asks about one model.
+	Model(m Model) []byte
 
 	// ModelList reads an upstream's model list.
 	ModelList(body []byte) ([]Model, error)
@@ -79,6 +84,8 @@ func (e Effort) String() string {
 type Request struct {
 	Model   string
 	ModelAt Span // the model's string, quotes included
+	// Form: the body is a form, and ModelAt a field's plain text.
+	Form bool
 
 	Stream    bool
 	MaxTokens int64 // 0: not stated
@@ -90,6 +97,11 @@ type Request struct {
 	PromptCacheKey     string
 	PreviousResponseID string
 
+	// Refs are what the body names that lives at one account: stored responses, uploads.
+	Refs []Ref
+	// Stored: what is answered stays at the account, under the answer's id (Responses).
+	Stored bool
+
 	// System and Messages are the members that Opening looks into.
 	System, Messages Span
 
@@ -97,6 +109,53 @@ type Request struct {
 	// the end of a stream; the caller did not ask, so HideUsage hides it again.
 	AskUsage  Edit
 	HideUsage bool
+
+	// WholeCalls: tools are offered, and the protocol sends a call in one piece, after the silence in
+	// which its arguments are written.
+	WholeCalls bool
+}
+
+// Ref is the name of something that lives at one account.
+type Ref struct {
+	ID    string // the provider's name of it
+	Param string // the member that names it
+	What  string // what it is, for people: "the response"
+	Code  string // the provider's error code where it is unknown
+}
+
+// maxRefs bounds how many are looked for in one body.
+const maxRefs = 64
+
+// FileRefs finds the uploads that a body names in members of the given name, at any depth. In
+// a JSON text the name with its quotes stands nowhere but as a member's name: inside a string its
+// quotes are escaped.
+func FileRefs(body []byte, member string) (refs []Ref) {
+	quoted := []byte(`"` + member + `"`)
+	for len(refs) < maxRefs {
+		i := bytes.Index(body, quoted)
+		if i < 0 {
+			break
+		}
+		body = body[i+len(quoted):]
+		at := skipSpace(body, 0)
+		if at >= len(body) || body[at] != ':' {
+			continue
+		}
+		at = skipSpace(body, at+1)
+		if at >= len(body) || body[at] != '"' {
+			continue
+		}
+		end, err := skipString(body, at)
+		if err != nil {
+			break
+		}
+		id, ok := Unquote(body[at:end])
+		if ok && id != "" && !slices.ContainsFunc(refs, func(r Ref) bool { return r.ID == id }) {
+			refs = append(refs, Ref{ID: id, Param: member, What: "the file", Code: "file_not_found"})
+		}
+		body = body[end:]
+	}
+	return refs
 }
 
 // InputTokens estimates the prompt's tokens from its size: four bytes a token,
@@ -168,12 +227,26 @@ type Reader interface {
 	Closing() []byte
 }
 
+// Sealed is a Dialect whose requests may hold reasoning that only the organisation which wrote it
+// can read.
+type Sealed interface {
+	// Unsealed gives the body without it; changed is false where there is none.
+	Unsealed(body []byte) (out []byte, changed bool)
+}
+
+// Named is a Reader of a dialect that keeps answers under their ids.
+type Named interface {
+	// ID is the answer's id; empty: it was not stated yet.
+	ID() string
+}
+
 // Answer is what a whole JSON answer says about itself.
 type Answer struct {
-	Valid    bool // one JSON object, as far as the scanner checks
-	Error    bool // an error where an answer should be
-	Content  bool // it holds something that was generated
-	Finished bool // a finish reason is there
+	Valid    bool   // one JSON object, as far as the scanner checks
+	Error    bool   // an error where an answer should be
+	Content  bool   // it holds something that was generated
+	Finished bool   // a finish reason is there
+	ID       string // of the answer, where its dialect keeps answers under their ids; else empty
 	Usage    domain.Usage
 }
 

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"time"
@@ -29,6 +30,7 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // Answer is one request and what its caller got. Durations are by the clock.
 type Answer struct {
+	Ask     *Ask // with the words that were said
 	Request int
 	At      time.Duration // when it was sent, since the run began
 	Header  time.Duration // until the status line, since it was sent; 0: none came
@@ -44,9 +46,12 @@ type Answer struct {
 
 	Text, Thinking string
 	Tools          []ToolCall
-	Model, Finish  string
-	Usage          *Usage // nil: none was reported
-	Contents       int    // content events
+	// Turn is what a client sends back as the assistant's turn: blocks of Messages, a message of
+	// Completions, items of Responses, parts of Gemini.
+	Turn          []json.RawMessage
+	Model, Finish string
+	Usage         *Usage // nil: none was reported
+	Contents      int    // content events
 
 	// Signs of life: ping events, comments, and deltas of the open block with nothing in them.
 	Pings, Comments, Fillers int
@@ -58,7 +63,7 @@ type Answer struct {
 }
 
 // ToolCall is a tool call with its arguments.
-type ToolCall struct{ Name, Arguments string }
+type ToolCall struct{ ID, Name, Arguments string }
 
 // Usage is what an answer reports.
 type Usage struct{ Input, Output int }
@@ -69,6 +74,16 @@ func (a *Answer) wrong(format string, args ...any) {
 	if len(a.Disorder) < most {
 		a.Disorder = append(a.Disorder, fmt.Sprintf(format, args...))
 	}
+}
+
+// back notes a piece of what a client sends back.
+func (a *Answer) back(piece any) {
+	raw, err := json.Marshal(piece)
+	if err != nil {
+		a.wrong("a piece that cannot be sent back: %v", err)
+		return
+	}
+	a.Turn = append(a.Turn, raw)
 }
 
 // settle decides the kind. ended: the terminal event was seen (of a stream), or the

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,14 +26,19 @@ const maxTokens = 1024
 // reasoning.
 type Ask struct {
 	Effort  string            // "", medium or high
-	Hidden  bool              // the thoughts are not to be shown (Anthropic)
-	Tool    bool              // the answer is a tool call
+	Hidden  bool              // the thoughts are not to be shown
+	Tools   []string          // offered; the answer calls all of them
 	Max     int               // max tokens; 0: maxTokens
-	Session string            // Claude Code's session header; empty: none
+	Session string            // as Claude Code names sessions; empty: none
 	Context string            // a long beginning, to be cached
 	Header  map[string]string // further headers
 	Key     string            // empty: callerKey
 	Same    bool              // the body is the same in every request, as in a client's own retries
+
+	Words  string    // what the user says; empty: something of no matter, or tools' results alone
+	Image  string    // a picture before the words, base64; empty: none
+	Schema bool      // the answer has to fit a schema
+	Before *Exchange // what was said before
 
 	// Patience is how long, in the story, the caller waits for the end; 0: patience.
 	Patience time.Duration
@@ -42,24 +48,82 @@ type Ask struct {
 	LeaveAt    int
 }
 
-// tool is what the answer calls where a tool is asked for.
-const tool = "look"
+// Exchange is an answer with the request that it is to, and what the tools said that it called: a
+// conversation goes on after it.
+type Exchange struct {
+	Answer  *Answer
+	Results []string // one for each tool call of the answer
+}
+
+// look is the tool that the answer calls in a scenario that needs one.
+const look = "look"
+
+// imageType is the type of every picture.
+const imageType = "image/png"
+
+// object is a piece of a request's body.
+type object = map[string]any
+
+// toolSchema is what every tool takes, answerSchema what an answer has to fit.
+func toolSchema() object {
+	return object{"type": "object", "properties": object{"where": object{"type": "string"}}, "required": []string{"where"}}
+}
+
+func answerSchema() object {
+	return object{
+		"type": "object", "properties": object{"track": object{"type": "string"}}, "required": []string{"track"}, "additionalProperties": false,
+	}
+}
+
+// toolDescription says what a tool is for.
+func toolDescription(name string) string { return "Has a " + name + "." }
 
 // mark is what tells the attempts of one request from those of others: it stands in
-// the user's words.
+// what the user says last.
 func mark(n int) string { return fmt.Sprintf("(request %d)", n) }
 
-// request builds the HTTP request, the n-th of a run.
-func (a *Ask) request(m Mode, base string, n int) (*http.Request, error) {
-	body, err := json.Marshal(a.members(m, n))
+// marked is the n-th request of a run, with the words that are said in it.
+func (a *Ask) marked(n int) *Ask {
+	out := *a
+	results := a.Before != nil && len(a.Before.Results) > 0
+	if out.Words == "" && !results {
+		out.Words = "Say the text."
+		if len(a.Tools) > 0 {
+			out.Words = "use tool " + strings.Join(a.Tools, ", use tool ")
+		}
+	}
+	switch {
+	case a.Same:
+	case out.Words != "":
+		out.Words += " " + mark(n)
+	default:
+		before := *a.Before
+		before.Results = slices.Clone(before.Results)
+		before.Results[len(before.Results)-1] += " " + mark(n)
+		out.Before = &before
+	}
+	return &out
+}
+
+// most is how many tokens the answer may have; one with thoughts needs room for them.
+func (a *Ask) most() int {
+	switch {
+	case a.Max > 0:
+		return a.Max
+	case a.Effort != "":
+		return 4 * maxTokens
+	}
+	return maxTokens
+}
+
+// request builds the HTTP request.
+func (a *Ask) request(m Mode, base string) (*http.Request, error) {
+	p := m.caller()
+	body, err := json.Marshal(p.members(a, m.Stream))
 	if err != nil {
 		return nil, fmt.Errorf("encode a request of the drill: %w", err)
 	}
-	path := "/v1/messages"
-	if !m.anthropic() {
-		path = "/v1/chat/completions"
-	}
-	req, err := http.NewRequest(http.MethodPost, base+path, strings.NewReader(string(body)))
+	req, err := http.NewRequest(http.MethodPost, base+p.path(m.Stream), strings.NewReader(string(body)))
 	if err != nil {
 		return nil, fmt.Errorf("make a request of the drill: %w", err)
 	}
@@ -68,63 +132,9 @@ func (a *Ask) request(m Mode, base string, n int) (*http.Request, error) {
 		key = callerKey
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+key)
-	if m.anthropic() {
-		req.Header.Set("Anthropic-Version", "2023-06-01")
-	}
-	if a.Session != "" {
-		req.Header.Set("X-Claude-Code-Session-Id", a.Session)
-	}
+	p.header(req.Header, key, a.Session)
 	for k, v := range a.Header {
 		req.Header.Set(k, v)
 	}
 	return req, nil
-}
-
-func (a *Ask) members(m Mode, n int) map[string]any {
-	words := "Say the text. "
-	if a.Tool {
-		words = "use tool " + tool + " "
-	}
-	if !a.Same {
-		words += mark(n)
-	}
-	most := a.Max
-	if most == 0 {
-		most = maxTokens
-	}
-	schema := map[string]any{"type": "object", "properties": map[string]any{"where": map[string]string{"type": "string"}}}
-	messages := []map[string]any{{"role": "user", "content": words}}
-	out := map[string]any{"model": askedModel, "stream": m.Stream, "max_tokens": most}
-	if m.anthropic() {
-		if a.Context != "" {
-			out["system"] = []map[string]any{{"type": "text", "text": a.Context, "cache_control": map[string]string{"type": "ephemeral"}}}
-		}
-		if a.Effort != "" {
-			thinking := map[string]any{"type": "enabled", "budget_tokens": 2048}
-			if a.Hidden {
-				thinking["display"] = "omitted"
-			}
-			out["thinking"], out["output_config"] = thinking, map[string]string{"effort": a.Effort}
-			out["max_tokens"] = max(most, 4096)
-		}
-		if a.Tool {
-			out["tools"] = []map[string]any{{"name": tool, "description": "Look.", "input_schema": schema}}
-		}
-	} else {
-		if a.Context != "" {
-			messages = append([]map[string]any{{"role": "system", "content": a.Context}}, messages...)
-		}
-		if a.Effort != "" {
-			out["reasoning_effort"] = a.Effort
-		}
-		if a.Tool {
-			out["tools"] = []map[string]any{{"type": "function", "function": map[string]any{"name": tool, "description": "Look.", "parameters": schema}}}
-		}
-		if m.Stream {
-			out["stream_options"] = map[string]bool{"include_usage": true}
-		}
-	}
-	out["messages"] = messages
-	return out
 }

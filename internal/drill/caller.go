@@ -22,7 +22,7 @@ var (
 func (r *Run) Send(ctx context.Context, ask *Ask) *Answer {
 	r.mu.Lock()
 	r.sent++
-	a := &Answer{Request: r.sent, At: time.Since(r.began)}
+	a := &Answer{Ask: ask.marked(r.sent), Request: r.sent, At: time.Since(r.began)}
 	r.mu.Unlock()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -51,7 +51,7 @@ func (r *Run) Send(ctx context.Context, ask *Ask) *Answer {
 }
 
 func (r *Run) send(ctx context.Context, ask *Ask, a *Answer, leave func()) {
-	req, err := ask.request(r.Mode, r.gateway.URL(), a.Request)
+	req, err := a.Ask.request(r.Mode, r.gateway.URL())
 	if err != nil {
 		a.Broken = err.Error()
 		a.settle(false)
@@ -84,11 +84,7 @@ func (r *Run) send(ctx context.Context, ask *Ask, a *Answer, leave func()) {
 	if r.Mode.Stream && a.Status == http.StatusOK {
 		a.wrong("JSON where a stream was asked for")
 	}
-	read := readMessage
-	if !r.Mode.anthropic() {
-		read = readCompletion
-	}
-	ended := read(body, a)
+	ended := r.Mode.caller().whole(body, a)
 	if a.Text != "" || len(a.Tools) > 0 {
 		a.First, a.Contents = r.since(a), 1
 	}
@@ -101,10 +97,7 @@ func (r *Run) since(a *Answer) time.Duration { return time.Since(r.began) - a.At
 // readStream reads events to the end; it reports whether the stream's terminal event
 // was seen.
 func (r *Run) readStream(body io.Reader, ask *Ask, a *Answer, leave func()) (ended bool) {
-	var reader streamReader = &messagesStream{a: a}
-	if !r.Mode.anthropic() {
-		reader = &completionsStream{a: a}
-	}
+	reader := r.Mode.caller().stream(a)
 	in := newSSEReader(body)
 	last := a.Header
 	for {

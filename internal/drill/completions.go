@@ -7,9 +7,10 @@ import "encoding/json"
 type completionsStream struct {
 	a        *Answer
 	id       string
-	finished bool // the finish reason was seen
-	done     bool // [DONE] was seen
-	failed   bool // an error was seen
+	extras   []json.RawMessage // of the tool calls
+	finished bool              // the finish reason was seen
+	done     bool              // [DONE] was seen
+	failed   bool              // an error was seen
 }
 
 type chunk struct {
@@ -38,12 +39,16 @@ type chunkMessage struct {
 	Content   string `json:"content"`
 	Reasoning string `json:"reasoning_content"`
 	ToolCalls []struct {
-		Index    int `json:"index"`
+		Index    int             `json:"index"`
+		ID       string          `json:"id"`
+		Type     string          `json:"type"`
+		Extra    json.RawMessage `json:"extra_content"` // Google's place for signatures
 		Function struct {
 			Name      string `json:"name"`
 			Arguments string `json:"arguments"`
 		} `json:"function"`
 	} `json:"tool_calls"`
+	Refusal string `json:"refusal"`
 }
 
 func (s *completionsStream) event(e sseEvent) (content bool) {
@@ -95,13 +100,17 @@ func (s *completionsStream) piece(c *chunkPiece) (content bool) {
 		s.a.wrong("a choice that was not asked for")
 		return false
 	}
-	content = c.Delta.Content != "" || c.Delta.Reasoning != ""
+	content = c.Delta.Content != "" || c.Delta.Reasoning != "" || c.Delta.Refusal != ""
 	s.a.Text += c.Delta.Content
 	s.a.Thinking += c.Delta.Reasoning
 	for _, t := range c.Delta.ToolCalls {
 		switch {
 		case t.Index == len(s.a.Tools) && t.Function.Name != "":
-			s.a.Tools = append(s.a.Tools, ToolCall{Name: t.Function.Name})
+			if t.ID == "" || t.Type != "function" {
+				s.a.wrong("a tool call without an id or a type")
+			}
+			s.a.Tools = append(s.a.Tools, ToolCall{ID: t.ID, Name: t.Function.Name})
+			s.extras = append(s.extras, t.Extra)
 		case t.Index >= len(s.a.Tools):
 			s.a.wrong("arguments of a tool call that has not begun")
 			continue
@@ -117,13 +126,35 @@ func (s *completionsStream) piece(c *chunkPiece) (content bool) {
 			s.a.wrong("a second finish reason")
 		}
 		s.finished, s.a.Finish = true, *c.FinishReason
-		for _, t := range s.a.Tools {
-			if !json.Valid([]byte(t.Arguments)) {
-				s.a.wrong("tool arguments that are not JSON")
-			}
-		}
+		completionBack(s.a, s.extras)
 	}
 	return content
+}
+
+// completionBack checks the tool calls and notes the message that a client sends back.
+func completionBack(a *Answer, extras []json.RawMessage) {
+	back := map[string]any{"role": "assistant", "content": a.Text}
+	if a.Thinking != "" {
+		back["reasoning_content"] = a.Thinking
+	}
+	var calls []map[string]any
+	for i, t := range a.Tools {
+		if !json.Valid([]byte(t.Arguments)) {
+			a.wrong("tool arguments that are not JSON")
+		}
+		call := map[string]any{"id": t.ID, "type": "function", "function": map[string]string{"name": t.Name, "arguments": t.Arguments}}
+		if extras[i] != nil {
+			call["extra_content"] = extras[i]
+		}
+		calls = append(calls, call)
+	}
+	if calls != nil {
+		back["tool_calls"] = calls
+		if a.Text == "" {
+			back["content"] = nil
+		}
+	}
+	a.back(back)
 }
 
 func (s *completionsStream) end() bool {
@@ -155,12 +186,15 @@ func readCompletion(body []byte, a *Answer) (ended bool) {
 	a.Model = c.Model
 	m := &c.Choices[0].Message
 	a.Text, a.Thinking = m.Content, m.Reasoning
+	var extras []json.RawMessage
 	for _, t := range m.ToolCalls {
-		if !json.Valid([]byte(t.Function.Arguments)) {
-			a.wrong("tool arguments that are not JSON")
+		if t.ID == "" || t.Type != "function" {
+			a.wrong("a tool call without an id or a type")
 		}
-		a.Tools = append(a.Tools, ToolCall{t.Function.Name, t.Function.Arguments})
+		a.Tools = append(a.Tools, ToolCall{t.ID, t.Function.Name, t.Function.Arguments})
+		extras = append(extras, t.Extra)
 	}
+	completionBack(a, extras)
 	if c.Usage != nil {
 		a.Usage = &Usage{c.Usage.Prompt, c.Usage.Completion}
 	}

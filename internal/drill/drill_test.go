@@ -19,7 +19,7 @@ func TestDrill(t *testing.T) {
 		if s.Heavy && !heavy {
 			continue
 		}
-		for _, m := range drill.Modes() {
+		for _, m := range append(drill.Modes(), drill.AllTranslated()...) {
 			if s.Modes != nil && s.Modes(m) != "" {
 				continue
 			}

@@ -48,10 +48,7 @@ func errorRules() []*Scenario {
 			Pool:     func(p *config.Pool) { p.Errors = []domain.ErrorRule{{Class: "credential", Pass: true}} },
 			Judge: func(r *Run, j *Judgement) {
 				a := r.only()
-				said := "invalid x-api-key"
-				if !r.Mode.anthropic() {
-					said = "Incorrect API key provided"
-				}
+				said := r.Mode.provider().badKey
 				j.want(a.Kind == Refusal && a.Status == http.StatusUnauthorized, Fail, "not the provider's refusal: %s", a)
 				j.want(strings.Contains(a.Error, said), Fail, "the provider's words are missing: %s", a.Error)
 				j.want(!leaks(a.Error, quoted), Fail, "the account's key is quoted: %s", a.Error)

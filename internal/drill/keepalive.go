@@ -38,14 +38,14 @@ func keepAlives() []*Scenario {
 		a := r.only()
 		alive(r, j, aliveEvery)
 		signs, others, name := a.Pings, a.Comments+a.Fillers, "pings"
-		if !r.Mode.anthropic() {
+		if !r.Mode.caller().pings {
 			signs, others, name = a.Comments, a.Pings+a.Fillers, "comments"
 		}
 		j.want(signs >= int(midSilence/aliveEvery), Partial, "%d %s in %s of silence", signs, name, midSilence)
 		j.want(others == 0, Partial, "%d other signs of life than %s", others, name)
 	}
 	claude := silent
-	claude.Name, claude.Modes = "keep-alive-claude-code", only("Claude Code streams Messages", func(m Mode) bool { return m.anthropic() && m.Stream })
+	claude.Name, claude.Modes = "keep-alive-claude-code", only("Claude Code streams Messages", func(m Mode) bool { return m.Dialect == domain.DialectAnthropic && m.Stream })
 	claude.Ask = Ask{Header: map[string]string{"User-Agent": claudeAgent}, Session: claudeSession}
 	claude.Does += "; the caller is Claude Code"
 	claude.Must = "an empty delta of the open block every 30 s, because pings alone are no life to it; the exact text"

@@ -78,6 +78,7 @@ func limited() []*Scenario {
 		},
 		{
 			Name: "one-organisation", Does: "429, and so would P's other key, of the same organisation", Must: "no attempt at the other key; F answers",
+			Modes: only("a compatible endpoint has no organisations", func(m Mode) bool { return !m.compatible() }),
 			Accounts: func(m Mode) []Account {
 				list := pf("fail429-ra30")(m)
 				list[0].Organization = "acme"

@@ -10,11 +10,11 @@ import (
 type messagesStream struct {
 	a       *Answer
 	started bool
-	open    string // the type of the block that is open; "": none
-	index   int    // of the next block
-	done    bool   // message_delta was seen
-	stopped bool   // message_stop or an error was seen
-	args    string // of the tool call that is open
+	open    string        // the type of the block that is open; "": none
+	index   int           // of the next block
+	done    bool          // message_delta was seen
+	stopped bool          // message_stop or an error was seen
+	block   messagesBlock // the one that is open
 }
 
 type messagesEvent struct {
@@ -25,19 +25,55 @@ type messagesEvent struct {
 		Role  string         `json:"role"`
 		Usage *messagesUsage `json:"usage"`
 	} `json:"message"`
-	Block *struct {
-		Type string `json:"type"`
-		Name string `json:"name"`
-	} `json:"content_block"`
+	Block *messagesBlock `json:"content_block"`
 	Delta *struct {
 		Type       string  `json:"type"`
 		Text       string  `json:"text"`
 		Thinking   string  `json:"thinking"`
+		Signature  string  `json:"signature"`
 		JSON       string  `json:"partial_json"`
 		StopReason *string `json:"stop_reason"`
 	} `json:"delta"`
 	Usage *messagesUsage `json:"usage"`
 	Error *wireError     `json:"error"`
+}
+
+// messagesBlock is a block of content, as an answer has it.
+type messagesBlock struct {
+	Type      string          `json:"type"`
+	Text      string          `json:"text"`
+	Thinking  string          `json:"thinking"`
+	Signature string          `json:"signature"`
+	Data      string          `json:"data"`
+	ID        string          `json:"id"`
+	Name      string          `json:"name"`
+	Input     json.RawMessage `json:"input"`
+}
+
+// hear takes a whole block in.
+func (b *messagesBlock) hear(a *Answer) {
+	back := map[string]any{"type": b.Type}
+	switch b.Type {
+	case "text":
+		back["text"] = b.Text
+	case "thinking":
+		back["thinking"], back["signature"] = b.Thinking, b.Signature
+	case "redacted_thinking":
+		back["data"] = b.Data
+	case "tool_use":
+		if !json.Valid(b.Input) {
+			a.wrong("tool arguments that are not JSON")
+			return
+		}
+		if b.ID == "" || b.Name == "" {
+			a.wrong("a tool call without a name or an id")
+		}
+		back["id"], back["name"], back["input"] = b.ID, b.Name, b.Input
+		a.Tools = append(a.Tools, ToolCall{b.ID, b.Name, string(b.Input)})
+	default:
+		a.wrong("a block of the type %q", b.Type)
+	}
+	a.back(back)
 }
 
 type messagesUsage struct {
@@ -134,21 +170,18 @@ func (s *messagesStream) inside(v *messagesEvent) (content bool) {
 			s.a.wrong("a block began inside another")
 			return false
 		}
-		s.open, s.args = v.Block.Type, ""
-		if s.open == "tool_use" {
-			s.a.Tools = append(s.a.Tools, ToolCall{Name: v.Block.Name})
-		}
+		s.open, s.block = v.Block.Type, *v.Block
+		s.block.Input = nil
 	case "content_block_delta":
 		return s.delta(v)
 	case "content_block_stop":
-		if s.open == "tool_use" {
-			if !json.Valid([]byte(s.args)) {
-				s.a.wrong("tool arguments that are not JSON")
-			}
-			s.a.Tools[len(s.a.Tools)-1].Arguments = s.args
-		}
 		if s.open == "" {
 			s.a.wrong("a block ended that was not open")
+		} else {
+			if s.open == "tool_use" && len(s.block.Input) == 0 {
+				s.block.Input = []byte("{}") // as SDKs take it
+			}
+			s.block.hear(s.a)
 		}
 		s.open = ""
 		s.index++
@@ -180,7 +213,10 @@ func (s *messagesStream) delta(v *messagesEvent) (content bool) {
 	}
 	s.a.Text += v.Delta.Text
 	s.a.Thinking += v.Delta.Thinking
-	s.args += v.Delta.JSON
+	s.block.Text += v.Delta.Text
+	s.block.Thinking += v.Delta.Thinking
+	s.block.Signature += v.Delta.Signature
+	s.block.Input = append(s.block.Input, v.Delta.JSON...)
 	content = v.Delta.Text+v.Delta.Thinking+v.Delta.JSON != ""
 	if !content && v.Delta.Type != "signature_delta" {
 		s.a.Fillers++
@@ -193,19 +229,13 @@ func (s *messagesStream) end() bool { return s.stopped && s.a.Error == "" }
 // readMessage reads a JSON answer of Anthropic Messages.
 func readMessage(body []byte, a *Answer) (ended bool) {
 	var m struct {
-		Type    string     `json:"type"`
-		Role    string     `json:"role"`
-		Model   string     `json:"model"`
-		Error   *wireError `json:"error"`
-		Content []struct {
-			Type     string          `json:"type"`
-			Text     string          `json:"text"`
-			Thinking string          `json:"thinking"`
-			Name     string          `json:"name"`
-			Input    json.RawMessage `json:"input"`
-		} `json:"content"`
-		StopReason *string        `json:"stop_reason"`
-		Usage      *messagesUsage `json:"usage"`
+		Type       string          `json:"type"`
+		Role       string          `json:"role"`
+		Model      string          `json:"model"`
+		Error      *wireError      `json:"error"`
+		Content    []messagesBlock `json:"content"`
+		StopReason *string         `json:"stop_reason"`
+		Usage      *messagesUsage  `json:"usage"`
 	}
 	if err := json.Unmarshal(body, &m); err != nil {
 		a.wrong("a body that is not JSON")
@@ -224,12 +254,11 @@ func readMessage(body []byte, a *Answer) (ended bool) {
 		return false
 	}
 	a.Model = m.Model
-	for _, c := range m.Content {
+	for i := range m.Content {
+		c := &m.Content[i]
 		a.Text += c.Text
 		a.Thinking += c.Thinking
-		if c.Type == "tool_use" {
-			a.Tools = append(a.Tools, ToolCall{c.Name, string(c.Input)})
-		}
+		c.hear(a)
 	}
 	m.Usage.into(a)
 	if m.StopReason == nil {

@@ -1,38 +1,97 @@
 package drill
 
-import "turnout/internal/domain"
+import (
+	"slices"
 
-// Mode is how a caller asks.
+	"turnout/internal/domain"
+)
+
+// Mode is how a caller asks, and what the accounts speak.
 type Mode struct {
 	Dialect domain.Dialect
 	Stream  bool
+	// Accounts is the dialect of the accounts; none: the caller's own.
+	Accounts domain.Dialect
 }
 
-// Modes lists every mode, in the order of the scorecard's columns.
-func Modes() []Mode {
-	return []Mode{
-		{domain.DialectAnthropic, true}, {domain.DialectAnthropic, false},
-		{domain.DialectOpenAIChat, true}, {domain.DialectOpenAIChat, false},
+// Dialects lists what callers and accounts speak, in the order of the scorecard's columns.
+func Dialects() []domain.Dialect {
+	return []domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat}
+}
+
+// Modes lists the modes whose accounts speak the caller's dialect.
+func Modes() (out []Mode) {
+	for _, d := range Dialects() {
+		out = append(out, Mode{Dialect: d, Stream: true}, Mode{Dialect: d})
 	}
+	return out
+}
+
+// Translated lists the modes whose accounts speak a dialect that is not the caller's.
+func Translated(accounts domain.Dialect) (out []Mode) {
+	for _, m := range Modes() {
+		if m.Dialect != accounts {
+			m.Accounts = accounts
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// AllTranslated lists the modes of every pair of two dialects.
+func AllTranslated() (out []Mode) {
+	for _, d := range Dialects() {
+		out = append(out, Translated(d)...)
+	}
+	slices.SortStableFunc(out, func(a, b Mode) int {
+		return slices.Index(Dialects(), a.Dialect) - slices.Index(Dialects(), b.Dialect)
+	})
+	return out
 }
 
 // String is the mode's name in the scorecard.
 func (m Mode) String() string {
+	s := m.Dialect.String() + "/json"
 	if m.Stream {
-		return m.Dialect.String() + "/stream"
+		s = m.Dialect.String() + "/stream"
 	}
-	return m.Dialect.String() + "/json"
+	if m.translated() {
+		s += "@" + m.Accounts.String()
+	}
+	return s
 }
 
-func (m Mode) anthropic() bool { return m.Dialect == domain.DialectAnthropic }
-
-// platform is the kind of upstream that speaks the mode's dialect.
-func (m Mode) platform() string {
-	if m.anthropic() {
-		return "anthropic"
+// spoken is what the accounts speak.
+func (m Mode) spoken() domain.Dialect {
+	if m.Accounts == domain.DialectNone {
+		return m.Dialect
 	}
-	return "openai"
+	return m.Accounts
 }
+
+// translated: the accounts speak another dialect than the caller.
+func (m Mode) translated() bool { return m.spoken() != m.Dialect }
+
+// caller is what callers speak, provider what the accounts do.
+func (m Mode) caller() *protocol   { return protocols[m.Dialect] }
+func (m Mode) provider() *protocol { return protocols[m.spoken()] }
+
+// accounts is what an account speaks, which may be another dialect than the mode's, and of
+// what platform it is.
+func (m Mode) accounts(another domain.Dialect) (p *protocol, platform string) {
+	d := m.spoken()
+	if another != domain.DialectNone {
+		d = another
+	}
+	p = protocols[d]
+	if d != m.Dialect && p.alone != "" {
+		return p, p.alone
+	}
+	return p, p.platform
+}
+
+// compatible: the accounts are of no official provider.
+func (m Mode) compatible() bool { return m.translated() && m.provider().alone != "" }
 
 // only is a scenario's Modes for some of them, with the reason why the others have none.
 func only(reason string, fits func(Mode) bool) func(Mode) string {

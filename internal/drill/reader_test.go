@@ -59,7 +59,7 @@ func TestStrictReaders(t *testing.T) {
 		{"completions: an error, then more", chunkHi + chunkErr + chunkHi, Garbled},
 		{"completions: more after the end", chunkHi + chunkStop + chunkDone + chunkHi, Garbled},
 	} {
-		m := Mode{domain.DialectAnthropic, true}
+		m := Mode{Dialect: domain.DialectAnthropic, Stream: true}
 		if strings.HasPrefix(c.name, "completions") {
 			m.Dialect = domain.DialectOpenAIChat
 		}

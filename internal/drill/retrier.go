@@ -43,12 +43,12 @@ func retriers() []*Scenario {
 	}
 	claude := Scenario{
 		Does: "and F too, always 503; the caller is Claude Code, which asks eleven times", Must: "at most 8 upstream requests in the turn",
-		Modes: only("Claude Code streams Messages", func(m Mode) bool { return m.anthropic() && m.Stream }),
+		Modes: only("Claude Code streams Messages", func(m Mode) bool { return m.Dialect == domain.DialectAnthropic && m.Stream }),
 		Ask:   Ask{Same: true, Session: claudeSession}, Play: claudeCode, Judge: judge, Lasts: 6 * time.Minute,
 	}
 	codex := Scenario{
 		Does: "and F too, always 503; the caller is Codex, which asks thirty times", Must: "at most 8 upstream requests in the turn",
-		Modes: only("Codex streams, here Chat Completions", func(m Mode) bool { return !m.anthropic() && m.Stream }),
+		Modes: only("Codex streams, here Chat Completions", func(m Mode) bool { return m.Dialect == domain.DialectOpenAIChat && m.Stream }),
 		Ask:   Ask{Same: true}, Play: codexTurn, Judge: judge, Lasts: 6 * time.Minute,
 	}
 	var out []*Scenario

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"turnout/internal/config"
+	"turnout/internal/domain"
 	"turnout/internal/sim"
 )
 
@@ -67,6 +68,7 @@ type Account struct {
 	MaxInFlight  int    // requests at a time; 0: any number
 	Behaviour    sim.Behaviour
 	Address      Address
+	Dialect      domain.Dialect // that it speaks; none: as the mode says
 }
 
 // Address is where an account's provider is found.

@@ -2,6 +2,7 @@ package drill
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -11,20 +12,16 @@ import (
 
 // malformed are the rows of an event that is not JSON.
 func malformed() []*Scenario {
+	const tenth = 10
 	inside := &Scenario{
 		Number: 10, Name: "malformed", Does: "the tenth event is not JSON (JSON: half a body), then healthy", Must: "as 8, but that a lost piece of a Chat Completion's text may be skipped; the next request is served",
 		Accounts: func(m Mode) []Account {
-			// Before the first content there are three events, or one.
-			after := "malformed6x1"
-			if !m.anthropic() {
-				after = "malformed8x1"
-			}
-			return pf(after)(m)
+			return pf(fmt.Sprintf("malformed%dx1", tenth-1-m.provider().before))(m)
 		},
 		Play: twoRequests,
 		Judge: func(r *Run, j *Judgement) {
 			a := r.Answers[0]
-			if a.Kind != Whole || !r.Mode.Stream || r.Mode.anthropic() || !withoutOnePiece(a.Text) {
+			if a.Kind != Whole || !r.Mode.Stream || r.Mode.provider().blocks || !withoutOnePiece(a.Text) {
 				broken(r, j, a)
 			}
 			j.healthy(r)
@@ -32,7 +29,7 @@ func malformed() []*Scenario {
 	}
 	between := &Scenario{
 		Number: 10, Name: "malformed-between", Does: "an event that is not JSON, between blocks", Must: "it is skipped: the whole answer",
-		Modes: only("there are no blocks", func(m Mode) bool { return m.Stream && m.anthropic() }), Accounts: pf("garbage"),
+		Modes: only("there are no blocks", func(m Mode) bool { return m.Stream && m.provider().blocks }), Accounts: pf("garbage"),
 		Judge: func(r *Run, j *Judgement) {
 			if j.whole(r.only(), tokens, Fail) {
 				j.attempts(r, primary, 1, 1)
@@ -81,10 +78,7 @@ func contextLength() *Scenario {
 			a := r.only()
 			j.attempts(r, primary, 1, 1)
 			if a.Kind == Refusal && !strings.HasSuffix(r.Scenario.Name, "+models") {
-				said := "prompt is too long"
-				if !r.Mode.anthropic() {
-					said = "maximum context length"
-				}
+				said := r.Mode.provider().tooLong
 				j.want(a.Status == 400, Fail, "the caller got status %d, not 400", a.Status)
 				j.want(strings.Contains(a.Error, said), Partial, "the provider's words are missing: %s", a.Error)
 				return
@@ -100,10 +94,7 @@ func refused() *Scenario {
 		Accounts: pf("refused"),
 		Judge: func(r *Run, j *Judgement) {
 			a := r.only()
-			said := "content filtering policy"
-			if !r.Mode.anthropic() {
-				said = "usage policy"
-			}
+			said := r.Mode.provider().refused
 			j.want(a.Kind == Refusal && a.Status == 400, Fail, "not the provider's refusal: %s", a)
 			j.want(strings.Contains(a.Error, said), Fail, "the provider's reason is missing: %s", a.Error)
 			j.attempts(r, primary, 1, 1)

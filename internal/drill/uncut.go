@@ -53,7 +53,7 @@ func uncut() []*Scenario {
 			Modes: only("a body has no gaps", streaming), Ask: Ask{Effort: "medium", Patience: 20 * time.Minute}, Lasts: 12 * time.Minute,
 			Accounts: func(m Mode) []Account {
 				long := betweenThink
-				if m.anthropic() {
+				if m.provider().thinks {
 					long *= thoughtPieces
 				}
 				return alone(fmt.Sprintf("think%d", millis(long)))(m)
@@ -77,13 +77,13 @@ func uncut() []*Scenario {
 		},
 		{
 			Name: "large-arguments", Does: "a minute of composing, then 300 KB of tool arguments in one piece", Lasts: composing,
-			Ask: Ask{Tool: true}, Accounts: alone(fmt.Sprintf("compose%d-frag%d-args%d", millis(composing), arguments, arguments)),
+			Ask: Ask{Tools: []string{look}}, Accounts: alone(fmt.Sprintf("compose%d-frag%d-args%d", millis(composing), arguments, arguments)),
 			Judge: func(r *Run, j *Judgement) {
 				a := r.only()
 				if !j.want(a.Kind == Whole, Fail, "no answer: %s", a) {
 					return
 				}
-				j.want(len(a.Tools) == 1 && a.Tools[0].Name == tool && len(a.Tools[0].Arguments) == arguments, Fail, "not the tool call with its arguments: %d calls", len(a.Tools))
+				j.want(len(a.Tools) == 1 && a.Tools[0].Name == look && len(a.Tools[0].Arguments) == arguments, Fail, "not the tool call with its arguments: %d calls", len(a.Tools))
 				j.attempts(r, primary, 1, 1)
 			},
 		},

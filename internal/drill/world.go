@@ -52,6 +52,7 @@ type Attempt struct {
 	Took    time.Duration // until its end; 0 while it is under way
 	Model   string
 	Path    string
+	Body    []byte // what was asked
 	Status  int
 	Fault   string
 	Outcome string // as package sim names it
@@ -195,11 +196,9 @@ func (w *world) configuration(r *Run, dir, untrusted string) *config.Config {
 			base = untrusted
 		case Provider:
 		}
-		if !r.Mode.anthropic() {
-			base += "/v1"
-		}
+		speaks, platform := r.Mode.accounts(a.Dialect)
 		acc := domain.Account{
-			Name: a.Name, Origin: domain.OriginFile, Platform: r.Mode.platform(), BaseURL: base, APIKey: domain.NewSecret(a.key()),
+			Name: a.Name, Origin: domain.OriginFile, Platform: platform, BaseURL: base + speaks.base, APIKey: domain.NewSecret(a.key()),
 			Organization: a.organization(), Pools: []string{pool.Name}, Priority: priority, Weight: 1, MaxInFlight: a.MaxInFlight, Enabled: true,
 		}
 		asked := a.Model
@@ -241,7 +240,7 @@ func (r *Run) see() {
 	slices.SortFunc(r.Answers, func(a, b *Answer) int { return a.Request - b.Request })
 	for _, s := range r.provider.Requests() {
 		at := Attempt{
-			Account: names[s.Key], At: s.Start.Sub(r.began), Model: s.Model, Path: s.Path, Status: s.Status,
+			Account: names[s.Key], At: s.Start.Sub(r.began), Model: s.Model, Path: s.Path, Body: s.Body, Status: s.Status,
 			Fault: s.Fault.Kind.String(), Outcome: s.Outcome.String(),
 		}
 		if !s.End.IsZero() {
@@ -255,15 +254,16 @@ func (r *Run) see() {
 
 // requestOf finds the request that an attempt belongs to by the mark in its body.
 func (r *Run) requestOf(body string) int {
-	_, after, found := strings.Cut(body, "(request ")
-	if !found {
+	const before = "(request "
+	at := strings.LastIndex(body, before)
+	if at < 0 {
 		if len(r.Answers) == 1 {
 			return 1
 		}
 		return 0
 	}
 	n := 0
-	for _, c := range after {
+	for _, c := range body[at+len(before):] {
 		if c < '0' || c > '9' {
 			break
 		}

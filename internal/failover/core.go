@@ -80,6 +80,49 @@ func AfterNoCandidate(p Policy, s State, soonest time.Duration, known bool, ahea
 	return s, d
 }
 
+// AfterWait decides, once the wait of d is over, whether the request waits on (Wait is not 0) because the
+// account that it waits for still rests: attempts that were under way when the rest began may have made it
+// longer. The outcome describes the rest as for StayOrMove; for a round it is that of the first account to
+// return, and nobody else can be asked. To wait on is no further use of a rule, but what is left of the rest must be
+// short enough for the rule, and for the budgets. Ahead is what it was for d, so that those who wait
+// together stay as far apart as they were. After the last wait d is completed.
+func AfterWait(p Policy, s State, o Outcome, d Decision) (State, Decision) {
+	c := call{p: &p, s: &s, o: &o}
+	on := Decision{Action: d.Action, Account: d.Account, N: d.N, Max: d.Max}
+	on.Wait, on.Reason, on.Detail = c.waitOn(d)
+	return s, on
+}
+
+func (c *call) waitOn(d Decision) (wait time.Duration, why Reason, detail string) {
+	r := &c.p.Grace
+	switch {
+	case d.Action == Round:
+		r = &c.p.Round
+	case d.Action != RetrySame || d.Reason == ReasonSameAccount || d.Reason == ReasonSingleAccount:
+		return 0, d.Reason, "" // it waited for no rest
+	case d.Reason == ReasonStatedReset:
+		r = &c.p.Same
+	}
+	left := c.o.Reset
+	switch {
+	case c.o.Stated && left <= 0:
+		return 0, ReasonRestOver, ""
+	case !c.o.Stated || r.IgnoreStated || d.Action != Round && !r.covers(c.o):
+		return 0, ReasonCauseLasts, ""
+	case !within(left, r.LongestStated) || !c.affords(left) || !c.holds(left):
+		return 0, ReasonWaitTooLong, ""
+	}
+	if r == &c.p.Grace && c.p.Stake.On {
+		var stay bool
+		if why, detail, stay = c.weigh(left); !stay {
+			return 0, why, detail
+		}
+	}
+	wait = plus(left, c.pace(left))
+	c.s.Waited = plus(c.s.Waited, wait)
+	return wait, ReasonStillResting, detail
+}
+
 // AfterExhausted decides whether a request that would be given up goes on with
 // another model: model is the one to go on with, left how many more are configured
 // after it. What failed for one model says nothing of another, so the failed accounts are

@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -32,6 +33,59 @@ func TestPace(t *testing.T) {
 	}
 	if _, d := AfterFailure(Classic(), NewState(Session{}, 1), failing(Transient, ahead(100), func(o *Outcome) { o.RetrySame = true })); d.Wait != 500*ms {
 		t.Errorf("classic waits %s", d.Wait)
+	}
+}
+
+// A wait goes on while the account that it is for still rests, as long as the rule and the budgets allow it for what is
+// left, and is no further use of the rule.
+func TestAfterWait(t *testing.T) {
+	p, bound := Balanced(), NewState(boundTo1, 1)
+	p.Waiting = time.Minute
+	edit := func(f func(*Policy)) Policy { p := p; f(&p); return p }
+	round := Decision{Action: Round, Wait: 6 * s1, Reason: ReasonRound, N: 1, Max: 1, After: []Effect{{Kind: EffectForget}}}
+	stay := Decision{Action: RetrySame, Account: 1, Wait: 6 * s1, Reason: ReasonStayCheaper, N: 1, Max: 1}
+	reset := Decision{Action: RetrySame, Account: 1, Wait: 2 * s1, Reason: ReasonStatedReset, N: 1, Max: 1}
+	backoff := Decision{Action: RetrySame, Account: 1, Wait: 500 * ms, Reason: ReasonSameAccount, N: 1, Max: 1}
+	cold := func(o *Outcome) { o.Stake.Tokens = 2000 }
+	for _, tt := range []struct {
+		name  string
+		p     Policy
+		until time.Duration
+		d     Decision
+		o     Outcome
+		wait  time.Duration
+		why   Reason
+	}{
+		{"a round", p, 0, round, failing(RateLimited, stating(5*ms)), 5 * ms, ReasonStillResting},
+		{"as far apart as before", p, 0, round, failing(RateLimited, stating(5*ms), ahead(100)), 805 * ms, ReasonStillResting},
+		{"whatever the cause of the rest", p, 0, round, failing(Permission, stating(5*ms)), 5 * ms, ReasonStillResting},
+		{"a rest that is over", p, 0, round, failing(RateLimited, stating(0)), 0, ReasonRestOver},
+		{"a rest without an end", p, 0, round, failing(RateLimited), 0, ReasonCauseLasts},
+		{"longer than the longest", p, 0, round, failing(RateLimited, stating(20*s1+1)), 0, ReasonWaitTooLong},
+		{"beyond the budget of waiting", edit(func(p *Policy) { p.Waiting = s1 - 1 }), 0, round, failing(RateLimited, stating(s1)), 0, ReasonWaitTooLong},
+		{"beyond the time", p, 0, round, failing(RateLimited, stating(s1), spent(p.Total)), 0, ReasonWaitTooLong},
+		{"beyond what the caller bears", p, 45 * s1, round, failing(RateLimited, stating(s1), spent(44*s1+1)), 0, ReasonWaitTooLong},
+		{"a session", p, 0, stay, failing(RateLimited, warm, stating(s1)), s1, ReasonStillResting},
+		{"a session that had better move", p, 0, stay, failing(RateLimited, warm, cold, stating(s1)), 0, ReasonMoveCheaper},
+		{"a session, for a cause that lasts", p, 0, stay, failing(Credential, warm, stating(s1)), 0, ReasonCauseLasts},
+		{"a reset that was near", p, 0, reset, failing(Transient, stating(3*s1)), 3 * s1, ReasonStillResting},
+		{"and is no more", p, 0, reset, failing(Transient, stating(3*s1+1)), 0, ReasonWaitTooLong},
+		{"a backoff is for no rest", p, 0, backoff, failing(Transient, stating(s1)), 0, ReasonSameAccount},
+		{"a switch neither", p, 0, Decision{Action: Switch, Wait: s1, Reason: ReasonSwitch}, failing(Transient, stating(s1)), 0, ReasonSwitch},
+		{"classic: a round", Classic(), 0, round, failing(Transient, stating(ms)), 0, ReasonCauseLasts},
+		{"classic: grace", Classic(), 0, Decision{Action: RetrySame, Account: 1, Wait: s1, Reason: ReasonGrace}, failing(Transient, stating(ms)), 0, ReasonCauseLasts},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := bound
+			before.HoldUntil = tt.until
+			s, on := AfterWait(tt.p, before, tt.o, tt.d)
+			if on.Wait != tt.wait || on.Reason != tt.why || on.Action != tt.d.Action || on.Account != tt.d.Account || on.N != tt.d.N || len(on.After) != 0 {
+				t.Errorf("got %+v", on)
+			}
+			if before.Waited += on.Wait; !reflect.DeepEqual(s, before) {
+				t.Errorf("it counts for more than the wait: %+v", s)
+			}
+		})
 	}
 }
 

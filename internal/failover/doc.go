@@ -16,5 +16,6 @@
 //	attempt → AtSoftLimit while it is slow  // maybe another one beside it
 //	attempt failed → AfterFailure           // carry out Before, wait, then Completed
 //	nobody to choose → AfterNoCandidate     // the same
+//	waited → AfterWait                      // does the account still rest? wait on
 //	gave up → answer State.Best
 package failover

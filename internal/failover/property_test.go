@@ -317,6 +317,21 @@ func (l *life) attempts() {
 		if d.Wait > 0 && rapid.IntRange(0, 9).Draw(l.t, "the client leaves") == 0 {
 			return // the wait was not completed
 		}
+		for d.Wait > 0 && rapid.IntRange(0, 2).Draw(l.t, "it rests longer") == 0 {
+			o := anyOutcome(l.t, max(d.Account, 1))
+			counted := clone(l.s)
+			on := l.decide("AfterWait", func(p Policy, s State) (State, Decision) { return AfterWait(p, s, o, d) })
+			if on.Action != d.Action || on.Account != d.Account || len(on.Before)+len(on.After) > 0 || on.Wait > 0 && (on.Wait < o.Reset || !o.Stated) {
+				l.t.Fatalf("waits on: %+v after %+v", on, d)
+			}
+			counted.Waited += on.Wait
+			if !reflect.DeepEqual(l.s, counted) {
+				l.t.Fatalf("waiting on counts for more than the wait: %+v", l.s)
+			}
+			if on.Wait == 0 {
+				break
+			}
+		}
 		before := clone(l.s)
 		done := d.Completed(l.s)
 		if !reflect.DeepEqual(l.s, before) {

@@ -13,6 +13,7 @@ const (
 	ReasonStayCheaper   Reason = "stay_cheaper"   // waiting at the bound account costs less than moving
 	ReasonNowhereElse   Reason = "nowhere_else"   // the bound account is waited for because no other can serve
 	ReasonRestOver      Reason = "rest_over"      // the bound account no longer rests
+	ReasonStillResting  Reason = "still_resting"  // the account that was waited for rests a little longer: so does the wait
 	ReasonSwitch        Reason = "switch"         // another account
 	ReasonRound         Reason = "round"          // nobody is left: wait, forget, begin again
 	ReasonStillRunning  Reason = "still_running"  // another attempt of this request is under way

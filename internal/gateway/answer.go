@@ -26,6 +26,9 @@ type answer struct {
 	rc   *http.ResponseController
 	wait time.Duration // how long the caller may take to read what was written before it counts as gone
 
+	ownSeat bool        // the account is the caller's own, and so are its limits
+	array   *arrayFrame // the stream goes out as a JSON array; nil: as events
+
 	mu        sync.Mutex
 	opened    bool
 	committed *attempt
@@ -69,6 +72,14 @@ func (a *answer) startKeepAlives(k keepAlive) {
 	a.timer = time.AfterFunc(k.every, a.tick)
 }
 
+// streamType is the media type of a stream.
+func (a *answer) streamType() string {
+	if a.array != nil {
+		return "application/json; charset=utf-8"
+	}
+	return eventStream + "; charset=utf-8"
+}
+
 // inside tells what is a sign of life inside the block that is open now; nil: none is.
 func (a *answer) inside(event []byte) {
 	a.mu.Lock()
@@ -87,7 +98,7 @@ func (a *answer) tick() {
 		wait = a.alive.every
 		if !a.midEvent {
 			if !a.opened {
-				a.open(nil, http.StatusOK, "text/event-stream; charset=utf-8")
+				a.open(nil, http.StatusOK, a.streamType())
 			}
 			event := a.alive.between
 			if a.alive.inside && a.within != nil {
@@ -106,6 +117,9 @@ func (a *answer) tick() {
 func (a *answer) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !a.ended && a.array != nil && a.committed != nil && a.failed == nil {
+		a.send(a.array.end())
+	}
 	a.ended = true
 	if a.timer != nil {
 		a.timer.Stop()
@@ -126,11 +140,17 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 	}
 	a.committed = at
 	if !a.opened {
+		if len(at.warnings) > 0 {
+			a.w.Header()[warningHeader] = at.warnings
+		}
 		if at.target.fallback {
 			a.w.Header()[modelHeader] = []string{at.cand.Sent}
 		}
 		if length >= 0 {
 			a.w.Header()["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+		}
+		if a.array != nil && isEventStream(contentType) {
+			contentType = a.streamType()
 		}
 		a.open(header, status, contentType)
 	}
@@ -138,7 +158,7 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 }
 
 func isEventStream(contentType string) bool {
-	return strings.HasPrefix(contentType, "text/event-stream")
+	return strings.HasPrefix(contentType, eventStream)
 }
 
 // open sends status and headers; the lock is held.
@@ -147,11 +167,14 @@ func (a *answer) open(upstreamHeader http.Header, status int, contentType string
 	h := a.w.Header()
 	if upstreamHeader != nil {
 		upstream.AnswerHeader(upstreamHeader, h)
+		if a.ownSeat {
+			upstream.OwnLimits(upstreamHeader, h)
+		}
 	}
 	if contentType != "" {
 		h["Content-Type"] = []string{contentType}
 	}
-	if isEventStream(contentType) {
+	if isEventStream(contentType) || a.array != nil {
 		// Proxies in between must neither keep nor gather the events.
 		h["Cache-Control"] = []string{"no-cache"}
 		h["X-Accel-Buffering"] = []string{"no"}
@@ -159,8 +182,16 @@ func (a *answer) open(upstreamHeader http.Header, status int, contentType string
 	a.w.WriteHeader(status)
 }
 
-// put writes; the lock is held.
+// put writes bytes of a stream, or of a JSON answer; the lock is held.
 func (a *answer) put(p []byte) {
+	if a.array != nil && len(p) > 0 {
+		p = a.array.add(p)
+	}
+	a.send(p)
+}
+
+// send writes bytes as they are; the lock is held.
+func (a *answer) send(p []byte) {
 	if a.failed != nil || len(p) == 0 {
 		return
 	}
@@ -239,12 +270,15 @@ func (a *answer) fail(stream bool, status int, body, event []byte, before func(h
 		h["Content-Type"] = []string{"application/json"}
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 		a.w.WriteHeader(status)
-		a.put(body)
+		a.send(body)
 	case stream:
 		if a.midEvent {
 			a.put([]byte("\n\n"))
 		}
 		a.put(event)
+		if a.array != nil {
+			a.send(a.array.end())
+		}
 		a.flush()
 	default:
 		// A JSON answer that broke in the middle has no way to say so but a broken

@@ -20,40 +20,57 @@ import (
 func (at *attempt) send(u *url.URL) (resp *http.Response, res result, ok bool) {
 	x := at.x
 	plain := x.g.plain.has(at.cand.ID)
-	for again := false; ; again = true {
-		payload := x.payload(at.cand.Sent, plain)
-		if payload == nil {
+	for learnt := false; ; {
+		p := x.payload(at, plain)
+		if p == nil {
 			return nil, resultLost, false
 		}
+		header := x.header
+		if at.codec != nil {
+			header = x.foreignHeader(&at.offer)
+		}
+		at.warnings = p.warnings
 		resp, err := x.g.deps.Upstream.Send(at.ctx, &upstream.Call{
-			Account: at.cand.Account, Platform: at.plat, URL: u, Method: http.MethodPost, Header: x.header,
-			Length: payload.length, Body: payload.open,
+			Account: at.cand.Account, Platform: at.plat, URL: u, Method: http.MethodPost, Header: header,
+			Length: p.body.length, Body: p.body.open,
 		})
 		if err != nil {
 			return nil, at.failFault(err), false
 		}
 		at.firstByte = time.Since(at.began)
 		at.status = resp.StatusCode
-		at.requestID = resp.Header.Get(x.d.RequestIDHeader())
-		if again && !saysInvalid(resp) { // so it was that, and not something else that the words only mention
+		at.requestID = resp.Header.Get(at.d.RequestIDHeader())
+		if learnt && !saysInvalid(resp) { // so it was that, and not something else that the words only mention
 			x.g.plain.add(at.cand.ID)
 			x.g.deps.Log.LogAttrs(x.ctx, slog.LevelWarn, "the upstream does not know stream_options; the usage of its streams will not be known", slog.String("account", at.cand.Account.Name))
 		}
-		if plain || !x.req.AskUsage.Present() || !refusesUsage(resp) {
+		switch {
+		case !plain && at.asksUsage() && refuses(resp, "stream_options"):
+			plain, learnt = true, true
+		case !at.open && at.codec == nil && x.sealed() && refuses(resp, "invalid_encrypted_content"):
+			at.open = true // nobody knew that the session has moved
+		default:
 			return resp, 0, true
 		}
 		_ = resp.Body.Close()
-		plain = true
 	}
+}
+
+// asksUsage reports whether Turnout has added a request for usage to the body.
+func (at *attempt) asksUsage() bool {
+	if at.codec != nil {
+		return at.x.req.Stream && at.d.ID() == domain.DialectOpenAIChat
+	}
+	return at.x.req.AskUsage.Present()
 }
 
 func saysInvalid(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity
 }
 
-// refusesUsage reports whether an answer refuses the member stream_options. What it reads of the
-// body is put back.
-func refusesUsage(resp *http.Response) bool {
+// refuses reports whether an answer refuses a request because of what it names. What it reads of
+// the body is put back.
+func refuses(resp *http.Response, what string) bool {
 	if !saysInvalid(resp) {
 		return false
 	}
@@ -63,7 +80,7 @@ func refusesUsage(resp *http.Response) bool {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), errReader{err}, rest), rest}
-	return bytes.Contains(body, []byte("stream_options"))
+	return bytes.Contains(body, []byte(what))
 }
 
 // errReader gives an error, or the end.

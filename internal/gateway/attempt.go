@@ -6,8 +6,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/neutral"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/platform"
@@ -37,8 +41,14 @@ type attempt struct {
 	retry  bool // asks the same provider again because of a fault of its own
 	beside bool
 	target *target // the model that it is made for
-	probe  bool    // finds out whether the account is back from a rest
-	alone  bool    // a lack of capacity that only this account has reported so far
+	offer  platform.Offer
+	d      dialect.Dialect // the account's
+	codec  neutral.Codec   // of it, where it is not the caller's; nil: nothing is translated
+	open   bool            // asked without reasoning that only another organisation can read
+	// warnings say what of the request could not be translated.
+	warnings []string
+	probe    bool // finds out whether the account is back from a rest
+	alone    bool // a lack of capacity that only this account has reported so far
 
 	onStart func() // once the watch runs
 	ctx     context.Context
@@ -56,11 +66,13 @@ type attempt struct {
 	took         time.Duration
 	status       int
 	requestID    string // the upstream's own
+	answerID     string // of the answer, where its dialect keeps answers
 	usage        domain.Usage
 	events       int
 	result       result
 	verdict      platform.Verdict // of a failure
 	fault        string           // a connection's failure, for logs
+	header       http.Header      // of a failure at the caller's own seat
 	body         []byte           // of a failure: a JSON object that may be passed on as it came
 	decision     failover.Decision
 }
@@ -107,14 +119,9 @@ func (at *attempt) learntTime() time.Duration {
 
 func (at *attempt) exchange() result {
 	x := at.x
-	u, err := x.snap.url(at.cand.Account, at.plat, x.d.ID(), x.path)
+	u, err := at.url()
 	if err != nil {
 		return at.failClass(failover.NetworkUnsent, "url", err.Error())
-	}
-	if x.query != "" {
-		withQuery := *u
-		withQuery.RawQuery = x.query
-		u = &withQuery
 	}
 	resp, res, ok := at.send(u)
 	if !ok {
@@ -127,7 +134,38 @@ func (at *attempt) exchange() result {
 	if x.req.Stream && isEventStream(resp.Header.Get("Content-Type")) {
 		return at.relay(resp)
 	}
+	if x.path != "" && !isJSON(resp.Header.Get("Content-Type")) {
+		return at.copied(resp)
+	}
 	return at.whole(resp)
+}
+
+// url is where the attempt's request goes.
+//
+//go:noinline
+func (at *attempt) url() (*url.URL, error) {
+	x := at.x
+	route := dialect.Route{Model: at.cand.Sent, Version: x.at.Version, Stream: x.req.Stream}
+	if at.codec != nil {
+		route.Version = ""
+	}
+	u, err := x.snap.url(at.cand.Account, at.plat, &at.offer, x.path, route)
+	if err != nil {
+		return nil, err
+	}
+	q := ""
+	if at.codec == nil {
+		q = x.query
+	}
+	if at.offer.StreamQuery != "" && x.req.Stream && x.path == "" && !strings.Contains(q, at.offer.StreamQuery) {
+		q = strings.TrimPrefix(q+"&"+at.offer.StreamQuery, "&")
+	}
+	if q == "" {
+		return u, nil
+	}
+	withQuery := *u
+	withQuery.RawQuery = q
+	return &withQuery, nil
 }
 
 // committed reports whether this attempt owns the answer.
@@ -136,7 +174,14 @@ func (at *attempt) committed() bool { return at.x.ans.owner() == at }
 // commit makes this attempt the answer. Where that cannot be, ok is false and res is
 // how the attempt ends: another one is the answer, or this one is of the wrong kind.
 func (at *attempt) commit(resp *http.Response, length int64) (res result, ok bool) {
-	owns, opened := at.x.ans.commit(at, resp.Header, resp.StatusCode, resp.Header.Get("Content-Type"), length)
+	contentType := resp.Header.Get("Content-Type")
+	if at.codec != nil {
+		contentType = "application/json"
+		if at.x.req.Stream {
+			contentType = eventStream
+		}
+	}
+	owns, opened := at.x.ans.commit(at, resp.Header, resp.StatusCode, contentType, length)
 	if opened {
 		return at.failClass(failover.StreamCut, "answer.no-stream", "the caller is reading an event stream, and the answer is none"), false
 	}
@@ -190,6 +235,9 @@ func (at *attempt) failClass(c failover.Class, row, fault string) result {
 func (at *attempt) failBody(header http.Header, body []byte) result {
 	at.verdict = at.plat.Classify(platform.Answer{Status: at.status, Header: header, Body: body, Now: time.Now()})
 	at.keepBody(body)
+	if at.x.ownSeat != nil {
+		at.header = header
+	}
 	if at.committed() {
 		return resultBroken
 	}
@@ -253,6 +301,9 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 		if held && (!room || int64(len(buf)) > x.snap.Settings.MaxAnswer) || !held && len(buf) > 0 {
 			// Too large to hold: from here on it is passed through, and cannot fail over.
+			if at.codec != nil {
+				return at.failClass(failover.CallerFault, "answer.too-large", "the answer is too large to be translated")
+			}
 			if held {
 				if res, ok := at.commit(resp, -1); !ok {
 					return res
@@ -271,8 +322,13 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 		return resultServed
 	}
-	a := x.d.Whole(buf)
-	at.usage = a.Usage
+	a := dialect.Answer{}
+	if x.path == "" {
+		a = at.d.Whole(buf)
+	} else {
+		a = dialect.WholeFurther(at.d, buf)
+	}
+	at.usage, at.answerID = a.Usage, a.ID
 	switch {
 	case len(bytes.TrimSpace(buf)) == 0:
 		return at.failClass(failover.EmptyAnswer, "answer.empty", "a success without a body")
@@ -285,10 +341,20 @@ func (at *attempt) whole(resp *http.Response) result {
 	case !a.Finished:
 		return at.failClass(failover.StreamCut, "answer.no-finish", "a success without a finish reason: nobody knows whether it is whole")
 	}
-	if res, ok := at.commit(resp, int64(len(buf))); !ok {
+	out := buf
+	if at.codec != nil {
+		var err error
+		if out, err = at.wholly(buf); err != nil {
+			if errors.Is(err, errLost) {
+				return resultLost
+			}
+			return at.failClass(failover.StreamCut, "answer.untranslatable", err.Error())
+		}
+	}
+	if res, ok := at.commit(resp, int64(len(out))); !ok {
 		return res
 	}
-	if x.ans.write(writeWhole, buf) != nil {
+	if x.ans.write(writeWhole, out) != nil {
 		return resultLeft
 	}
 	return resultServed

@@ -150,6 +150,22 @@ func (b *body) bytes() []byte {
 	return b.buf
 }
 
+// use keeps the body from being let go until done is called; nil: it has been already.
+func (b *body) use() (bytes []byte, done func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.released {
+		return nil, nil
+	}
+	b.readers++
+	return b.buf, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.readers--
+		b.recycle()
+	}
+}
+
 // release lets the body go. It may be called more than once.
 func (b *body) release() {
 	b.mu.Lock()

@@ -131,7 +131,7 @@ func (r *rig) sendStamped(body string, opts ...requestOption) *stamped {
 	for _, o := range opts {
 		o(req)
 	}
-	r.g.Handler(r.d, "").ServeHTTP(s, req)
+	r.g.Handler(Call{Dialect: r.d}).ServeHTTP(s, req)
 	return s
 }
 

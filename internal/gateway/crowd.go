@@ -27,6 +27,7 @@ type seat struct {
 	c      *crowd
 	k      crowdKey
 	caller domain.KeyID
+	ahead  int // how many were ahead when it was taken
 }
 
 // join takes a place and says how many are ahead: of each other caller at most as many
@@ -47,7 +48,7 @@ func (c *crowd) join(k crowdKey, caller domain.KeyID) (ahead int, s seat) {
 		}
 	}
 	callers[caller]++
-	return ahead, seat{c, k, caller}
+	return ahead, seat{c, k, caller, ahead}
 }
 
 // leave gives the place back. It may be called more than once.

@@ -106,7 +106,7 @@ func kindOfStatus(status int) domain.Kind {
 // keepBody keeps a failure's body where it may be passed on: it is a JSON object, and
 // the failure is the caller's business, or a rule may say that it is.
 func (at *attempt) keepBody(body []byte) {
-	if !answersItself(at.verdict.Class) && len(at.x.pools[0].errors) == 0 {
+	if !answersItself(at.verdict.Class) && len(at.x.pools[0].errors) == 0 && at.x.ownSeat == nil {
 		return
 	}
 	if dialect.Object(body, func([]byte, dialect.Span, dialect.Span) bool { return true }) == nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"turnout/internal/dialect"
+	"turnout/internal/dialect/neutral"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/sched"
@@ -35,6 +36,7 @@ type exchange struct {
 	seed    uint64                    // of whatever is drawn for this request
 	ans     *answer
 
+	ownSeat      *ownSeat      // the caller's own account at a provider; nil: the key's accounts serve
 	ended        bool          // finish has done its work
 	commit       domain.Commit // when a streamed answer is committed
 	session      session
@@ -53,10 +55,14 @@ type exchange struct {
 	awaiting domain.AccountID // whose return a round waits for; 0: nobody's
 	paid     loadKey          // where the next attempt has been counted as a retry already
 	payloads []payload
-	notes    []note   // what was decided outside of attempts
-	spilled  bool     // the key's first pool was only busy, for longer than a moment
-	fell     []string // models gone on with after the asked one
-	stays    bool     // the request was served elsewhere, but the session stays bound where it is
+	only     domain.AccountID // the one account that may serve; 0: any
+	mute     mutes            // dialects that the request cannot be translated into
+	unsaid   *domain.Error    // why, of the first of them
+	asked    *neutral.Request // once something had to be translated; good while the body is in use
+	notes    []note           // what was decided outside of attempts
+	spilled  bool             // the key's first pool was only busy, for longer than a moment
+	fell     []string         // models gone on with after the asked one
+	stays    bool             // the request was served elsewhere, but the session stays bound where it is
 	rebound  bool
 	binding  domain.Binding // the zero binding: unbound
 }
@@ -150,8 +156,19 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 		if picked.err != nil {
 			return nil, ending{err: picked.err}
 		}
+		if picked.cand != nil && !x.translatable(picked.cand) {
+			x.mutely(picked.cand)
+			if len(x.views()) == 0 && !x.fallBack() {
+				if x.tried() > 0 {
+					return nil, x.giveUp()
+				}
+				return nil, ending{err: x.unspeakable()}
+			}
+			*next = tryNext{}
+			continue
+		}
 		if picked.cand == nil {
-			d := x.afterNoCandidate(picked.choice)
+			d := x.afterNoCandidate(picked.at, &picked.choice)
 			if d.Action != failover.Round {
 				x.seat.leave()
 				return nil, x.giveUp()
@@ -258,14 +275,15 @@ func (x *exchange) takeSide(main result) *sideAttempt {
 // left meanwhile.
 func (x *exchange) carryOut(d failover.Decision) bool {
 	defer x.seat.leave()
-	if d.Wait > 0 {
-		x.g.deps.Observer.Event(EventWait, string(d.Reason), 1)
+	for wait := d; wait.Wait > 0; {
+		x.g.deps.Observer.Event(EventWait, string(wait.Reason), 1)
 		began := time.Now()
-		ok := sleep(x.ctx, d.Wait)
+		ok := sleep(x.ctx, wait.Wait)
 		x.waited += time.Since(began)
 		if !ok {
 			return false
 		}
+		wait = x.afterWait(d)
 	}
 	x.mu.Lock()
 	x.state = d.Completed(x.state)
@@ -297,8 +315,14 @@ func (x *exchange) provider(c *sched.Candidate) string {
 func (x *exchange) loadKey(c *sched.Candidate) loadKey { return loadKey{x.pools[0].ID, x.provider(c)} }
 
 func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decision, retry bool) *attempt {
-	plat := x.snap.platforms[c.ID]
-	at := &attempt{x: x, cand: c, plat: plat, choice: *choice, retry: retry, target: t}
+	plat := x.platformOf(c)
+	at := &attempt{x: x, cand: c, plat: plat, choice: *choice, retry: retry, target: t, d: x.d}
+	at.offer, _ = offer(plat, x.d.ID(), x.path, x.mute)
+	if c.Foreign {
+		at.d = at.offer.Dialect
+		at.codec = at.d.(neutral.Codec)
+	}
+	at.open = x.movedFrom(c)
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))
@@ -357,34 +381,75 @@ func (x *exchange) warmAt(id domain.AccountID) int64 {
 	return 0
 }
 
-// payload is the body as it goes upstream under a model's name there; nil: another
-// attempt has become the answer, and the body was let go.
-func (x *exchange) payload(sent string, plain bool) *edited {
+// payload is the body as it goes upstream in an attempt; nil: another attempt has become the
+// answer, and the body was let go.
+func (x *exchange) payload(at *attempt, plain bool) *payload {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i := range x.payloads {
-		if x.payloads[i].sent == sent && x.payloads[i].plain == plain {
-			return x.payloads[i].body
-		}
+	k := payloadKey{at.cand.Sent, plain, at.open, at.d.ID()}
+	if p := x.prepared(k); p != nil {
+		return p
+	}
+	if at.codec != nil {
+		p, _ := x.translate(k, at.codec) // that it can be was seen before the attempt
+		return p
 	}
 	var rename dialect.Edit
-	if sent != x.req.Model {
-		rename = dialect.Edit{At: x.req.ModelAt, With: dialect.AppendString(nil, sent)}
+	if k.sent != x.req.Model && x.req.ModelAt.Present() {
+		rename = dialect.Edit{At: x.req.ModelAt, With: dialect.AppendString(nil, k.sent)}
+		if x.req.Form {
+			rename.With = []byte(k.sent)
+		}
 	}
 	ask := x.req.AskUsage
 	if plain {
 		ask = dialect.Edit{}
 	}
-	p := x.body.edit(rename, ask)
-	if p != nil {
-		x.payloads = append(x.payloads, payload{sent, plain, p})
+	if k.open {
+		return x.unseal(k, rename, ask)
 	}
-	return p
+	p := x.body.edit(rename, ask)
+	if p == nil {
+		return nil
+	}
+	x.payloads = append(x.payloads, payload{payloadKey: k, body: p})
+	return &x.payloads[len(x.payloads)-1]
 }
 
-// payload is the request's body under one name of the model.
+// prepared is a payload that was made before; the lock is held.
+func (x *exchange) prepared(k payloadKey) *payload {
+	for i := range x.payloads {
+		if x.payloads[i].payloadKey == k {
+			return &x.payloads[i]
+		}
+	}
+	return nil
+}
+
+// release lets the body go, and what was made of it.
+func (x *exchange) release() {
+	x.body.release()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range x.payloads {
+		if own := x.payloads[i].own; own != nil {
+			own.release()
+		}
+	}
+}
+
+// payloadKey names what is sent upstream.
+type payloadKey struct {
+	sent    string // the model's name
+	plain   bool   // without the request for usage that Turnout adds
+	open    bool   // without reasoning that only another organisation can read
+	dialect domain.Dialect
+}
+
+// payload is the request as it goes upstream.
 type payload struct {
-	sent  string
-	plain bool // without the request for usage that Turnout adds
-	body  *edited
+	payloadKey
+	body     *edited
+	own      *body    // what a translation made; nil: the body is the caller's, edited
+	warnings []string // what could not be translated
 }

@@ -133,9 +133,9 @@ func (x *exchange) alternative(leave domain.AccountID) *sched.Candidate {
 	return nil
 }
 
-// afterNoCandidate asks the core what follows when nobody is left.
-func (x *exchange) afterNoCandidate(choice sched.Decision) failover.Decision {
-	now := time.Now()
+// afterNoCandidate asks the core what follows when nobody was left at the time of a choice: who has come
+// back since then was resting.
+func (x *exchange) afterNoCandidate(now time.Time, choice *sched.Decision) failover.Decision {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	state := x.state
@@ -226,21 +226,7 @@ func (x *exchange) stayOrMove() failover.Decision {
 		return failover.Decision{Action: failover.Switch}
 	}
 	now := time.Now()
-	o := x.outcome(&attempt{cand: c})
-	for _, cell := range c.Rests {
-		if until, ok := cell.Until(); !ok || until.After(now) {
-			o.Class, o.Stated = failover.Class(cell.Class()), ok
-			if ok {
-				o.Reset = max(o.Reset, until.Sub(now))
-			} else {
-				break
-			}
-		}
-	}
-	if x.hasFallback(o.Class) {
-		other, _ := x.freeFallback(o.Class)
-		o.Fallback = other != nil
-	}
+	o := x.restOutcome(c, now)
 	o.Ahead, x.seat = x.g.crowd.join(crowdKey{account: c.ID}, x.key.ID)
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -248,6 +234,74 @@ func (x *exchange) stayOrMove() failover.Decision {
 	x.state, d = failover.StayOrMove(*x.pools[0].policyOf(c.Account.Platform), x.state, o)
 	x.notes = append(x.notes, note{at: now.Sub(x.began), decision: d, soonest: o.Reset})
 	return d
+}
+
+// restOutcome describes a candidate's rest as if it were a failure; one that is over has a reset of 0.
+func (x *exchange) restOutcome(c *sched.Candidate, now time.Time) failover.Outcome {
+	o := x.outcome(&attempt{cand: c})
+	o.Stated = !c.Resting(now) // while it is only probed nobody knows
+	for _, cell := range c.Rests {
+		if until, ok := cell.Until(); !ok || until.After(now) {
+			o.Class, o.Stated = failover.Class(cell.Class()), ok
+			if !ok {
+				break
+			}
+			o.Reset = max(o.Reset, until.Sub(now))
+		}
+	}
+	if x.hasFallback(o.Class) {
+		other, _ := x.freeFallback(o.Class)
+		o.Fallback = other != nil
+	}
+	return o
+}
+
+// afterWait asks the core whether a request whose wait is over waits on, because the account that
+// it waits for still rests. Without a wait in it the decision says that it does not.
+func (x *exchange) afterWait(d failover.Decision) (on failover.Decision) {
+	now := time.Now()
+	var c *sched.Candidate
+	switch {
+	case d.Action == failover.RetrySame:
+		c = x.candidate(d.Account)
+	case d.Action == failover.Round && x.awaiting != 0:
+		c = x.stillAwaited(d, now)
+	}
+	if c == nil || !c.Resting(now) {
+		return on
+	}
+	o := x.restOutcome(c, now)
+	o.Ahead = x.seat.ahead
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.state, on = failover.AfterWait(*x.pools[0].policyOf(c.Account.Platform), x.state, o, d); on.Wait > 0 {
+		x.notes = append(x.notes, note{at: now.Sub(x.began), decision: on, soonest: o.Reset})
+	}
+	return on
+}
+
+// stillAwaited is whose return the end of a round has to wait for; nil: somebody is there.
+func (x *exchange) stillAwaited(d failover.Decision, now time.Time) *sched.Candidate {
+	state := d.Completed(x.snapshotState())
+	spent := func(c *sched.Candidate) bool { return state.IsSpent(c.ID) }
+	id, _, known := x.awaited(now, spent)
+	if !known {
+		return nil
+	}
+	var awaited *sched.Candidate
+	for _, v := range x.everywhere() {
+		for i := range v.Candidates {
+			c := &v.Candidates[i]
+			if !spent(c) && !c.Resting(now) {
+				return nil
+			}
+			if c.ID == id {
+				awaited = c
+			}
+		}
+	}
+	x.awaiting = id
+	return awaited
 }
 
 // overtaken draws the consequence for others of attempts that had not even answered with a
@@ -349,7 +403,9 @@ func (x *exchange) effects(effects []failover.Effect, at *attempt) {
 		if !changed {
 			continue
 		}
-		x.g.deps.Rested(restKey(c, e.Scope), cell)
+		if x.ownSeat == nil { // its rests go with it
+			x.g.deps.Rested(restKey(c, e.Scope), cell)
+		}
 		x.g.deps.Observer.Rest(c.Account.Platform, e.Scope.String(), e.Class.String())
 		x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "rest begins",
 			slog.String("request", x.id.String()), slog.String("scope", e.Scope.String()), slog.String("account", c.Account.Name),

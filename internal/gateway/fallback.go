@@ -43,7 +43,7 @@ func fallsBack(c failover.Class) bool {
 // failure, less what the key may not use and what was gone on with already.
 func (x *exchange) fallbackModels(c failover.Class) []string {
 	p := x.pools[0]
-	if len(p.fallbacks) == 0 || !fallsBack(c) {
+	if len(p.fallbacks) == 0 || !fallsBack(c) || x.ownSeat != nil {
 		return nil
 	}
 	var out []string
@@ -84,15 +84,9 @@ func (x *exchange) anyFallback(c failover.Class) *target {
 }
 
 func (x *exchange) fallbackTo(model string) *target {
-	t := &target{model: model, fallback: true}
-	for _, name := range x.key.Pools {
-		if p := x.snap.pools[name]; p != nil && p.Enabled {
-			if v := x.snap.view(p, model, x.d.ID(), x.key); len(v.Candidates) > 0 {
-				t.views = append(t.views, v)
-			}
-		}
-	}
-	return t
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return &target{model: model, fallback: true, views: x.viewsOf(model)}
 }
 
 // hasFallback reports whether anything is configured beside the asked model.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/sched"
+	"turnout/internal/upstream"
 )
 
 // committed is what happens at the commit, once: the body is let go, rivals are
@@ -28,7 +30,7 @@ func (x *exchange) committed(at *attempt) {
 	if body := x.body.bytes(); x.req.Stream && body != nil {
 		x.self = formerKeyOf(x.key.ID, x.session.id, body) // should the stream break
 	}
-	x.body.release()
+	x.release()
 	ended := false
 	for _, cell := range at.cand.Rests {
 		ended = cell.Begin(now, at.choice.Rule == sched.RuleLeastBad) || ended
@@ -44,6 +46,9 @@ func (x *exchange) committed(at *attempt) {
 // succeeded is what a whole answer means for the circuits that it went through.
 func (x *exchange) succeeded(at *attempt) {
 	now := time.Now()
+	if x.req.Stored && at.codec == nil && x.ownSeat == nil {
+		x.own(context.WithoutCancel(x.ctx), at.cand.ID, at.answerID, responseLife)
+	}
 	more := false
 	for _, cell := range at.cand.Rests {
 		more = cell.Succeed(now) || more
@@ -143,8 +148,11 @@ func (x *exchange) giveUp() ending {
 		x.mu.Lock()
 		class = x.cause(time.Now())
 		x.mu.Unlock()
-	case at != nil && at.body != nil && answersItself(class):
+	case at != nil && at.body != nil && (answersItself(class) || x.ownSeat != nil):
 		end.raw = at
+		if at.codec != nil && at.verdict.Message != "" { // its words in the caller's dialect
+			end.err.Message = string(redact([]byte(at.verdict.Message), at.cand.Account))
+		}
 	}
 	return x.ruled(end, class, at)
 }
@@ -278,7 +286,7 @@ func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool)
 	if e.RetryAfter > 0 {
 		seconds := max(int64((e.RetryAfter+time.Second-1)/time.Second), 1)
 		h["Retry-After"] = []string{strconv.FormatInt(seconds, 10)}
-		if d.ID() == domain.DialectOpenAIChat {
+		if d.ID() == domain.DialectOpenAIChat || d.ID() == domain.DialectOpenAIResp {
 			h["Retry-After-Ms"] = []string{strconv.FormatInt(e.RetryAfter.Milliseconds(), 10)}
 		}
 	}
@@ -322,7 +330,11 @@ func (x *exchange) deliver(end ending) (status int) {
 	}
 	id := x.id.String()
 	status, body := x.d.Error(end.err, id)
-	if end.raw != nil {
+	if end.raw != nil && end.raw.codec != nil {
+		if s := end.raw.status; s >= http.StatusBadRequest && s < http.StatusInternalServerError {
+			status = s
+		}
+	} else if end.raw != nil {
 		body = redact(end.raw.body, end.raw.cand.Account)
 		if end.raw.status >= http.StatusBadRequest { // else it was an error inside a success
 			status = end.raw.status
@@ -332,8 +344,11 @@ func (x *exchange) deliver(end ending) (status int) {
 		status = end.replaced
 	}
 	x.ans.fail(x.req.Stream, status, body, x.d.StreamError(end.err, id), func(h http.Header) {
+		if x.ownSeat != nil && end.raw != nil {
+			upstream.OwnLimits(end.raw.header, h)
+		}
 		retryHeaders(h, x.d, end.err, len(x.attempts) > 0 || x.former.known())
-		if end.raw != nil && end.raw.requestID != "" {
+		if end.raw != nil && end.raw.codec == nil && end.raw.requestID != "" {
 			h[x.d.RequestIDHeader()] = []string{end.raw.requestID}
 		}
 	})

@@ -100,6 +100,7 @@ const (
 type Deps struct {
 	Upstream Upstream
 	Bindings Bindings
+	Objects  Objects
 	Recorder Recorder
 	Ledger   Ledger
 	Observer Observer
@@ -120,6 +121,7 @@ type Gateway struct {
 	crowd    *crowd
 	former   *formerStates
 	plain    plainAccounts
+	ownSeats ownSeats
 	models   *modelLists
 
 	inFlight atomic.Int64

@@ -21,8 +21,14 @@ type aliveRow struct {
 	dialect domain.Dialect
 	inside  bool
 	every   time.Duration // the interval that suits it best; 0: the pool's own
+	between []byte        // outside of any block; nil: the dialect's own
+	sign    [2]string     // what it is called, outside and inside of a block
 	why     string
 }
+
+// responseAlive is the event that OpenAI itself sends in long silences (see package responses). Before
+// the first event it has no number to go on from.
+var responseAlive = []byte("event: keepalive\ndata: {\"type\":\"keepalive\",\"sequence_number\":0}\n\n")
 
 // aliveRows is the table of clients, the first match holds. docs/failover.md repeats it
 // for readers, and a test compares them. test/clients proves it with the real ones.
@@ -35,9 +41,12 @@ type aliveRow struct {
 // nothing but pings: 600 to 680 s with one in 10 s, 765 s with one in 15 s, 1,230 s with one in 30 s. Then
 // it asks again; inside a block of text, without a stream. Without an answer's header it gives up after 360 s.
 var aliveRows = []aliveRow{
-	{"claude-cli/", domain.DialectAnthropic, true, 30 * time.Second, "its watchdog counts 30 pings in a row for life and no more, so rarer ones last longer; and every delta"},
-	{"", domain.DialectAnthropic, false, 0, "the SDKs skip pings wherever they come"},
-	{"", domain.DialectOpenAIChat, false, 0, "the protocol has no ping; every reader skips a comment"},
+	{"claude-cli/", domain.DialectAnthropic, true, 30 * time.Second, nil, [2]string{"ping", "empty delta"}, "its watchdog counts 30 pings in a row for life and no more, so rarer ones last longer; and every delta"},
+	{"", domain.DialectAnthropic, false, 0, nil, [2]string{"ping", "ping"}, "the SDKs skip pings wherever they come"},
+	{"", domain.DialectOpenAIChat, false, 0, nil, [2]string{"comment", "comment"}, "the protocol has no ping; every reader skips a comment"},
+	{"codex", domain.DialectOpenAIResp, true, 0, responseAlive, [2]string{"keepalive event", "keepalive event"}, "its watchdog takes only events for life, and it skips those that it does not know"},
+	{"", domain.DialectOpenAIResp, false, 0, nil, [2]string{"comment", "comment"}, "the protocol has no ping; every reader skips a comment"},
+	{"", domain.DialectGeminiContent, false, 0, nil, [2]string{"blank lines", "blank lines"}, "comments and empty chunks break one SDK or another; all skip blank lines"},
 }
 
 // usualKeepAlive is a pool's interval where it does not say so itself. One that asks for
@@ -54,6 +63,9 @@ func aliveFor(h http.Header, d domain.Dialect, every time.Duration, between []by
 			continue
 		}
 		k.inside = row.inside
+		if row.between != nil {
+			k.between = row.between
+		}
 		if row.every > 0 && every >= usualKeepAlive {
 			k.every = row.every
 		}

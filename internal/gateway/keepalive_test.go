@@ -54,7 +54,7 @@ func TestAliveFor(t *testing.T) {
 
 // TestAliveRows: every row can be reached, and every dialect has a row for everybody.
 func TestAliveRows(t *testing.T) {
-	for _, d := range []domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat} {
+	for _, d := range []domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat, domain.DialectOpenAIResp, domain.DialectGeminiContent} {
 		rows := slices.DeleteFunc(slices.Clone(aliveRows), func(r aliveRow) bool { return r.dialect != d })
 		if len(rows) == 0 || rows[len(rows)-1].agent != "" {
 			t.Errorf("%s has no last row for every other client", d)
@@ -178,20 +178,14 @@ func TestAliveRowsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, row := range aliveRows {
-		agent, outside, inside, every := "any", "ping", "ping", "keep_alive"
+		agent, every := "any", "keep_alive"
 		if row.agent != "" {
 			agent = "`" + row.agent + "`"
-		}
-		if row.dialect == domain.DialectOpenAIChat {
-			outside, inside = "comment", "comment"
-		}
-		if row.inside {
-			inside = "empty delta"
 		}
 		if row.every > 0 {
 			every = row.every.String()
 		}
-		line := "| " + strings.Join([]string{agent, row.dialect.String(), outside, inside, every, row.why}, " | ") + " |"
+		line := "| " + strings.Join([]string{agent, row.dialect.String(), row.sign[0], row.sign[1], every, row.why}, " | ") + " |"
 		if !strings.Contains(string(page), "\n"+line+"\n") {
 			t.Errorf("docs/failover.md lacks the row\n%s", line)
 		}

@@ -301,7 +301,7 @@ func TestACrashGivesBackWhatItHeld(t *testing.T) {
 			}()
 			req := httptest.NewRequest(http.MethodPost, "/v1/messages", strings.NewReader(askStream))
 			req.Header.Set("X-Api-Key", testKey)
-			r.g.Handler(r.d, "").ServeHTTP(w, req)
+			r.g.Handler(Call{Dialect: r.d}).ServeHTTP(w, req)
 		}()
 	}
 	// The rig checks slots, bodies, requests in flight and the ledger at the end.

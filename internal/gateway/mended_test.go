@@ -105,7 +105,7 @@ func TestModelsSurviveACaller(t *testing.T) {
 			req := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/models", nil)
 			req.Header.Set("X-Api-Key", testKey)
 			w := httptest.NewRecorder()
-			r.g.Models(r.d).ServeHTTP(w, req)
+			r.g.Models(r.d, "").ServeHTTP(w, req)
 			return w.Body.String()
 		}
 		mustLack(t, "the list while the account is down", get(t.Context()), "gpt-x")
@@ -204,7 +204,7 @@ func TestFlushBeforeHidden(t *testing.T) {
 		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(chatAsk))
 		req.Header.Set("X-Api-Key", testKey)
 		w := &flushes{ResponseRecorder: httptest.NewRecorder()}
-		r.g.Handler(r.d, "").ServeHTTP(w, req)
+		r.g.Handler(Call{Dialect: r.d}).ServeHTTP(w, req)
 		if !slices.ContainsFunc(w.texts, func(text string) bool {
 			return strings.Contains(text, "final words") && !strings.Contains(text, "[DONE]")
 		}) {

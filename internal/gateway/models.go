@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -53,8 +54,9 @@ const (
 )
 
 // Models lists what the caller's key may use, in the shape that its SDK reads: the
-// union of what the key's accounts serve. d is the caller's dialect.
-func (g *Gateway) Models(d dialect.Dialect) http.Handler {
+// union of what the key's accounts serve. d is the caller's dialect; name is the one model that is
+// asked about, empty: all.
+func (g *Gateway) Models(d dialect.Dialect, name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := domain.NewRequestID(time.Now())
 		w.Header()[requestIDHeader] = []string{id.String()}
@@ -63,10 +65,36 @@ func (g *Gateway) Models(d dialect.Dialect) http.Handler {
 			Refuse(w, d, err, id)
 			return
 		}
-		body := d.Models(g.modelsOf(r.Context(), x.snap, x.key))
+		models := g.modelsOf(r.Context(), x.snap, x.key)
+		body := []byte(nil)
+		if name == "" {
+			body = d.Models(models)
+		} else {
+			i := slices.IndexFunc(models, func(m dialect.Model) bool { return m.ID == name })
+			if i < 0 {
+				Refuse(w, d, &domain.Error{
+					Kind: domain.KindNotFound, Op: "look the model up", Param: "model", Code: "model_not_found",
+					Message: fmt.Sprintf("the model %q is served by no account of this key; GET /v1/models lists what is", name),
+				}, id)
+				return
+			}
+			body = d.Model(models[i])
+		}
 		w.Header()["Content-Type"] = []string{"application/json"}
 		_, _ = w.Write(body)
 	})
+}
+
+// Check refuses a caller that may not ask anything: it answers, and reports false.
+func (g *Gateway) Check(w http.ResponseWriter, r *http.Request, d dialect.Dialect) bool {
+	id := domain.NewRequestID(time.Now())
+	x := &exchange{g: g, id: id, began: time.Now(), d: d}
+	if err := x.admit(r); err != nil {
+		w.Header()[requestIDHeader] = []string{id.String()}
+		g.turnAway(w, x, err)
+		return false
+	}
+	return true
 }
 
 // modelsOf is the union, by id. Exact names of a model map are listed as they are
@@ -180,7 +208,7 @@ func (g *Gateway) fetchModels(ctx context.Context, s *Snapshot, a *domain.Accoun
 	ctx, cancel := context.WithTimeout(ctx, modelsTimeout)
 	defer cancel()
 	header := upstream.RequestHeader(http.Header{})
-	for k, v := range offer.ModelsHeader {
+	for k, v := range offer.Header {
 		header[k] = v
 	}
 	resp, err := g.deps.Upstream.Send(ctx, &upstream.Call{Account: a, Platform: p, URL: u, Method: http.MethodGet, Header: header})
@@ -194,13 +222,4 @@ func (g *Gateway) fetchModels(ctx context.Context, s *Snapshot, a *domain.Accoun
 	}
 	models, err := offer.Dialect.ModelList(body)
 	return models, err == nil
-}
-
-// ModelsDialect picks the shape of a model list for a caller: Anthropic's SDKs send
-// anthropic-version or x-api-key, OpenAI's neither (captured from the SDKs).
-func ModelsDialect(h http.Header, anthropic, openai dialect.Dialect) dialect.Dialect {
-	if h.Get("Anthropic-Version") != "" || h.Get("X-Api-Key") != "" {
-		return anthropic
-	}
-	return openai
 }

@@ -41,7 +41,7 @@ func TestModelsAreListedAsAskedFor(t *testing.T) {
 				req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/models", nil)
 				req.Header.Set("Authorization", "Bearer "+testKey)
 				w := httptest.NewRecorder()
-				r.g.Models(r.d).ServeHTTP(w, req)
+				r.g.Models(r.d, "").ServeHTTP(w, req)
 				var ids []string
 				for _, m := range regexp.MustCompile(`"id":"([^"]*)"`).FindAllStringSubmatch(w.Body.String(), -1) {
 					ids = append(ids, m[1])

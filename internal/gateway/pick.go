@@ -16,6 +16,7 @@ var errLost = upstream.ErrLost
 type picked struct {
 	cand   *sched.Candidate
 	choice sched.Decision
+	at     time.Time // just before the choice, where there is no candidate
 	left   bool
 	err    *domain.Error
 }
@@ -26,8 +27,9 @@ const maxTries = 16
 // pick chooses an account and takes its slot, waiting in the line where all are full.
 func (x *exchange) pick(pin domain.AccountID) *picked {
 	deadline := time.Now().Add(x.snap.Settings.QueueWait)
-	sticky := true
+	sticky, awaited := true, pin
 	for range maxTries {
+		at := time.Now()
 		c, choice := x.choose(pin, sticky, 0)
 		if c != nil {
 			return &picked{cand: c, choice: choice}
@@ -70,8 +72,8 @@ func (x *exchange) pick(pin domain.AccountID) *picked {
 			pin = 0
 			continue
 		}
-		if choice.Counts[sched.Full] == 0 && !x.probing(choice) {
-			return &picked{choice: choice}
+		if choice.Counts[sched.Full] == 0 && !x.probing(choice, awaited) {
+			return &picked{choice: choice, at: at}
 		}
 		patience := time.Until(deadline)
 		if patience <= 0 {
@@ -127,10 +129,27 @@ func (x *exchange) busyPools() []*sched.View {
 	return nil
 }
 
-// probing: something is kept out for a moment only, as while a probe finds out
-// whether an account is back. Waiting in the line ends when the probe succeeds.
-func (x *exchange) probing(choice sched.Decision) bool {
-	return !choice.Soonest.IsZero() && time.Until(choice.Soonest) <= probeMoment && x.tried() == 0
+// probing: something is kept out for a moment only, because a probe finds out whether an account is
+// back. Waiting in the line ends when the probe succeeds. A request that has been tried goes there only if it
+// has waited for that account. A rest is no such moment, however soon it ends: those who wait for it come back
+// one after the other, and not all at its end, as from the line.
+func (x *exchange) probing(choice sched.Decision, awaited domain.AccountID) bool {
+	now := time.Now()
+	if choice.Soonest.IsZero() || choice.Soonest.Sub(now) > probeMoment {
+		return false
+	}
+	if x.tried() > 0 {
+		c := x.candidate(awaited)
+		return c != nil && c.Probing(now)
+	}
+	for _, v := range x.views() {
+		for i := range v.Candidates {
+			if v.Candidates[i].Probing(now) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // probeMoment is how long a probe keeps others out at most.

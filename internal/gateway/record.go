@@ -91,7 +91,7 @@ func (x *exchange) record(end ending, status int) *Record {
 		}
 	}
 	if final != nil {
-		r.Account, r.Usage = final.cand.ID, final.usage
+		r.Account, r.Usage = max(final.cand.ID, 0), final.usage // an own seat is nobody's account
 		if final.result != resultServed {
 			r.Class = final.verdict.Class
 		}
@@ -179,7 +179,7 @@ func (x *exchange) trace() []byte {
 }
 
 func (at *attempt) trace(b []byte) []byte {
-	b = appendInt(append(b, `{"a":`...), int64(at.cand.ID))
+	b = appendInt(append(b, `{"a":`...), max(int64(at.cand.ID), 0))
 	if at.cand.Sent != at.x.req.Model {
 		b = dialect.AppendString(append(b, `,"m":`...), at.cand.Sent)
 	}

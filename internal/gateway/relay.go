@@ -31,6 +31,7 @@ type relayer struct {
 	at     *attempt
 	resp   *http.Response
 	reader dialect.Reader
+	conv   *conversion // to the caller's dialect; nil: what arrives goes on as it came
 	buf    []byte
 	small  []byte  // the buffer that the stream keeps
 	pooled *[]byte // what holds it in the pool
@@ -52,6 +53,12 @@ type relayer struct {
 
 func (at *attempt) relay(resp *http.Response) result {
 	r := newRelayer(at, resp)
+	if at.codec != nil {
+		if r.conv = newConversion(at); r.conv == nil {
+			r.close()
+			return resultLost
+		}
+	}
 	res := r.run()
 	r.close()
 	return res
@@ -60,8 +67,18 @@ func (at *attempt) relay(resp *http.Response) result {
 //go:noinline
 func newRelayer(at *attempt, resp *http.Response) *relayer {
 	p := relayPool.Get().(*[]byte)
+	req := &at.x.req
+	if at.codec != nil {
+		req = &dialect.Request{Stream: true, Model: at.cand.Sent} // it hides nothing: all of it is read
+	}
+	reader := dialect.Reader(nil)
+	if at.x.path == "" {
+		reader = at.d.NewReader(req)
+	} else {
+		reader = &dialect.FurtherReader{}
+	}
 	return &relayer{
-		at: at, resp: resp, reader: at.x.d.NewReader(&at.x.req), buf: *p, small: *p, pooled: p, last: time.Now(),
+		at: at, resp: resp, reader: reader, buf: *p, small: *p, pooled: p, last: time.Now(),
 		hold: hold{commit: at.x.commit, budget: at.x.g.deps.Bodies},
 	}
 }
@@ -75,6 +92,9 @@ func (r *relayer) close() {
 	r.hold.timer = nil
 	r.hold.mu.Unlock()
 	r.at.usage = r.reader.Usage()
+	if named, ok := r.reader.(dialect.Named); ok {
+		r.at.answerID = named.ID()
+	}
 	r.calm()
 	relayPool.Put(r.pooled)
 }
@@ -212,6 +232,12 @@ func (r *relayer) events() (res result, stop bool) {
 			r.pass(r.done + ev.Cut.Start) // a caller that is gone is noticed at the flush
 			r.sent = r.done + ev.Cut.End
 		}
+		if r.conv != nil {
+			if err := r.conv.event(raw, ev.Kind); err != nil {
+				_ = r.flush()
+				return at.failClass(failover.StreamCut, "stream.untranslatable", err.Error()), true
+			}
+		}
 		r.done += size
 		r.quiet = r.quiet && ev.Kind == dialect.EventPing
 		if !r.owns {
@@ -255,7 +281,7 @@ func (r *relayer) holding(kind dialect.EventKind, now time.Time) (res result, ok
 			}
 		}
 	}
-	if !h.due(kind, len(h.buf)+r.done-r.sent) {
+	if !h.due(kind, len(h.buf)+r.ready()) {
 		return 0, true
 	}
 	return r.commit()
@@ -287,10 +313,35 @@ func (r *relayer) timeUp() {
 	}
 }
 
-// pass writes or holds what was read up to end.
-func (r *relayer) pass(end int) {
+// ready is how many bytes wait to be written or held.
+func (r *relayer) ready() int {
+	if r.conv != nil {
+		return len(r.conv.out)
+	}
+	return r.done - r.sent
+}
+
+// take gives what of the stream up to end goes to the caller. It is good until more is read.
+func (r *relayer) take(end int) []byte {
 	part := r.buf[r.sent:end]
 	r.sent = end
+	if r.conv != nil {
+		part = r.conv.take()
+	}
+	return part
+}
+
+// keepAlive is the sign of life inside the block that is open.
+func (r *relayer) keepAlive() []byte {
+	if r.conv != nil {
+		return r.conv.enc.KeepAlive()
+	}
+	return r.reader.KeepAlive()
+}
+
+// pass writes or holds what was read up to end.
+func (r *relayer) pass(end int) {
+	part := r.take(end)
 	if len(part) == 0 {
 		return
 	}
@@ -314,12 +365,12 @@ func (r *relayer) flush() error {
 	if !r.owns && r.hold.bound != "" {
 		_, _ = r.commit() // if it cannot be, the attempt has been overtaken and is being cancelled
 	}
-	if r.sent == r.done && !r.unflushed && (!r.owns || r.hold.buf == nil) {
+	if r.ready() == 0 && !r.unflushed && (!r.owns || r.hold.buf == nil) {
+		r.sent = r.done
 		return nil
 	}
 	r.unflushed = false
-	part := r.buf[r.sent:r.done]
-	r.sent = r.done
+	part := r.take(r.done)
 	if r.sent == r.n {
 		r.n, r.done, r.sent = 0, 0, 0
 	}
@@ -337,7 +388,7 @@ func (r *relayer) flush() error {
 
 // tellBlock tells the answer what a sign of life is in the block that is open now.
 func (r *relayer) tellBlock() {
-	if alive := r.reader.KeepAlive(); len(alive) != len(r.alive) || len(alive) > 0 && &alive[0] != &r.alive[0] {
+	if alive := r.keepAlive(); len(alive) != len(r.alive) || len(alive) > 0 && &alive[0] != &r.alive[0] {
 		r.alive = alive
 		r.at.x.ans.inside(alive)
 	}
@@ -370,7 +421,12 @@ func (r *relayer) over(err error) result {
 				return res
 			}
 		}
-		if at.x.ans.write(writeWhole|writeFlush, r.hold.release(), r.reader.Closing()) != nil {
+		closing := r.reader.Closing()
+		if r.conv != nil {
+			r.conv.close()
+			closing = r.conv.take()
+		}
+		if at.x.ans.write(writeWhole|writeFlush, r.hold.release(), closing) != nil {
 			return resultLeft
 		}
 		return resultServed

@@ -36,6 +36,8 @@ type made struct {
 	account string
 	at      time.Duration
 	body    string
+	url     string
+	header  http.Header
 	ctx     context.Context
 }
 
@@ -62,6 +64,7 @@ type account struct {
 	priority  int
 	models    domain.ModelMap
 	pool      string // empty: default
+	platform  string // empty: the rig's
 }
 
 type rigOption func(*rigConfig)
@@ -77,13 +80,14 @@ type rigConfig struct {
 	pool      func(*PoolConfig)
 	bodies    int64
 	observer  Observer
+	objects   Objects
 }
 
 func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 	t.Helper()
 	c := rigConfig{accounts: accounts, platform: "anthropic", d: anthropic.Dialect{}, settings: DefaultSettings()}
 	c.key = domain.Key{ID: 1, Name: "team", Hash: sha256.Sum256([]byte(testKey)), Pools: []string{"default"}, Enabled: true}
-	c.bodies, c.observer = 1<<30, noObserver{}
+	c.bodies, c.observer, c.objects = 1<<30, noObserver{}, NoObjects{}
 	for _, o := range opts {
 		o(&c)
 	}
@@ -97,8 +101,11 @@ func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 			a.pool = "default"
 		}
 		pools[a.pool] = true
+		if a.platform == "" {
+			a.platform = c.platform
+		}
 		r.accounts = append(r.accounts, &domain.Account{
-			ID: domain.AccountID(i + 1), Name: a.name, Platform: c.platform, BaseURL: "http://upstream.invalid", APIKey: domain.NewSecret("sk-" + a.name),
+			ID: domain.AccountID(i + 1), Name: a.name, Platform: a.platform, BaseURL: "http://upstream.invalid", APIKey: domain.NewSecret("sk-" + a.name),
 			Organization: a.org, Pools: []string{a.pool}, Priority: a.priority, Weight: 1, MaxInFlight: a.limit, Models: a.models, Enabled: true,
 		})
 	}
@@ -107,6 +114,7 @@ func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 		t.Fatal(err)
 	}
 	r.g = New(Deps{
+		Objects:  c.objects,
 		Upstream: r, Bindings: r, Recorder: r, Ledger: r.ledger, Observer: c.observer, Cells: r.cells, Bodies: r.bodies,
 	})
 	pool := PoolConfig{Pool: domain.Pool{ID: 1, Name: "default", Enabled: true}, Policy: c.policy, KeepAlive: c.keepAlive}
@@ -161,7 +169,7 @@ func (r *rig) Send(ctx context.Context, call *upstream.Call) (*http.Response, er
 	}
 	name := call.Account.Name
 	r.mu.Lock()
-	r.attempts = append(r.attempts, made{name, time.Since(r.began), string(body), ctx})
+	r.attempts = append(r.attempts, made{name, time.Since(r.began), string(body), call.URL.String(), call.Header, ctx})
 	script := r.replies[name]
 	if len(script) == 0 {
 		r.mu.Unlock()
@@ -270,7 +278,7 @@ func (r *rig) send(body string, opts ...requestOption) (g got) {
 			panic(p)
 		}
 	}()
-	r.g.Handler(r.d, "").ServeHTTP(g, req)
+	r.g.Handler(Call{Dialect: r.d}).ServeHTTP(g, req)
 	return g
 }
 

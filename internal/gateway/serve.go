@@ -21,21 +21,30 @@ import (
 	"turnout/internal/upstream"
 )
 
-// Handler serves one dialect's requests. path is a further path of the dialect;
-// empty: its main one.
-func (g *Gateway) Handler(d dialect.Dialect, path string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.begin()
-		defer g.end()
-		g.serve(w, r, d, path)
-	})
+// Call is what a route says of a request.
+type Call struct {
+	Dialect dialect.Dialect
+	Path    string        // a further path of the dialect, as its platforms' Offers name it; empty: its main one
+	At      dialect.Route // of dialects that say in the path what others say in the body
+}
+
+// Handler serves the requests of one route.
+func (g *Gateway) Handler(c Call) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.Serve(w, r, &c) })
+}
+
+// Serve serves one request. c is not kept.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, c *Call) {
+	g.begin()
+	defer g.end()
+	g.serve(w, r, c)
 }
 
 // serve is one request from its first byte to its record. Its frame, and those of what
 // it calls while a stream lasts, are kept small: they are most of what an open stream
 // holds (goroutine stacks double when they grow past 8 KiB).
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialect, path string) {
-	x := g.receive(w, r, d, path)
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c *Call) {
+	x := g.receive(w, r, c)
 	if x == nil {
 		return
 	}
@@ -44,10 +53,13 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, d dialect.Dialec
 	x.ended = true
 }
 
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
 // leave lets the body go. Where the request did not come to its end but crashed, it
 // also stops what still runs and settles what is held; the panic goes on.
 func (x *exchange) leave() {
-	x.body.release()
+	x.release()
 	if x.ended {
 		return
 	}
@@ -72,11 +84,11 @@ func (x *exchange) leave() {
 // receive reads and checks a request; nil: it was refused, and the caller told.
 //
 //go:noinline
-func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dialect, path string) *exchange {
+func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exchange {
 	began := time.Now()
 	id := domain.NewRequestID(began)
 	w.Header()[requestIDHeader] = []string{id.String()}
-	x := &exchange{g: g, id: id, began: began, d: d, path: path, seed: seed(id)}
+	x := &exchange{g: g, id: id, began: began, d: c.Dialect, path: c.Path, at: c.At, seed: seed(id)}
 	if err := x.admit(r); err != nil {
 		g.turnAway(w, x, err)
 		return nil
@@ -95,12 +107,16 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, d dialect.Dial
 		if x.body != nil {
 			x.body.release()
 		}
-		g.recordRefusal(x, err, Refuse(w, d, err, id))
+		g.recordRefusal(x, err, Refuse(w, x.d, err, id))
 		return nil
 	}
 	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
+	x.ans.ownSeat = x.ownSeat != nil
+	if x.at.Array {
+		x.ans.array = &arrayFrame{}
+	}
 	if x.req.Stream {
-		x.ans.startKeepAlives(aliveFor(r.Header, d.ID(), x.pools[0].keepAlive, d.KeepAlive()))
+		x.ans.startKeepAlives(aliveFor(r.Header, x.d.ID(), x.pools[0].keepAlive, x.d.KeepAlive()))
 	}
 	return x
 }
@@ -156,6 +172,7 @@ func (x *exchange) finish(end ending) {
 	g.deps.Observer.Request(x.d.ID().String(), rec.Outcome.String(), rec.Status, rec.Stream, rec.Took, rec.First, rec.Usage)
 	g.deps.Recorder.Record(rec)
 	if aborted := x.ans.aborted(); aborted {
+		x.ended = true
 		panic(http.ErrAbortHandler) // the only way to show a caller that a JSON answer broke
 	}
 }
@@ -168,7 +185,7 @@ func (x *exchange) admit(r *http.Request) error {
 	if x.snap = x.g.snapshot.Load(); x.snap == nil {
 		return &domain.Error{Kind: domain.KindUnavailable, Op: "accept the request", Message: "the gateway is starting", RetryAfter: time.Second}
 	}
-	secret, _ := caller.Credential(r.Header)
+	secret, _ := caller.Credential(r)
 	key, err := x.snap.keys.Check(secret, x.began)
 	if err != nil {
 		return err
@@ -207,7 +224,7 @@ func (x *exchange) read(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = rc.SetReadDeadline(time.Time{}) // the server watches the connection from now on
 	x.body = b
-	x.req, err = x.d.Request(b.bytes(), x.at)
+	x.req, err = x.facts(r, b.bytes())
 	return err
 }
 
@@ -259,6 +276,65 @@ func (x *exchange) route(r *http.Request) (err error) {
 			Message: fmt.Sprintf("this key may not use the model %q; it may use: %s", x.req.Model, strings.Join(x.key.Models, ", ")),
 		}
 	}
+	own, err := x.takeOwnSeat(r)
+	if err == nil && !own {
+		err = x.routeToAccounts(r)
+	}
+	if err != nil {
+		return err
+	}
+	t := x.target.Load()
+	if x.commit, err = x.commitPoint(r); err != nil {
+		return err
+	}
+	x.header = upstream.RequestHeader(r.Header)
+	if _, stated := x.header["Content-Type"]; !stated {
+		x.header["Content-Type"] = []string{"application/json"}
+	}
+	if x.req.Stream {
+		if _, stated := x.header["Accept"]; !stated {
+			x.header["Accept"] = []string{eventStream}
+		}
+	}
+	x.query = query(r)
+	x.session = identify(r.Header, x.d, &x.req, x.body.bytes(), x.key.ID, x.pools[0].ID)
+	if x.ownSeat != nil {
+		x.seated(r.Header, x.header)
+	}
+	if x.path != "" && x.session.derived() || x.ownSeat != nil {
+		x.session = session{} // embeddings and the like have no conversation; an own seat has nowhere else to go
+	}
+	if !x.session.id.IsZero() {
+		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
+			x.binding, x.boundAtStart = b, b.Account
+			x.stays = x.lacksModel(b.Account)
+		}
+	}
+	bound := x.binding.Account
+	if t.fallback {
+		bound, x.stays = 0, true
+	}
+	x.state = failover.NewState(failover.Session{HasBound: bound != 0, Bound: bound, BoundKnown: bound != 0}, x.seed)
+	if x.hasFallback(failover.Unknown) {
+		x.state.Reserved = 1
+	}
+	if !x.req.Stream && x.policy().Profile == failover.ProfileBalanced {
+		x.state.HoldUntil = jsonHold
+	}
+	if x.ownSeat == nil && x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
+		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
+	}
+	return nil
+}
+
+// routeToAccounts finds the key's accounts that may serve the request.
+func (x *exchange) routeToAccounts(r *http.Request) (err error) {
+	if x.only, err = x.pinned(r.Context()); err != nil {
+		return err
+	}
+	if x.only != 0 {
+		x.mute = everyDialect // nobody who reads a translation could read what is named, either
+	}
 	var out [sched.NumVerdicts]int
 	t := &target{model: x.req.Model}
 	var first *pool
@@ -270,7 +346,7 @@ func (x *exchange) route(r *http.Request) (err error) {
 		if first == nil {
 			first = p
 		}
-		v := x.snap.view(p, x.req.Model, x.d.ID(), x.key)
+		v := x.snap.view(p, x.viewAsk(x.req.Model), x.key)
 		if len(v.Candidates) == 0 {
 			for i, n := range v.Out {
 				out[i] += int(n)
@@ -289,40 +365,6 @@ func (x *exchange) route(r *http.Request) (err error) {
 		x.fell = append(x.fell, t.model)
 	}
 	x.aim(t)
-	if x.commit, err = x.commitPoint(r); err != nil {
-		return err
-	}
-	x.header = upstream.RequestHeader(r.Header)
-	if _, stated := x.header["Content-Type"]; !stated {
-		x.header["Content-Type"] = []string{"application/json"}
-	}
-	if x.req.Stream {
-		if _, stated := x.header["Accept"]; !stated {
-			x.header["Accept"] = []string{"text/event-stream"}
-		}
-	}
-	x.query = query(r)
-	x.session = identify(r.Header, x.d, &x.req, x.body.bytes(), x.key.ID, x.pools[0].ID)
-	if !x.session.id.IsZero() {
-		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
-			x.binding, x.boundAtStart = b, b.Account
-			x.stays = x.lacksModel(b.Account)
-		}
-	}
-	bound := x.binding.Account
-	if t.fallback {
-		bound, x.stays = 0, true
-	}
-	x.state = failover.NewState(failover.Session{HasBound: bound != 0, Bound: bound, BoundKnown: bound != 0}, x.seed)
-	if x.hasFallback(failover.Unknown) {
-		x.state.Reserved = 1
-	}
-	if !x.req.Stream && x.policy().Profile == failover.ProfileBalanced {
-		x.state.HoldUntil = jsonHold
-	}
-	if x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
-		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
-	}
 	return nil
 }
 
@@ -405,12 +447,18 @@ func (x *exchange) nobody(out [sched.NumVerdicts]int) error {
 	}
 }
 
+// asError gives an error that callers may be told; any other becomes an internal one.
+func asError(err error) *domain.Error {
+	var e *domain.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &domain.Error{Kind: domain.KindInternal, Err: err}
+}
+
 // Refuse writes an error before anything was opened, and says which status it wrote.
 func Refuse(w http.ResponseWriter, d dialect.Dialect, err error, id domain.RequestID) int {
-	var e *domain.Error
-	if !errors.As(err, &e) {
-		e = &domain.Error{Kind: domain.KindInternal, Err: err}
-	}
+	e := asError(err)
 	status, body := d.Error(e, id.String())
 	h := w.Header()
 	retryHeaders(h, d, e, false)

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serveRig puts a rig behind a real listener: deadlines are a socket's.
 func serveRig(t *testing.T, r *rig) string {
 	t.Helper()
-	s := httptest.NewServer(r.g.Handler(r.d, ""))
+	s := httptest.NewServer(r.g.Handler(Call{Dialect: r.d}))
 	t.Cleanup(s.Close)
 	return s.Listener.Addr().String()
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/platform"
@@ -56,6 +57,7 @@ type PoolConfig struct {
 	Fallbacks  domain.Fallbacks
 	Limits     domain.TimeLimits // zero values: the default's
 	Errors     []domain.ErrorRule
+	OwnSeat    bool // callers may send a credential of their own along
 	MaxResting *int // percent of its accounts that may rest on a guess; nil: half
 }
 
@@ -70,6 +72,7 @@ type pool struct {
 	fallbacks domain.Fallbacks
 	limits    domain.TimeLimits
 	errors    []domain.ErrorRule
+	ownSeat   bool
 	resting   int // percent that may rest on a guess
 }
 
@@ -103,12 +106,21 @@ type urlKey struct {
 	account domain.AccountID
 	dialect domain.Dialect
 	path    string
+	at      dialect.Route
+}
+
+// viewAsk is what a request asks of a pool.
+type viewAsk struct {
+	model   string
+	dialect domain.Dialect
+	path    string           // a further path of the dialect; empty: its main one
+	mute    mutes            // dialects that the request cannot be translated into
+	only    domain.AccountID // the one account that may serve it, because something that it names lives there; 0: any
 }
 
 type viewKey struct {
-	pool    domain.PoolID
-	model   string
-	dialect domain.Dialect
+	pool domain.PoolID
+	viewAsk
 	require string // of the key, as a canonical text
 }
 
@@ -139,7 +151,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]*failover.Policy{},
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, resting: maxResting,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, resting: maxResting, ownSeat: pc.OwnSeat,
 		}
 		if pc.MaxResting != nil {
 			c.resting = *pc.MaxResting
@@ -174,9 +186,9 @@ const maxResting = 50
 // maxViews bounds the cache: model names come from callers.
 const maxViews = 4096
 
-// view gives the picture of a pool for one model, made on first use.
-func (s *Snapshot) view(p *pool, model string, d domain.Dialect, key *domain.Key) *sched.View {
-	k := viewKey{p.ID, model, d, canonical(key.Require)}
+// view gives the picture of a pool for one kind of request, made on first use.
+func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
+	k := viewKey{p.ID, ask, canonical(key.Require)}
 	s.mu.RLock()
 	v := s.views[k]
 	s.mu.RUnlock()
@@ -189,11 +201,14 @@ func (s *Snapshot) view(p *pool, model string, d domain.Dialect, key *domain.Key
 			require = append(require, l)
 		}
 	}
-	speaks := func(a *domain.Account) bool {
-		_, ok := s.platforms[a.ID].Offer(d)
-		return ok
+	speaks := func(a *domain.Account) sched.Speech {
+		if ask.only != 0 && ask.only != a.ID {
+			return sched.Mute
+		}
+		_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
+		return speech
 	}
-	v = sched.Build(s.Version, &p.Pool, model, d, require, p.accounts, speaks, s.cells)
+	v = sched.Build(s.Version, &p.Pool, ask.model, ask.dialect, require, p.accounts, speaks, s.cells)
 	v.MaxResting = p.resting
 	s.mu.Lock()
 	if len(s.views) >= maxViews {
@@ -204,26 +219,34 @@ func (s *Snapshot) view(p *pool, model string, d domain.Dialect, key *domain.Key
 	return v
 }
 
-// url is where an account takes a dialect's requests; path is a further path of the
-// dialect. The result is shared: copy it before changing it.
-func (s *Snapshot) url(a *domain.Account, p *platform.Platform, d domain.Dialect, path string) (*url.URL, error) {
-	k := urlKey{a.ID, d, path}
+// url is where an account takes a dialect's requests; path is a further path of the dialect, and
+// at what the path has to say where it says more than that. The result is shared: copy it before changing it.
+func (s *Snapshot) url(a *domain.Account, p *platform.Platform, o *platform.Offer, path string, at dialect.Route) (*url.URL, error) {
+	to := o.Path
+	switch {
+	case path != "":
+		to = o.Others[path]
+	case at.Stream && o.StreamPath != "":
+		to = o.StreamPath
+	}
+	if !strings.Contains(to, "{") {
+		at = dialect.Route{}
+	}
+	k := urlKey{a.ID, o.Dialect.ID(), path, at}
 	s.mu.RLock()
 	u := s.urls[k]
 	s.mu.RUnlock()
 	if u != nil {
 		return u, nil
 	}
-	offer, _ := p.Offer(d)
-	to := offer.Path
-	if path != "" {
-		to = offer.Others[path]
-	}
-	u, err := p.URL(a.BaseURL, to)
+	u, err := p.URL(a.BaseURL, platform.Expand(to, at))
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
+	if len(s.urls) >= maxViews {
+		clear(s.urls) // rare: models come from callers
+	}
 	s.urls[k] = u
 	s.mu.Unlock()
 	return u, nil

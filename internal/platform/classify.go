@@ -85,7 +85,8 @@ const (
 	AtAnthropic  Where = 1 << iota // api.anthropic.com
 	AtOpenAI                       // api.openai.com
 	AtCompatible                   // anything else that speaks one of the two protocols
-	Everywhere   = AtAnthropic | AtOpenAI | AtCompatible
+	AtGemini                       // generativelanguage.googleapis.com
+	Everywhere   = AtAnthropic | AtOpenAI | AtCompatible | AtGemini
 )
 
 // failing is an answer as the rows look at it.

@@ -144,7 +144,7 @@ func (w Where) String() string {
 	for _, x := range []struct {
 		bit  Where
 		name string
-	}{{AtAnthropic, "anthropic"}, {AtOpenAI, "openai"}, {AtCompatible, "compatible"}} {
+	}{{AtAnthropic, "anthropic"}, {AtOpenAI, "openai"}, {AtCompatible, "compatible"}, {AtGemini, "gemini"}} {
 		if w&x.bit != 0 {
 			s = append(s, x.name)
 		}

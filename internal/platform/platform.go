@@ -9,7 +9,9 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/anthropic"
+	"turnout/internal/dialect/gemini"
 	"turnout/internal/dialect/openai"
+	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 )
@@ -34,12 +36,19 @@ type Platform struct {
 
 // Offer is a dialect that a platform speaks, and where.
 type Offer struct {
-	Dialect    dialect.Dialect
-	Path       string // appended to the base URL
-	ModelsPath string
-	// ModelsHeader goes along with a question for models.
-	ModelsHeader http.Header
-	// Others are further paths of the dialect that pass through, by their path at Turnout.
+	Dialect dialect.Dialect
+	// Path is appended to the base URL. It may have places for what the request's path says ({version},
+	// {model}); see [Expand].
+	Path string
+	// StreamPath and StreamQuery are used for streams, where they differ; empty: Path, and no query.
+	StreamPath  string
+	StreamQuery string
+	ModelsPath  string
+	// Header goes along with what Turnout itself says in this dialect: requests translated for
+	// a caller of another one, and questions for models.
+	Header http.Header
+	// Others are further paths of the dialect that pass through, by their path at Turnout; of a dialect
+	// whose paths name the model, by their verb.
 	Others map[string]string
 }
 
@@ -47,16 +56,51 @@ var (
 	messages = Offer{
 		Dialect: anthropic.Dialect{}, Path: "/v1/messages", ModelsPath: "/v1/models?limit=1000",
 		// The version that every Anthropic SDK but the newest sends (captured 2026-11).
-		ModelsHeader: http.Header{"Anthropic-Version": {"2023-06-01"}},
-		Others:       map[string]string{"/v1/messages/count_tokens": "/v1/messages/count_tokens"},
+		Header: http.Header{"Anthropic-Version": {"2023-06-01"}},
+		Others: map[string]string{
+			"/v1/messages/count_tokens": "/v1/messages/count_tokens", "/v1/messages/batches": "/v1/messages/batches", "/v1/files": "/v1/files",
+		},
 	}
-	chat = Offer{Dialect: openai.Dialect{}, Path: "/chat/completions", ModelsPath: "/models"}
+	chat     = Offer{Dialect: openai.Dialect{}, Path: "/chat/completions", ModelsPath: "/models", Others: chatOthers}
+	generate = Offer{
+		Dialect: gemini.Dialect{}, Path: generatePath + "generateContent",
+		// Without alt=sse a stream is one JSON array, which ends nowhere before its end.
+		StreamPath: generatePath + "streamGenerateContent", StreamQuery: "alt=sse",
+		// A thousand rows are the most that a page holds (API reference, models.list).
+		ModelsPath: "/" + defaultVersion + "/models?pageSize=1000",
+		Others: map[string]string{
+			"/v1beta/cachedContents": "/" + defaultVersion + "/cachedContents",
+
+			"countTokens":        generatePath + "countTokens",
+			"embedContent":       generatePath + "embedContent",
+			"batchEmbedContents": generatePath + "batchEmbedContents",
+		},
+	}
 )
 
-// all lists the platforms, by name.
+// chatOthers are the further paths of the OpenAI API.
+var chatOthers = map[string]string{
+	"/v1/completions": "/completions", "/v1/embeddings": "/embeddings", "/v1/moderations": "/moderations",
+	"/v1/images/generations": "/images/generations", "/v1/images/edits": "/images/edits", "/v1/images/variations": "/images/variations",
+	"/v1/audio/speech": "/audio/speech", "/v1/audio/transcriptions": "/audio/transcriptions", "/v1/audio/translations": "/audio/translations",
+	"/v1/files": "/files", "/v1/batches": "/batches",
+}
+
+// responseOffer is the newer of OpenAI's two protocols. What it keeps lives at the account.
+var responseOffer = Offer{
+	Dialect: responses.Dialect{}, Path: "/responses", ModelsPath: "/models",
+	Others: map[string]string{
+		"/v1/responses": "/responses", "/v1/responses/compact": "/responses/compact", "/v1/responses/input_tokens": "/responses/input_tokens",
+		"/v1/conversations": "/conversations",
+	},
+}
+
+// all lists the platforms, by name. Callers of other dialects are translated into the first of a
+// platform's offers: for OpenAI Responses, in which reasoning goes back and forth between turns.
 var all = []*Platform{
 	{Name: "anthropic", BaseURL: "https://api.anthropic.com", Offers: []Offer{messages}, Sign: signAnthropic, Rows: rowsAt(AtAnthropic), Pings: true},
-	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{chat}, Sign: signBearer, Rows: rowsAt(AtOpenAI)},
+	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{responseOffer, chat}, Sign: signBearer, Rows: rowsAt(AtOpenAI)},
+	{Name: "gemini", BaseURL: "https://generativelanguage.googleapis.com", Offers: []Offer{generate}, Sign: signGoogle, Rows: rowsAt(AtGemini)},
 	{Name: "anthropic-compatible", Offers: []Offer{messages}, KeyOptional: true, Sign: signAnthropic, Rows: rowsAt(AtCompatible)},
 	{Name: "openai-compatible", Offers: []Offer{chat}, KeyOptional: true, Sign: signBearer, Rows: rowsAt(AtCompatible)},
 }
@@ -68,6 +112,16 @@ func Lookup(name string) (*Platform, bool) {
 		return nil, false
 	}
 	return all[i], true
+}
+
+// Official is the provider whose own protocol a dialect is.
+func Official(d domain.Dialect) (*Platform, bool) {
+	for _, p := range all {
+		if _, speaks := p.Offer(d); speaks && p.BaseURL != "" {
+			return p, true
+		}
+	}
+	return nil, false
 }
 
 // Names lists the platforms.
@@ -143,5 +197,12 @@ func signAnthropic(h http.Header, key domain.Secret) {
 func signBearer(h http.Header, key domain.Secret) {
 	if k := key.Reveal(); k != "" {
 		h["Authorization"] = []string{"Bearer " + k}
+	}
+}
+
+// signGoogle puts an API key where it does not stand in URLs and logs, as ?key= would.
+func signGoogle(h http.Header, key domain.Secret) {
+	if k := key.Reveal(); k != "" {
+		h["X-Goog-Api-Key"] = []string{k}
 	}
 }

@@ -74,6 +74,8 @@ func TestSign(t *testing.T) {
 		},
 		{"an empty list", "anthropic", "sk-ant-oat01-x", http.Header{"Anthropic-Beta": {" "}}, http.Header{"Authorization": {"Bearer sk-ant-oat01-x"}, "Anthropic-Beta": {"oauth-2025-04-20"}}},
 		{"a key leaves the list alone", "anthropic", "sk-ant-api03-x", http.Header{"Anthropic-Beta": {"a"}}, http.Header{"X-Api-Key": {"sk-ant-api03-x"}, "Anthropic-Beta": {"a"}}},
+		{"gemini", "gemini", "AIza-x", http.Header{"X-Goog-Api-Key": {"the caller's"}}, http.Header{"X-Goog-Api-Key": {"AIza-x"}}},
+		{"gemini without a key", "gemini", "", http.Header{"Accept": {"a"}}, http.Header{"Accept": {"a"}}},
 		{"openai", "openai", "sk-proj-x", http.Header{}, http.Header{"Authorization": {"Bearer sk-proj-x"}}},
 		{"compatible with a key", "openai-compatible", "x", http.Header{}, http.Header{"Authorization": {"Bearer x"}}},
 		{"compatible without a key", "openai-compatible", "", http.Header{"Accept": {"a"}}, http.Header{"Accept": {"a"}}},
@@ -105,7 +107,7 @@ func TestSign(t *testing.T) {
 }
 
 func TestPlatforms(t *testing.T) {
-	if got := Names(); !slices.Equal(got, []string{"anthropic", "openai", "anthropic-compatible", "openai-compatible"}) {
+	if got := Names(); !slices.Equal(got, []string{"anthropic", "openai", "gemini", "anthropic-compatible", "openai-compatible"}) {
 		t.Errorf("Names() = %q", got)
 	}
 	if _, ok := Lookup("nobody"); ok {

@@ -100,14 +100,25 @@ var quotaRows = []Row{
 		Evidence: "DeepSeek (402 Insufficient Balance), LiteLLM (BerriAI/litellm#14144), OpenRouter, Zhipu, new-api: the same by their texts",
 	},
 	{
-		ID: "gemini.day-model", Where: AtCompatible, Quota: []string{"perday", "permodel"},
+		ID: "gemini.day-model", Where: AtCompatible | AtGemini, Quota: []string{"perday", "permodel"},
 		Class: failover.QuotaExhausted, Scope: failover.ScopeAccountModel,
 		Evidence: "429 RESOURCE_EXHAUSTED, QuotaFailure GenerateRequestsPerDayPerProjectPerModel…: closed until midnight Pacific, for this model. Google's CLI stops at it whatever RetryInfo says",
 	},
 	{
-		ID: "gemini.day", Where: AtCompatible, Quota: []string{"perday"},
+		ID: "gemini.day", Where: AtCompatible | AtGemini, Quota: []string{"perday"},
 		Class: failover.QuotaExhausted, Scope: failover.ScopeAccount,
 		Evidence: "the same without a model in the quota's name",
+	},
+	{
+		ID: "gemini.prepaid", Where: AtCompatible | AtGemini, Prefix: []string{"your prepayment credits are depleted"},
+		Class: failover.QuotaExhausted, Scope: failover.ScopeOrganization,
+		Evidence: "429 RESOURCE_EXHAUSTED \"Your prepayment credits are depleted. Please go to AI Studio…\": every key of the billing account stops at once (discuss.ai.google.dev/t/170539, /t/140828)",
+	},
+	{
+		ID: "gemini.spend-cap", Where: AtCompatible | AtGemini,
+		Prefix: []string{"your project has exceeded its monthly spending cap", "your billing account has exceeded its monthly spending cap"},
+		Class:  failover.QuotaExhausted, Scope: failover.ScopeAccount,
+		Evidence: "429 RESOURCE_EXHAUSTED, Gemini API, billing: a project's own cap, or the billing account's",
 	},
 }
 
@@ -167,10 +178,33 @@ var credentialRows = []Row{
 		Evidence: "error codes guide, 401; token_invalidated and token_revoked at ChatGPT accounts (router-for-me/CLIProxyAPI#3654), deactivated_workspace as a 402 detail (Wei-Shaw/sub2api#1302)",
 	},
 	{
-		ID: "google.key", Where: AtCompatible,
-		Names: []string{"api_key_invalid", "api_key_service_blocked", "api_key_http_referrer_blocked", "api_key_ip_address_blocked", "consumer_suspended", "consumer_invalid"},
+		ID: "google.key", Where: AtCompatible | AtGemini,
+		Names: []string{
+			"api_key_invalid", "api_key_service_blocked", "api_key_http_referrer_blocked", "api_key_ip_address_blocked", "consumer_suspended", "consumer_invalid",
+			"api_key_expired", "access_token_expired", "access_token_type_unsupported", "credentials_missing",
+		},
 		Class: failover.Credential, Scope: failover.ScopeAccount,
 		Evidence: "google.api.ErrorReason: a bad key is a **400** INVALID_ARGUMENT (can1357/oh-my-pi#449)",
+	},
+	{
+		ID: "google.project", Where: AtCompatible | AtGemini, Names: []string{"service_disabled", "billing_disabled"},
+		Class: failover.Permission, Scope: failover.ScopeAccount,
+		Evidence: "google.api.ErrorReason, 403 PERMISSION_DENIED: the API is not switched on in the key's project, or billing is not; the key becomes good without being changed",
+	},
+	{
+		ID: "gemini.banned", Where: AtCompatible | AtGemini, Prefix: []string{"your api key was reported as leaked", "your project has been denied access"},
+		Class: failover.Credential, Scope: failover.ScopeAccount,
+		Evidence: "403 PERMISSION_DENIED without a reason (continuedev/continue#11541, googleapis/python-genai#1764; poenl/gemini-api#8): a bare 403 would rest one model after the other",
+	},
+	{
+		ID: "gemini.no-key", Where: AtCompatible | AtGemini, Prefix: []string{"method doesn't allow unregistered callers"},
+		Class: failover.Credential, Scope: failover.ScopeAccount,
+		Evidence: "403 PERMISSION_DENIED \"Method doesn't allow unregistered callers (callers without established identity)…\": no key arrived",
+	},
+	{
+		ID: "gemini.region", Where: AtCompatible | AtGemini, Prefix: []string{"user location is not supported for the api use", "gemini api free tier is not available in your country"},
+		Class: failover.Permission, Scope: failover.ScopeAccount,
+		Evidence: "400 FAILED_PRECONDITION (google-gemini/gemini-cli#24641, PublicAffairs/openai-gemini#4): it is about the address that this account goes out by, not about the request",
 	},
 	{
 		ID: "compatible.key", Where: AtCompatible, Names: []string{"invalidapikey", "invalid_authentication_error", "access_terminated_error", "token_not_found_in_db", "expired_key"},
@@ -178,7 +212,7 @@ var credentialRows = []Row{
 		Evidence: "Alibaba, Moonshot, LiteLLM: each provider's error page",
 	},
 	{
-		ID: "compatible.key-text", Where: AtCompatible,
+		ID: "compatible.key-text", Where: AtCompatible | AtGemini,
 		Prefix: []string{
 			"api key not valid", "api key expired", "api key not found", "invalid api key", "incorrect api key provided",
 		},

@@ -30,12 +30,12 @@ var capacityRows = []Row{
 		Evidence: "\"Selected model is at capacity. Please try a different model.\", 400 or 503 (openai/codex#46956, #43375); \"The engine is currently overloaded, please try again later\" (error codes guide)",
 	},
 	{
-		ID: "google.capacity", Where: AtCompatible, Names: []string{"model_capacity_exhausted"},
+		ID: "google.capacity", Where: AtCompatible | AtGemini, Names: []string{"model_capacity_exhausted"},
 		Class: failover.Capacity, Scope: failover.ScopeProvider,
 		Evidence: "ErrorInfo of cloudcode-pa.googleapis.com, 429 RESOURCE_EXHAUSTED or 503 UNAVAILABLE, with the quota far from used (google-gemini/gemini-cli#23520, #26633)",
 	},
 	{
-		ID: "google.unavailable", Where: AtCompatible, Types: []string{"unavailable"},
+		ID: "google.unavailable", Where: AtCompatible | AtGemini, Types: []string{"unavailable"},
 		Class: failover.Capacity, Scope: failover.ScopeProvider,
 		Evidence: "Gemini API, troubleshooting: 503 UNAVAILABLE, \"the service may be temporarily overloaded or down\"",
 	},
@@ -45,7 +45,7 @@ var capacityRows = []Row{
 		Evidence: "Moonshot (429 engine_overloaded_error), Hugging Face TGI (429 overloaded), OpenRouter (error_type): capacity under a rate limit's status",
 	},
 	{
-		ID: "compatible.at-capacity", Where: AtCompatible,
+		ID: "compatible.at-capacity", Where: AtCompatible | AtGemini,
 		Prefix: []string{
 			"no capacity available for model", "the model is overloaded", "model is overloaded", "this model is currently experiencing high demand",
 			"system is experiencing high demand", "the system is experiencing high demand", "server busy", "server overloaded", "service is too busy",
@@ -89,7 +89,7 @@ var limitRows = []Row{
 		Evidence: "ChatGPT plans: resets_at, resets_in_seconds and x-codex-* headers (earendil-works/pi#4172)",
 	},
 	{
-		ID: "gemini.minute-model", Where: AtCompatible, Quota: []string{"permodel"},
+		ID: "gemini.minute-model", Where: AtCompatible | AtGemini, Quota: []string{"permodel"},
 		Class: failover.RateLimited, Scope: failover.ScopeAccountModel,
 		Evidence: "429 RESOURCE_EXHAUSTED, QuotaFailure …PerMinutePerProjectPerModel…, RetryInfo.retryDelay in the body, no Retry-After",
 	},

@@ -26,7 +26,7 @@ var requestRows = []Row{
 		Evidence: "\"Request too large for gpt-4o in organization … on tokens per min (TPM): Limit 30000, Requested 36278. The input or output tokens must be reduced in order to run successfully\": a 429 that no waiting mends (Aider-AI/aider#1880); Groq sends the same as a 413. The limit itself is not used up: no rest",
 	},
 	{
-		ID: "compatible.too-long", Where: AtCompatible,
+		ID: "compatible.too-long", Where: AtCompatible | AtGemini,
 		Text: []string{
 			"maximum context length", "model's context length is only", "exceeds the available context size", "input token count", "input is too long for requested model",
 			"context window", "context length exceeded", "maximum prompt length",
@@ -71,6 +71,16 @@ var requestRows = []Row{
 		Class:    failover.CallerFault,
 		Evidence: "400: what was made by one organisation cannot be read by another; the client must send the conversation itself",
 	},
+	{
+		ID: "gemini.bound", Where: AtCompatible | AtGemini, Status: only(400, 403, 404), Prefix: []string{"you do not have permission to access the file", "cachedcontent not found"},
+		Class:    failover.CallerFault,
+		Evidence: "403 PERMISSION_DENIED \"You do not have permission to access the File x or it may not exist.\" (googleapis/python-genai#1218): uploads and cached contents belong to one project; the account is not at fault",
+	},
+	{
+		ID: "gemini.signature", Where: AtCompatible | AtGemini, Status: only(400), Text: []string{"thought signature", "thought_signature"},
+		Class:    failover.CallerFault,
+		Evidence: "400 INVALID_ARGUMENT \"Function call is missing a thought_signature in functionCall parts…\" (langgenius/dify#29187), \"Corrupted thought signature.\" (google-gemini/gemini-cli#13467): the history was changed or is another provider's",
+	},
 }
 
 // modelRows: this account does not serve the model, for good.
@@ -101,10 +111,10 @@ var modelRows = []Row{
 		Evidence: "Codex: 400 \"The 'x' model is not supported when using Codex with a ChatGPT account.\" (sub2api)",
 	},
 	{
-		ID: "compatible.model", Where: AtCompatible, Status: only(404), Prefix: []string{"the model ", "model ", "model:", "models/", "publisher model"},
-		Text:  []string{"does not exist", "not found"},
+		ID: "compatible.model", Where: AtCompatible | AtGemini, Status: only(404), Prefix: []string{"the model ", "model ", "model:", "models/", "publisher model", "this model models/"},
+		Text:  []string{"does not exist", "not found", "is no longer available"},
 		Class: failover.ModelGone, Scope: failover.ScopeAccountModel,
-		Evidence: "vLLM (\"The model `x` does not exist.\"), Ollama (\"model 'x' not found, try pulling it first\"), Gemini (\"models/x is not found for API version\")",
+		Evidence: "vLLM (\"The model `x` does not exist.\"), Ollama (\"model 'x' not found, try pulling it first\"), Gemini (\"models/x is not found for API version\", \"This model models/x is no longer available to new users\": ecwilsonaz/mediasage#26)",
 	},
 	{
 		ID: "deepseek.model", Where: AtCompatible, Status: only(400), Whole: []string{"model not exist"},

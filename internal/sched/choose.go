@@ -137,7 +137,7 @@ func Choose(v *View, r Request) Decision {
 			continue
 		}
 		b := &v.Candidates[best]
-		if c.Priority > b.Priority {
+		if c.rank() > b.rank() {
 			others++
 			d.keep(v, i, in)
 			if r.Bound == 0 {
@@ -195,7 +195,7 @@ func (v *View) leastBad(r *Request, nowMs int64) int {
 		b := best < 0
 		if !b {
 			switch other := &v.Candidates[best]; {
-			case c.Priority != other.Priority:
+			case c.rank() != other.rank():
 			case streak != bestStreak:
 				b = streak < bestStreak
 			default:

@@ -58,7 +58,12 @@ func pool(plans []plan, require ...domain.Labels) (*View, *Cells) {
 	for _, p := range plans {
 		mute[p.ID] = p.mute
 	}
-	return Build(7, &domain.Pool{ID: 1, Name: "p"}, "m", domain.DialectAnthropic, require, accounts, func(a *domain.Account) bool { return !mute[a.ID] }, cells), cells
+	return Build(7, &domain.Pool{ID: 1, Name: "p"}, "m", domain.DialectAnthropic, require, accounts, func(a *domain.Account) Speech {
+		if mute[a.ID] {
+			return Mute
+		}
+		return Native
+	}, cells), cells
 }
 
 // account is one in good standing; edit changes it.

@@ -15,6 +15,7 @@ type Candidate struct {
 	Organization string // never empty: an account without one is alone under a name of its own
 	Sent         string // the model's name upstream
 	Priority     int
+	Foreign      bool  // speaks another dialect than the caller: what it is asked has to be translated
 	Limit        int   // concurrent requests; 0: no limit
 	capacity     int64 // weight × limit, for comparing loads
 
@@ -142,23 +143,43 @@ func OrganizationOf(a *domain.Account) string {
 	return "\x00" + a.Name
 }
 
-// Build makes the View of a pool for one model. speaks says whether a platform understands
+// Speech is how well an account understands a caller's dialect.
+type Speech uint8
+
+// The kinds of speech.
+const (
+	Mute   Speech = iota // not at all
+	Abroad               // through a translation
+	Native               // as the caller speaks
+)
+
+// rank orders candidates: by priority, and of one priority those first for whom nothing has to be
+// translated.
+func (c *Candidate) rank() int {
+	r := 2 * c.Priority
+	if c.Foreign {
+		r++
+	}
+	return r
+}
+
+// Build makes the View of a pool for one model. speaks says how an account understands
 // the dialect; require is what the pool and the key demand together. accounts are
 // those of the pool and are not modified.
 func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, require []domain.Labels,
-	accounts []*domain.Account, speaks func(a *domain.Account) bool, cells *Cells,
+	accounts []*domain.Account, speaks func(a *domain.Account) Speech, cells *Cells,
 ) *View {
 	v := &View{Version: version, Pool: pool.ID, PoolName: pool.Name, Model: model, Dialect: d}
 	maxLimit := 1
 	for _, a := range accounts {
 		sent, serves := a.Models.Resolve(model)
-		verdict := Eligible
+		verdict, speech := Eligible, speaks(a)
 		switch {
 		case !a.Enabled:
 			verdict = Disabled
 		case a.Paused:
 			verdict = Paused
-		case !speaks(a):
+		case speech == Mute:
 			verdict = WrongPlatform
 		case !serves:
 			verdict = NoModel
@@ -171,7 +192,7 @@ func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, re
 		}
 		maxLimit = max(maxLimit, a.MaxInFlight)
 		v.Candidates = append(v.Candidates, Candidate{
-			Account: a, ID: a.ID, Organization: OrganizationOf(a), Sent: sent, Priority: a.Priority, Limit: a.MaxInFlight,
+			Account: a, ID: a.ID, Organization: OrganizationOf(a), Sent: sent, Priority: a.Priority, Foreign: speech == Abroad, Limit: a.MaxInFlight,
 			Live: cells.Live(a.ID),
 			Rests: [numRests]*Rest{
 				cells.Rest(AccountKey(a.ID)), cells.Rest(AccountModelKey(a.ID, sent)),
@@ -188,8 +209,8 @@ func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, re
 		c.capacity = int64(max(c.Account.Weight, 1)) * int64(limit)
 	}
 	slices.SortStableFunc(v.Candidates, func(a, b Candidate) int {
-		if a.Priority != b.Priority {
-			return a.Priority - b.Priority
+		if d := a.rank() - b.rank(); d != 0 {
+			return d
 		}
 		return int(a.ID - b.ID)
 	})

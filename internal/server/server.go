@@ -16,6 +16,7 @@ import (
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/gateway"
+	"turnout/internal/server/socket"
 )
 
 // Bounds of a connection that no configuration needs to change.
@@ -29,8 +30,7 @@ const (
 // Options are what a Server is built from.
 type Options struct {
 	Gateway   *gateway.Gateway
-	Anthropic dialect.Dialect
-	OpenAI    dialect.Dialect
+	Dialects  Dialects
 	Metrics   http.Handler
 	Admin     http.Handler // under /admin/
 	MaxHeader int          // bytes of a request's headers
@@ -51,6 +51,8 @@ type Server struct {
 	ln   net.Listener
 	done chan error
 	gone atomic.Bool // not ready any more
+
+	sockets *socket.Handler
 }
 
 // New makes a server. Nothing listens yet.
@@ -114,6 +116,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	// New connections were answered with a refusal until here; now the listener goes.
 	shut, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	s.sockets.Close()
 	if err != nil {
 		_ = s.http.Close()
 		_ = s.opts.Gateway.Wait(shut)
@@ -126,53 +129,7 @@ func (s *Server) Stop(ctx context.Context) error {
 }
 
 // handler is everything in its order: the panic net, the header limit, the routes.
-func (s *Server) handler() http.Handler {
-	o := &s.opts
-	mux := http.NewServeMux()
-	post := func(d dialect.Dialect, path, others string) {
-		mux.Handle("POST "+path, o.Gateway.Handler(d, others))
-		mux.Handle(path, s.refuse(d, domain.KindMethodNotAllowed, "use POST for "+path, "POST"))
-	}
-	post(o.Anthropic, "/v1/messages", "")
-	post(o.Anthropic, "/v1/messages/count_tokens", "/v1/messages/count_tokens")
-	post(o.OpenAI, "/v1/chat/completions", "")
-	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, r *http.Request) {
-		o.Gateway.Models(s.shape(r)).ServeHTTP(w, r)
-	})
-	mux.HandleFunc("/v1/models", func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(s.shape(r), domain.KindMethodNotAllowed, "use GET for /v1/models", "GET, HEAD").ServeHTTP(w, r)
-	})
-	// Clients look whether anybody is there (older Claude Code: HEAD / before it begins).
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "Turnout\n") })
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		switch {
-		case s.gone.Load() || o.Gateway.Draining():
-			text(w, http.StatusServiceUnavailable, "draining\n")
-		case o.Gateway.Snapshot() == nil:
-			text(w, http.StatusServiceUnavailable, "starting\n")
-		default:
-			text(w, http.StatusOK, "ready\n")
-		}
-	})
-	mux.Handle("GET /metrics", o.Metrics)
-	if o.Admin != nil {
-		mux.Handle("/admin/", o.Admin)
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(s.shape(r), domain.KindNotFound, fmt.Sprintf("there is nothing at %s %s; Turnout serves POST /v1/messages, POST /v1/chat/completions and GET /v1/models",
-			clip(r.Method, 16), clip(r.URL.Path, 128)), "").ServeHTTP(w, r)
-	})
-	return s.guard(mux)
-}
-
-// shape picks the dialect in which a caller is answered where the path does not say it.
-func (s *Server) shape(r *http.Request) dialect.Dialect {
-	if strings.HasPrefix(r.URL.Path, "/v1/messages") {
-		return s.opts.Anthropic
-	}
-	return gateway.ModelsDialect(r.Header, s.opts.Anthropic, s.opts.OpenAI)
-}
+func (s *Server) handler() http.Handler { return s.guard(s.routes()) }
 
 func (s *Server) refuse(d dialect.Dialect, kind domain.Kind, message, allow string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -205,7 +162,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		if r.Method == http.MethodConnect || r.RequestURI == "*" { // net/http's own answers speak no dialect
 			// What follows is meant for a tunnel, or is of HTTP/2: it must not be read as the next request.
 			w.Header().Set("Connection", "close")
-			s.refuse(s.shape(r), domain.KindMethodNotAllowed, clip(r.Method, 16)+" "+clip(r.RequestURI, 128)+" is nothing that a gateway does; Turnout serves POST /v1/messages, POST /v1/chat/completions and GET /v1/models",
+			s.refuse(s.shape(r), domain.KindMethodNotAllowed, clip(r.Method, 16)+" "+clip(r.RequestURI, 128)+" is nothing that a gateway does; Turnout serves "+mainRoutes,
 				"GET, HEAD, POST").ServeHTTP(w, r)
 			return
 		}

@@ -68,12 +68,12 @@ func start(t *testing.T, metrics http.HandlerFunc) *rig {
 	r := &rig{t: t, log: &buffer{}}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	m := obs.NewMetrics()
-	r.gw = gateway.New(gateway.Deps{Upstream: nobody{}, Bindings: nobody{}, Recorder: nobody{}, Ledger: gateway.NoLedger{}, Observer: m, Cells: sched.NewCells(), Bodies: gateway.NewBudget(1 << 20), Log: log})
+	r.gw = gateway.New(gateway.Deps{Upstream: nobody{}, Bindings: nobody{}, Objects: gateway.NoObjects{}, Recorder: nobody{}, Ledger: gateway.NoLedger{}, Observer: m, Cells: sched.NewCells(), Bodies: gateway.NewBudget(1 << 20), Log: log})
 	if metrics == nil {
 		metrics = m.Handler().ServeHTTP
 	}
 	r.Server = New(Options{
-		Gateway: r.gw, Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Metrics: metrics, MaxHeader: 4096, BodyWait: time.Minute, Log: log,
+		Gateway: r.gw, Dialects: Dialects{Anthropic: anthropic.Dialect{}, OpenAI: openai.Dialect{}, Responses: openai.Dialect{}, Gemini: openai.Dialect{}}, Metrics: metrics, MaxHeader: 4096, BodyWait: time.Minute, Log: log,
 		Admin: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "admin "+r.URL.Path) }),
 	})
 	if err := r.Start("127.0.0.1:0"); err != nil {
@@ -152,10 +152,12 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/v1/models", anthropicCaller, 405, "GET, HEAD", isAnthropic, "use GET"},
 		{"GET", "/x", nil, 404, "", isOpenAI, "there is nothing at GET /x"},
 		{"POST", "/", nil, 404, "", isOpenAI, "there is nothing at POST /"},
-		{"POST", "/v1/responses", openaiCaller, 404, "", isOpenAI, "/v1/responses"},
+		{"PUT", "/v1/responses", openaiCaller, 405, "POST", isOpenAI, "/v1/responses"},
 		{"POST", "/v1/complete", anthropicCaller, 404, "", isAnthropic, "/v1/complete"},
 		{"POST", "/v1/complete", http.Header{"X-Api-Key": {"k"}}, 404, "", isAnthropic, "POST /v1/messages"},
-		{"POST", "/v1/messages/batches", nil, 404, "", isAnthropic, "/v1/messages/batches"},
+		{"POST", "/v1/messages/nothing", nil, 404, "", isAnthropic, "/v1/messages/nothing"},
+		{"PUT", "/v1/messages/batches", nil, 405, "GET, HEAD, POST", isAnthropic, "/v1/messages/batches"},
+		{"PUT", "/v1/files/file-1", openaiCaller, 405, "DELETE, GET, HEAD", isOpenAI, "/v1/files/file-1"},
 		{"POST", "/healthz", nil, 404, "", isOpenAI, ""},
 		{"BREW", "/v1/" + strings.Repeat("x", 500), nil, 404, "", isOpenAI, "x…"},
 		{"GET", "/a\"b%0a%22%ff", nil, 404, "", isOpenAI, ""},

@@ -35,6 +35,11 @@ func (c *cacheControl) life() time.Duration {
 	}
 }
 
+// outputFormat is a structured output, as in the API reference.
+type outputFormat struct {
+	Schema json.RawMessage `json:"schema"`
+}
+
 type anthropicMessage struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
@@ -92,6 +97,10 @@ func parseAnthropic(h http.Header, body []byte, counting bool) (*ask, *failure) 
 			Type    string `json:"type"`
 			Display string `json:"display"`
 		} `json:"thinking"`
+		OutputConfig struct {
+			Format outputFormat `json:"format"`
+		} `json:"output_config"`
+		OutputFormat outputFormat `json:"output_format"` // its name before it moved
 	}
 	if err := json.Unmarshal(body, &r); err != nil {
 		return nil, invalidAnthropic("%v", err)
@@ -114,6 +123,10 @@ func parseAnthropic(h http.Header, body []byte, counting bool) (*ask, *failure) 
 		model: *r.Model, stream: r.Stream,
 		think:        r.Thinking.Type == "enabled" || r.Thinking.Type == "adaptive",
 		hideThinking: r.Thinking.Display == "omitted",
+		schema:       r.OutputConfig.Format.Schema,
+	}
+	if q.schema == nil {
+		q.schema = r.OutputFormat.Schema
 	}
 	if r.MaxTokens != nil {
 		q.maxTokens = *r.MaxTokens

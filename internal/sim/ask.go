@@ -1,5 +1,7 @@
 package sim
 
+import "encoding/json"
+
 // ask is what both formats' requests have in common: what the answer depends on.
 type ask struct {
 	model        string
@@ -11,6 +13,7 @@ type ask struct {
 	hideThinking bool // the thoughts are counted and not shown (thinking.display omitted; every Chat Completion)
 	maxTokens    int  // 0: no limit
 
+	schema     json.RawMessage // of the answer, which is then JSON; nil: text
 	offers     []toolOffer
 	forcedTool string
 	lastText   string // text of the last message, if it is the user's own; empty after a tool's result
@@ -53,6 +56,10 @@ func newAnswer(q *ask, b Behaviour, f Fault) *answer {
 		for i, c := range a.calls {
 			a.calls[i] = c.padded(b.Arguments)
 		}
+		return a
+	}
+	if q.schema != nil {
+		a.text = fragments(sampleArguments(q.schema), defaultFragment)
 		return a
 	}
 	n := b.Chunks

@@ -1,5 +1,5 @@
 // Package sim is the simulated providers: an http.Handler that answers as the
-// Anthropic Messages and OpenAI Chat Completions APIs do, healthy or failing on
+// Anthropic Messages, OpenAI Chat Completions and Gemini APIs do, healthy or failing on
 // demand, and a server that listens with it. It is behind `turnout sim`,
 // `turnout demo`, the end-to-end tests and the fault drill.
 //
@@ -87,15 +87,36 @@
 // A key that begins with sk-bad is refused with 401 (OpenAI's text quotes its
 // tail). A 429 without ra and window carries no limit headers at all.
 //
+// # Gemini
+//
+// Its requests are known by their paths (v1, v1beta, v1alpha; models/{model}:{verb}), or by
+// x-goog-api-key or ?key= where a path is others' too. A stream is events with alt=sse, else one JSON
+// array. What the words mean there, where the API has another way to say it:
+//
+//	quota             429 with a QuotaFailure of the day
+//	credit            429, prepayment credits are depleted
+//	unified5h …       429 with that RetryInfo
+//	refused refusal   200 with promptFeedback; 200 with the finish reason SAFETY
+//	overloaded529     503 UNAVAILABLE, also the error of an errevent
+//	ra ram rad window RetryInfo in the body, with a QuotaFailure of the minute in a 429; no headers
+//	nosentinel        a healthy stream (an array without its closing bracket): there is no sentinel
+//	errstart          the event that comes before is a chunk without candidates
+//	compose           silence before a call, which comes whole; frag says nothing
+//
+// A key that begins with sk-bad is refused with 400, as a bearer with 401. Models with gemini-3 in their name
+// give their calls ids, sign the first one of an answer, and refuse it without its signature until the
+// user speaks again; the dummies that Google documents are taken.
+//
 // # Answers
 //
 // The text is Text(n). An answer calls a tool if the last message is the user's,
 // names an offered tool as "use tool NAME" (optionally " with {…}", its
-// arguments), or if tool_choice forces one; after a tool's result it is text.
+// arguments), or if tool_choice forces one; after a tool's result it is text. If the request asks
+// for an output by a JSON schema, the text is a sample that fits it.
 // Usage is estimated from the body at four bytes a token and is consistent: what
 // count_tokens says, the parts of the prompt add up to. Prompt caches belong to
 // an organisation and a model and follow the provider's rules (cache.go).
 //
 // Not simulated: several choices (n), log probabilities, custom tools, stop
-// sequences, embeddings. Real-time limits: a limit is only ever stated, not kept.
+// sequences, OpenAI's embeddings. Real-time limits: a limit is only ever stated, not kept.
 package sim

@@ -18,6 +18,7 @@ type exchange struct {
 	body   []byte
 	id     int
 	format format
+	array  bool // Gemini: the stream is to be one JSON array
 	b      Behaviour
 	fault  Fault
 	seen   *Seen // shared with the journal: only through update
@@ -32,6 +33,10 @@ func (x *exchange) who() subject {
 // generates reports whether the request is for an answer of a model, and so may
 // use up a fault.
 func (x *exchange) generates() bool {
+	if x.format == gemini {
+		at, ok := geminiPath(x.r.URL.Path)
+		return ok && x.r.Method == http.MethodPost && geminiVerbs[at.verb] == generates
+	}
 	return x.r.Method == http.MethodPost && (x.r.URL.Path == "/v1/messages" || x.r.URL.Path == "/v1/chat/completions")
 }
 
@@ -135,6 +140,9 @@ func (x *exchange) reset() {
 
 // authenticate refuses what no provider would accept.
 func (x *exchange) authenticate() *failure {
+	if x.format == gemini {
+		return x.authenticateGemini()
+	}
 	key := x.key
 	oauth := strings.HasPrefix(key, "sk-ant-oat")
 	switch {
@@ -160,6 +168,10 @@ func (x *exchange) authenticate() *failure {
 
 // route answers what is left after every fault that is an error answer.
 func (x *exchange) route() {
+	if x.format == gemini {
+		x.routeGemini()
+		return
+	}
 	path, method := x.r.URL.Path, x.r.Method
 	want := http.MethodPost
 	switch {
@@ -253,7 +265,11 @@ func (x *exchange) fail(f *failure) {
 		h[http.CanonicalHeaderKey(name)] = values
 	}
 	x.set(Failed)
-	x.whole(f.status, "application/json", f.body(x.format, x.requestID()))
+	body := f.body(x.format, x.requestID())
+	if x.array {
+		body = fmt.Appendf(nil, "[%s\n]", body)
+	}
+	x.whole(f.status, "application/json", body)
 }
 
 // status writes the status line and headers.

@@ -15,20 +15,25 @@ type format uint8
 const (
 	openai format = iota
 	anthropic
+	gemini
 )
 
 // failure is an error answer, before it takes a format's shape.
 type failure struct {
 	status  int
-	kind    string // error.type
+	kind    string // error.type; Gemini: error.status
 	param   string // OpenAI only
 	code    string // OpenAI only
 	message string
 	header  http.Header // in addition to the usual
+	details []any       // Gemini only
 }
 
 // body is the failure as the format writes it.
 func (f *failure) body(to format, requestID string) []byte {
+	if to == gemini {
+		return f.geminiBody()
+	}
 	if to == anthropic {
 		type detail struct {
 			Type    string `json:"type"`
@@ -65,8 +70,12 @@ type subject struct{ key, organization, model string }
 // documentation and of long-standing behaviour, not verified against the live
 // providers.
 func statusFailure(to format, status int, who subject) *failure {
-	if to == anthropic {
+	switch to {
+	case anthropic:
 		return anthropicStatus(status, who)
+	case gemini:
+		return geminiStatus(status, who)
+	case openai:
 	}
 	return openaiStatus(status, who)
 }
@@ -142,6 +151,9 @@ func maskKey(key string) string {
 
 // faultFailure is the error answer of a fault, or nil if the fault is none.
 func faultFailure(to format, f Fault, who subject, promptTokens int, now time.Time) *failure {
+	if to == gemini {
+		return geminiFault(f, who, promptTokens)
+	}
 	var out *failure
 	switch f.Kind {
 	case Status:

@@ -22,6 +22,10 @@ func organizationID(to format, name string) string {
 // setCommon sets the headers of every answer: among them what a gateway must not
 // hand on (cookies, organisation, project).
 func setCommon(h http.Header, to format, requestID, organization string) {
+	if to == gemini {
+		setGemini(h)
+		return
+	}
 	h.Set("Server", "cloudflare")
 	h.Set("cf-cache-status", "DYNAMIC")
 	h.Set("cf-ray", requestID[len(requestID)-8:]+"-SIM")

@@ -35,7 +35,12 @@ func parseChat(body []byte) (*ask, *failure) {
 		ReasoningEffort     string            `json:"reasoning_effort"`
 		Tools               []json.RawMessage `json:"tools"`
 		ToolChoice          json.RawMessage   `json:"tool_choice"`
-		StreamOptions       struct {
+		ResponseFormat      struct {
+			JSONSchema struct {
+				Schema json.RawMessage `json:"schema"`
+			} `json:"json_schema"`
+		} `json:"response_format"`
+		StreamOptions struct {
 			IncludeUsage       bool  `json:"include_usage"`
 			IncludeObfuscation *bool `json:"include_obfuscation"`
 		} `json:"stream_options"`
@@ -60,6 +65,7 @@ func parseChat(body []byte) (*ask, *failure) {
 		think:     r.ReasoningEffort != "" && r.ReasoningEffort != "none" && r.ReasoningEffort != "minimal",
 		// Chat Completions counts reasoning and never shows it.
 		hideThinking: true,
+		schema:       r.ResponseFormat.JSONSchema.Schema,
 	}
 	if f := q.addChatTools(r.Tools, r.ToolChoice); f != nil {
 		return nil, f

@@ -81,6 +81,9 @@ func (x *exchange) wantsGzip() bool {
 func (x *exchange) playStream(events []event) {
 	h := x.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	if x.array {
+		h.Set("Content-Type", "application/json; charset=UTF-8")
+	}
 	h.Set("Cache-Control", "no-cache")
 	s := &sink{x: x}
 	switch {
@@ -191,8 +194,12 @@ func (x *exchange) spoil(s *sink, e event) (goOn bool, err error) {
 // errorEvent is the format's error inside a stream.
 func (x *exchange) errorEvent() []byte {
 	body := x.inBandError()
-	if x.format == anthropic {
+	switch x.format {
+	case anthropic:
 		return append(append([]byte("event: error\ndata: "), body...), "\n\n"...)
+	case gemini:
+		return x.geminiErrorEvent(body)
+	case openai:
 	}
 	return append(append([]byte("data: "), body...), "\n\n"...)
 }
@@ -201,8 +208,8 @@ func (x *exchange) inBandError() []byte {
 	code := x.fault.Status
 	if code == 0 {
 		code = 500
-		if x.format == anthropic {
-			code = 529
+		if x.format != openai {
+			code = 529 // Gemini's overloaded is a 503
 		}
 	}
 	return statusFailure(x.format, code, x.who()).body(x.format, x.requestID())

@@ -37,7 +37,7 @@ const (
 	maxSubjects = 10_000   // keys and models remembered each; then all are forgotten
 )
 
-// Provider is an http.Handler that answers as the Anthropic and OpenAI APIs do.
+// Provider is an http.Handler that answers as the Anthropic, OpenAI and Gemini APIs do.
 // It is safe for concurrent use.
 type Provider struct {
 	o       Options
@@ -231,6 +231,10 @@ func (p *Provider) begin(w http.ResponseWriter, r *http.Request, body []byte, st
 	if len(body) < maxBody {
 		_ = json.Unmarshal(body, &peek) // what is wrong with it is said later
 	}
+	if isGemini(r) {
+		at, _ := geminiPath(r.URL.Path)
+		peek.Model, peek.Stream = at.model, at.verb == "streamGenerateContent"
+	}
 	x := &exchange{
 		p: p, w: w, rc: http.NewResponseController(w), r: r, body: body, id: p.nextID(),
 		format: formatOf(r), seen: &Seen{
@@ -238,6 +242,7 @@ func (p *Provider) begin(w http.ResponseWriter, r *http.Request, body []byte, st
 			Model: peek.Model, Stream: peek.Stream, Header: r.Header.Clone(), Body: body, Start: start,
 		},
 	}
+	x.array = x.format == gemini && peek.Stream && r.URL.Query().Get("alt") != "sse"
 	x.seen.Key = keyOf(r, x.format)
 	x.b, x.fault, x.seen.Organization = p.decide(x.seen.Key, peek.Model, x.generates(), start)
 	x.seen.Fault = x.fault
@@ -250,6 +255,8 @@ func (p *Provider) begin(w http.ResponseWriter, r *http.Request, body []byte, st
 // by the headers that only Anthropic's clients send.
 func formatOf(r *http.Request) format {
 	switch {
+	case isGemini(r):
+		return gemini
 	case strings.HasPrefix(r.URL.Path, "/v1/messages"):
 		return anthropic
 	case strings.HasPrefix(r.URL.Path, "/v1/chat/"):
@@ -261,6 +268,9 @@ func formatOf(r *http.Request) format {
 }
 
 func keyOf(r *http.Request, f format) string {
+	if f == gemini {
+		return geminiKey(r)
+	}
 	if f == anthropic {
 		if key := r.Header.Get("x-api-key"); key != "" {
 			return key

@@ -14,6 +14,9 @@ type RunOptions struct {
 	Server   ServerOptions
 	// Verbose prints a line for every request that ended.
 	Verbose bool
+	// Journal is a host:port where other processes are told of the requests that ended
+	// (ended.go says how); empty: nowhere.
+	Journal string
 }
 
 // Run serves a simulated provider until the context ends, which is not an error.
@@ -21,13 +24,16 @@ type RunOptions struct {
 func Run(ctx context.Context, o RunOptions, w io.Writer) error {
 	out := &lines{w: w}
 	if o.Verbose {
-		also := o.Provider.Done
-		o.Provider.Done = func(s Seen) {
-			out.request(s)
-			if also != nil {
-				also(s)
-			}
+		o.Provider.Done = both(o.Provider.Done, out.request)
+	}
+	if o.Journal != "" {
+		e := newEnded()
+		o.Provider.Done = both(o.Provider.Done, e.done)
+		stop, err := e.serve(ctx, o.Journal, out)
+		if err != nil {
+			return err
 		}
+		defer stop()
 	}
 	s, err := Start(New(o.Provider), o.Server)
 	if err != nil {
@@ -39,6 +45,17 @@ func Run(ctx context.Context, o RunOptions, w io.Writer) error {
 	}
 	<-ctx.Done()
 	return s.Close()
+}
+
+// both calls one after the other.
+func both(first, second func(Seen)) func(Seen) {
+	if first == nil {
+		return second
+	}
+	return func(s Seen) {
+		first(s)
+		second(s)
+	}
 }
 
 // lines keeps the lines of concurrent requests apart.
@@ -71,6 +88,15 @@ first three requests with 429 and Retry-After: 2.
 	}
 	_, err := fmt.Fprintln(l.w)
 	return err
+}
+
+func (l *lines) journal(url string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := fmt.Fprintf(l.w, "Its journal: GET %s/requests?key=K&model=M&count=N waits until N such requests have ended\n", url); err != nil {
+		return fmt.Errorf("say where the journal is: %w", err)
+	}
+	return nil
 }
 
 // request prints one line. A key's words are its behaviour and no secret: the

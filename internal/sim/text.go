@@ -78,10 +78,14 @@ func (c toolCall) fragments(size int) []string {
 	if size <= 0 {
 		size = defaultFragment
 	}
-	var out []string
-	for s := c.args; s != ""; {
+	return fragments(c.args, size)
+}
+
+// fragments splits a text into pieces of so many bytes, none of them inside a rune.
+func fragments(s string, size int) (out []string) {
+	for s != "" {
 		n := min(size, len(s))
-		for n < len(s) && s[n]&0xC0 == 0x80 { // not inside a rune
+		for n < len(s) && s[n]&0xC0 == 0x80 {
 			n++
 		}
 		out = append(out, s[:n])
@@ -138,33 +142,51 @@ func chooseTools(offers []toolOffer, forced string, text string) []toolCall {
 // sampleArguments makes an object that fits the common part of JSON Schema: every
 // declared property, with a value of its type.
 func sampleArguments(schema json.RawMessage) string {
-	var s struct {
-		Properties map[string]struct {
-			Type any               `json:"type"`
-			Enum []json.RawMessage `json:"enum"`
-		} `json:"properties"`
-	}
+	var s sampleSchema
 	if len(schema) == 0 || json.Unmarshal(schema, &s) != nil {
 		return "{}"
 	}
-	args := map[string]any{}
-	for name, prop := range s.Properties {
-		switch {
-		case len(prop.Enum) > 0:
-			args[name] = prop.Enum[0]
-		case prop.Type == "integer" || prop.Type == "number":
-			args[name] = 1
-		case prop.Type == "boolean":
-			args[name] = true
-		case prop.Type == "array":
-			args[name] = []any{}
-		case prop.Type == "object":
-			args[name] = map[string]any{}
-		default:
-			args[name] = "sample " + name
-		}
+	return string(encode(s.object()))
+}
+
+// sampleSchema is what a sample looks at.
+type sampleSchema struct {
+	Type       any                     `json:"type"`
+	Enum       []json.RawMessage       `json:"enum"`
+	Properties map[string]sampleSchema `json:"properties"`
+	Items      *sampleSchema           `json:"items"`
+	MinItems   int                     `json:"minItems"`
+}
+
+func (s *sampleSchema) object() map[string]any {
+	out := map[string]any{}
+	for name, p := range s.Properties {
+		out[name] = p.value(name)
 	}
-	return string(encode(args))
+	return out
+}
+
+// value is a sample for a place of this name. Gemini writes types in capitals.
+func (s *sampleSchema) value(name string) any {
+	kind, _ := s.Type.(string)
+	switch kind = strings.ToLower(kind); {
+	case len(s.Enum) > 0:
+		return s.Enum[0]
+	case kind == "integer" || kind == "number":
+		return 1
+	case kind == "boolean":
+		return true
+	case kind == "array":
+		out := []any{}
+		for s.Items != nil && len(out) < s.MinItems && len(out) < 8 {
+			out = append(out, s.Items.value(name))
+		}
+		return out
+	case kind == "object":
+		return s.object()
+	default:
+		return "sample " + name
+	}
 }
 
 // encode is JSON without HTML escapes, as providers write it. Everything that

@@ -102,6 +102,15 @@ var notReturnedWords = []string{
 	"Litellm", "Tenant", "Team-Id", "User-Id", "Org-Id", "Customer-Id", "Subscription", "Api-Key", "Apikey", "Key-Id", "Key-Name", "Key-Alias", "Deployment", "Api-Base", "Billing", "Budget", "Balance", "Credit", "Quota", "Spend",
 }
 
+// OwnLimits adds the limits that an answer states of an account, for the account's own holder.
+func OwnLimits(h, out http.Header) {
+	for k, v := range h {
+		if strings.Contains(k, "Ratelimit") || k == "Retry-After" || k == "Retry-After-Ms" || k == "X-Should-Retry" {
+			out[k] = v
+		}
+	}
+}
+
 // AnswerHeader adds what of an upstream's header the caller gets to out.
 func AnswerHeader(h, out http.Header) {
 	named := connectionNames(h)

@@ -54,7 +54,8 @@ var table = map[string]row{
 	"sim": {flows, nil,
 		"nothing: a simulated provider that shares code with Turnout would share its mistakes"},
 
-	"server": {edge, []string{"admin", "dialect", "domain", "gateway", "obs"}, "the dialects that it routes to are handed in by app"},
+	"server/socket": {edge, []string{"dialect"}, "every turn goes through a handler that is handed in"},
+	"server": {edge, []string{"admin", "dialect", "domain", "gateway", "obs", "server/socket"}, "the dialects that it routes to are handed in by app"},
 	"app":    {edge, []string{"*"}, "it builds everything"},
 	"drill": {edge, []string{"config", "domain", "sim"},
 		"no app, no gateway and no dialect: a gateway is handed in, and a drill that shared the gateway's readers would share its mistakes"},

@@ -34,6 +34,12 @@ type side struct {
 // each. The floor passes them on.
 var callers = [2]string{"tk-bench-plain-0000", "tk-bench-secure-0000"}
 
+// Secrets of the keys whose accounts speak one dialect only.
+const (
+	toAnthropic = "tk-bench-to-anthropic"
+	toOpenAI    = "tk-bench-to-openai-0"
+)
+
 // start ends what runs and starts the mock and both sides afresh, warmed up.
 func (l *lab) start() ([]*side, error) {
 	l.close()
@@ -97,16 +103,20 @@ func turnoutConfig(listen, plainMock, secureMock string) []byte {
 data_dir: ./data
 drain: 5s
 log: {level: warn}
-pools: [{name: plain}, {name: secure}]
+pools: [{name: plain}, {name: secure}, {name: anthropic}, {name: openai}]
 accounts:
   - {name: plain-openai, platform: openai-compatible, base_url: "http://%[2]s/v1", api_key: sk-bench-1, pools: [plain]}
   - {name: plain-anthropic, platform: anthropic-compatible, base_url: "http://%[2]s", api_key: sk-bench-2, pools: [plain]}
   - {name: secure-openai, platform: openai-compatible, base_url: "https://%[3]s/v1", api_key: sk-bench-3, pools: [secure]}
   - {name: secure-anthropic, platform: anthropic-compatible, base_url: "https://%[3]s", api_key: sk-bench-4, pools: [secure]}
+  - {name: only-openai, platform: openai-compatible, base_url: "http://%[2]s/v1", api_key: sk-bench-5, pools: [openai]}
+  - {name: only-anthropic, platform: anthropic-compatible, base_url: "http://%[2]s", api_key: sk-bench-6, pools: [anthropic]}
 keys:
+  - {name: to-anthropic, secret: %[6]s, pools: [anthropic]}
+  - {name: to-openai, secret: %[7]s, pools: [openai]}
   - {name: plain, secret: %[4]s, pools: [plain]}
   - {name: secure, secret: %[5]s, pools: [secure]}
-`, listen, plainMock, secureMock, callers[plain], callers[secure])
+`, listen, plainMock, secureMock, callers[plain], callers[secure], toAnthropic, toOpenAI)
 }
 
 // warm sends some of everything but the large bodies, so that code, connections and

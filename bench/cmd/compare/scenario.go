@@ -15,8 +15,11 @@ type scenario struct {
 	api   *load.API
 	// upstream is which of the mock's listeners serves it: plain or secure.
 	upstream upstream
-	shape    load.Shape
-	chunks   int // content chunks of the stream
+	// caller is the secret of Turnout's key, where it is not the listener's: one whose accounts
+	// speak another dialect, so that everything is translated.
+	caller string
+	shape  load.Shape
+	chunks int // content chunks of the stream
 	// conns is the number of connections. With slow set, each carries one stream;
 	// otherwise they send for the run's length.
 	conns int
@@ -69,6 +72,14 @@ var scenarios = []scenario{
 	{name: "large-oa", title: "200 KB request, 16 at once, OpenAI", api: load.OpenAI, shape: load.Shape{Model: model, Size: 200_000}, conns: 16, ratio: 1.4},
 	{name: "large-an", title: "the same, Anthropic", api: load.Anthropic, shape: load.Shape{Model: model, Size: 200_000}, conns: 16, ratio: 1.4},
 	{name: "large-last", title: "200 KB with the model's name at its end", api: load.OpenAI, shape: load.Shape{Model: model, Size: 200_000, ModelLast: true}, conns: 16, ratio: 1.4},
+	{name: "translated-oa", title: "1 KB, a Chat Completions caller and a Messages account", api: load.OpenAI, caller: toAnthropic,
+		shape: load.Shape{Model: model, Size: kib}, conns: 64, ratio: 3},
+	{name: "translated-an", title: "1 KB, a Messages caller and a Chat Completions account", api: load.Anthropic, caller: toOpenAI,
+		shape: load.Shape{Model: model, Size: kib}, conns: 64, ratio: 3},
+	{name: "translated-stream-oa", title: "stream of 100 chunks, a Chat Completions caller and a Messages account", api: load.OpenAI, caller: toAnthropic,
+		shape: load.Shape{Model: model, Size: kib, Stream: true}, chunks: 100, conns: 32, ratio: 4},
+	{name: "translated-stream-an", title: "stream of 100 chunks, a Messages caller and a Chat Completions account", api: load.Anthropic, caller: toOpenAI,
+		shape: load.Shape{Model: model, Size: kib, Stream: true}, chunks: 100, conns: 32, ratio: 4},
 	{name: "h2-small", title: "1 KB, upstream in HTTP/2 over TLS", api: load.OpenAI, upstream: secure, shape: load.Shape{Model: model, Size: kib}, conns: 64},
 	{name: "h2-stream", title: "stream of 100 chunks, upstream in HTTP/2 over TLS", api: load.OpenAI, upstream: secure,
 		shape: load.Shape{Model: model, Size: kib, Stream: true}, chunks: 100, conns: 32},
@@ -96,7 +107,7 @@ func choose(only string) []scenario {
 // config is the load of this scenario on one side.
 func (s scenario) config(to *side, length time.Duration) load.Config {
 	c := load.Config{
-		URL: to.url[s.upstream] + s.api.Path, Headers: map[string]string{"Authorization": "Bearer " + callers[s.upstream]},
+		URL: to.url[s.upstream] + s.api.Path, Headers: map[string]string{"Authorization": "Bearer " + cmp.Or(s.caller, callers[s.upstream])},
 		Body: s.api.Body(s.shape), Stream: s.shape.Stream, Concurrency: s.conns, Timeout: 30 * time.Second,
 		PID: to.pid[s.upstream], Settle: settle,
 	}

@@ -27,16 +27,26 @@ type modelPage struct {
 func (Dialect) Models(models []dialect.Model) []byte {
 	page := modelPage{Data: make([]modelRow, 0, len(models))}
 	for _, m := range models {
-		name := m.Name
-		if name == "" {
-			name = m.ID
-		}
-		page.Data = append(page.Data, modelRow{"model", m.ID, name, time.Unix(m.Created, 0).UTC().Format(time.RFC3339)})
+		page.Data = append(page.Data, row(m))
 	}
 	if n := len(models); n > 0 {
 		page.FirstID, page.LastID = &models[0].ID, &models[n-1].ID
 	}
 	out, _ := json.Marshal(page) // strings and booleans always encode
+	return out
+}
+
+func row(m dialect.Model) modelRow {
+	name := m.Name
+	if name == "" {
+		name = m.ID
+	}
+	return modelRow{"model", m.ID, name, time.Unix(m.Created, 0).UTC().Format(time.RFC3339)}
+}
+
+// Model implements dialect.Dialect.
+func (Dialect) Model(m dialect.Model) []byte {
+	out, _ := json.Marshal(row(m))
 	return out
 }
 

@@ -33,6 +33,7 @@ type Request struct {
 	Verbosity   string // "low", "medium", "high"
 	Metadata    []byte // an object of the caller's own
 	ShowUsage   bool   // of a stream: the caller wants its usage at the end
+	PlainUsage  bool   // of a stream: the upstream does not know how to be asked for usage
 	Obfuscation bool   // of a stream: the caller wants padding; only Responses and Chat know it
 
 	// Asks are features that have no place above and that a target may or may not know,
@@ -42,6 +43,9 @@ type Request struct {
 	// Extra are members that the decoder does not know.
 	Extra []Member
 	From  domain.Dialect
+
+	// Echo are members that an answer in the caller's own dialect repeats, as they came (Responses).
+	Echo []Member
 }
 
 // Ask is the use of a feature that only some dialects have.
@@ -159,6 +163,10 @@ type Tool struct {
 	Raw         []byte // a tool that the provider runs (web search, …), in the dialect Origin; Name is its type
 	Origin      domain.Dialect
 	Extra       []Member
+
+	// Namespace is the group that the tool stands in, and Inner its name there (Responses). Name is then
+	// made of both, in letters that every dialect takes, and the tool's calls carry it.
+	Namespace, Inner string
 }
 
 // Server reports whether the provider itself runs the tool.

@@ -112,6 +112,12 @@ func (Dialect) Models(models []dialect.Model) []byte {
 	return out
 }
 
+// Model implements dialect.Dialect.
+func (Dialect) Model(m dialect.Model) []byte {
+	out, _ := json.Marshal(modelRow{m.ID, "model", m.Created, m.Owner})
+	return out
+}
+
 // ModelList implements dialect.Dialect.
 func (Dialect) ModelList(body []byte) ([]dialect.Model, error) {
 	var page modelPage

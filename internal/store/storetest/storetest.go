@@ -35,6 +35,11 @@ type Store interface {
 	LoadBindings(context.Context, time.Time) ([]domain.Binding, error)
 	DeleteBindingsBefore(context.Context, time.Time, int) (int, error)
 
+	SaveObject(context.Context, domain.Object) error
+	Object(context.Context, domain.ObjectID, time.Time) (domain.Object, error)
+	DeleteObject(context.Context, domain.ObjectID) error
+	DeleteObjectsBefore(context.Context, time.Time, int) (int, error)
+
 	SaveRests(context.Context, []store.Rest) error
 	LoadRests(context.Context, time.Time) ([]store.Rest, error)
 	EndRests(context.Context, []store.RestKey) error
@@ -50,7 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		name string
 		f    func(*testing.T, func(*testing.T) Store)
 	}{
-		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"rests", rests},
+		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests},
 	} {
 		t.Run(g.name, func(t *testing.T) { g.f(t, open) })
 	}

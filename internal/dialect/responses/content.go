@@ -1,0 +1,190 @@
+package responses
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/neutral"
+)
+
+// content reads what a message or a tool's result holds: a text or a list of parts.
+func (q *asking) content(at string, v []byte) []neutral.Block {
+	switch {
+	case dialect.IsNull(v):
+		return nil
+	case v[0] == '"':
+		return []neutral.Block{{Text: text(v)}}
+	case v[0] != '[':
+		return []neutral.Block{{Text: string(v)}}
+	}
+	var out []neutral.Block
+	i := 0
+	_ = dialect.Array(v, func(e dialect.Span) bool {
+		part := e.Of(v)
+		if part[0] != '{' {
+			q.refuse(at, "%s[%d] must be an object", at, i)
+			return false
+		}
+		out = append(out, q.part(at+"["+strconv.Itoa(i)+"]", part))
+		i++
+		return true
+	})
+	return out
+}
+
+func (q *asking) part(at string, part []byte) neutral.Block {
+	switch typ := text(dialect.Member(part, "type")); typ {
+	case "input_text", "output_text", "text", "summary_text", "reasoning_text":
+		return neutral.Block{Text: text(dialect.Member(part, "text")), Citations: citations(dialect.Member(part, "annotations"))}
+	case "refusal":
+		return neutral.Block{Kind: neutral.KindRefusal, Text: text(dialect.Member(part, "refusal"))}
+	case "input_image", "computer_screenshot":
+		b := neutral.Block{Kind: neutral.KindImage, Detail: text(dialect.Member(part, "detail"))}
+		q.media(at, &b, dialect.Member(part, "image_url"), dialect.Member(part, "file_id"))
+		return b
+	case "input_file":
+		b := neutral.Block{Kind: neutral.KindDocument, Title: text(dialect.Member(part, "filename"))}
+		if data := dialect.Member(part, "file_data"); !dialect.IsNull(data) {
+			if b.MediaType, b.Data = dataURL(data); b.Data == nil {
+				b.MediaType, b.Data = mediaTypeOf(b.Title), inside(data) // the API takes plain base64, too
+			}
+			if len(b.Data) == 0 {
+				q.refuse(at+".file_data", "%s.file_data must be base64, or a data: URL of it", at)
+			}
+			return b
+		}
+		q.media(at, &b, dialect.Member(part, "file_url"), dialect.Member(part, "file_id"))
+		return b
+	case "input_audio":
+		audio := dialect.Member(part, "input_audio")
+		return neutral.Block{Kind: neutral.KindAudio, MediaType: "audio/" + text(dialect.Member(audio, "format")), Data: inside(dialect.Member(audio, "data"))}
+	default:
+		return opaque(typ, part)
+	}
+}
+
+// media sets where a picture or a document is: in the request itself, at a URL, or uploaded.
+func (q *asking) media(at string, b *neutral.Block, url, file []byte) {
+	if !dialect.IsNull(url) {
+		if b.MediaType, b.Data = dataURL(url); b.Data == nil {
+			b.URL = text(url)
+		}
+	}
+	if b.URL == "" && b.Data == nil {
+		b.FileID = text(file)
+	}
+	if b.URL == "" && b.Data == nil && b.FileID == "" {
+		q.refuse(at, "%s names neither data nor a URL nor a file", at)
+	}
+}
+
+// dataURL takes a JSON string that holds a data: URL in base64 apart; data is nil for any other.
+func dataURL(v []byte) (mediaType string, data []byte) {
+	url := inside(v)
+	rest, ok := bytes.CutPrefix(url, []byte("data:"))
+	if !ok {
+		return "", nil
+	}
+	head, data, ok := bytes.Cut(rest, []byte(";base64,"))
+	if !ok || len(data) == 0 {
+		return "", nil
+	}
+	head, _, _ = bytes.Cut(head, []byte{';'}) // parameters, such as a charset
+	return string(head), data
+}
+
+// inside is what stands between a string's quotes where it needs no escapes there: base64,
+// URLs. A string that was written with escapes and needs none ("\/") loses them; any other is nil.
+func inside(v []byte) []byte {
+	if len(v) < 2 || v[0] != '"' {
+		return nil
+	}
+	in := v[1 : len(v)-1]
+	if bytes.IndexByte(in, '\\') >= 0 {
+		s, _ := dialect.Unquote(v)
+		in = []byte(s)
+	}
+	for _, c := range in {
+		if c < 0x20 || c == '"' || c == '\\' || c > 0x7e {
+			return nil
+		}
+	}
+	return in
+}
+
+// mediaTypes of files by the ending of their names, and the reverse: the API goes by the name.
+var mediaTypes = []struct{ ending, mediaType string }{
+	{".pdf", "application/pdf"}, {".txt", "text/plain"}, {".md", "text/markdown"}, {".csv", "text/csv"}, {".html", "text/html"},
+	{".json", "application/json"}, {".xml", "application/xml"},
+	{".docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+	{".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+	{".pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"},
+}
+
+func mediaTypeOf(name string) string {
+	for _, t := range mediaTypes {
+		if strings.HasSuffix(strings.ToLower(name), t.ending) {
+			return t.mediaType
+		}
+	}
+	return "application/pdf"
+}
+
+func endingOf(mediaType string) string {
+	for _, t := range mediaTypes {
+		if t.mediaType == mediaType {
+			return t.ending
+		}
+	}
+	if strings.HasPrefix(mediaType, "text/") {
+		return ".txt"
+	}
+	return ".pdf"
+}
+
+// citations reads annotations. Of those that name no URL only their own dialect makes something.
+func citations(list []byte) []neutral.Citation {
+	var out []neutral.Citation
+	_ = dialect.Array(list, func(e dialect.Span) bool {
+		if a := e.Of(list); a[0] == '{' {
+			out = append(out, citation(a))
+		}
+		return true
+	})
+	return out
+}
+
+func citation(a []byte) neutral.Citation {
+	c := neutral.Citation{Document: -1, Origin: own, Raw: a}
+	_ = dialect.Object(a, func(key []byte, v, _ dialect.Span) bool {
+		val := v.Of(a)
+		switch string(key) {
+		case "url":
+			c.URL = text(val)
+		case "title", "filename":
+			c.Title = text(val)
+		case "start_index":
+			c.Start = int(dialect.Int(val))
+		case "end_index":
+			c.End = int(dialect.Int(val))
+		}
+		return true
+	})
+	return c
+}
+
+// writeCitation writes an annotation; false: it cannot be said here, because it names no URL.
+func writeCitation(j *neutral.JSON, c *neutral.Citation) bool {
+	switch {
+	case c.Origin == own && len(c.Raw) > 0:
+		j.Raw(oneLine(c.Raw))
+	case c.URL == "":
+		return false
+	default:
+		j.Open().Member("type", "url_citation").MemberInt("start_index", int64(c.Start)).MemberInt("end_index", int64(c.End))
+		j.Member("url", c.URL).Member("title", c.Title).Close()
+	}
+	return true
+}
