@@ -451,5 +451,6 @@ type payload struct {
 	payloadKey
 	body     *edited
 	own      *body    // what a translation made; nil: the body is the caller's, edited
-	warnings []string // what could not be translated
+	names    neutral.Names // of tools that go by other names there
+	warnings []string      // what could not be translated
 }
