@@ -199,7 +199,9 @@ func TestTranslatedNames(t *testing.T) {
 			sent := func(call *upstream.Call) string {
 				rc, _ := call.Body()
 				b, _ := io.ReadAll(rc)
-				var q struct{ Tools []struct{ Function struct{ Name string } } }
+				var q struct {
+					Tools []struct{ Function struct{ Name string } }
+				}
 				if err := json.Unmarshal(b, &q); err != nil || len(q.Tools) != 1 {
 					t.Fatalf("%s: %v", b, err)
 				}
