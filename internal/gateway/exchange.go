@@ -246,7 +246,9 @@ func (x *exchange) settle(at *attempt, res result) (d failover.Decision, end end
 			at, res, d = side.at, side.at.result, side.decision
 		}
 	}
-	x.overtaken()
+	if len(x.attempts) > 1 {
+		x.overtaken()
+	}
 	switch res {
 	case resultServed:
 		return d, ending{served: at}, true
