@@ -264,8 +264,8 @@ func (e *asker) result(b *neutral.Block) {
 	e.j.Close()
 }
 
-// thought writes a reasoning item. Its id is left out, for the same reason as a call's (Codex
-// does so too); what is encrypted says all. Reasoning that nothing follows is refused by the API ("provided without its
+// thought writes a reasoning item. Its id is left out, for the same reason as a call's: what is
+// encrypted says all. Reasoning that nothing follows is refused by the API ("provided without its
 // required following item") and is worth nothing.
 func (e *asker) thought(b *neutral.Block, rest []neutral.Block, after []neutral.Turn) {
 	_, signature, ok := neutral.SignatureFor(own, b)
