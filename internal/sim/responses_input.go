@@ -113,7 +113,9 @@ func (c *dialogue) item(at string, it *responsesItem) *failure {
 		return unfollowed(c.thought)
 	}
 	c.thought = ""
-	c.q.lastText, c.q.prefill = "", false
+	if it.Role != "developer" && it.Role != "system" { // which say nothing of their own, wherever they stand
+		c.q.lastText, c.q.prefill = "", false
+	}
 	switch it.Type {
 	case "message":
 		return c.message(at, it)
@@ -178,7 +180,7 @@ func (c *dialogue) message(at string, it *responsesItem) *failure {
 			return notOneOf(fmt.Sprintf("%s.content[%d]", at, i), p.Type, supported...)
 		}
 	}
-	c.q.prefill = it.Role == "assistant"
+	c.q.prefill = it.Role == "assistant" || c.q.prefill && it.Role != "user"
 	if it.Role == "user" {
 		c.q.lastText = chatText(it.Content)
 	}

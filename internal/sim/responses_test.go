@@ -484,6 +484,15 @@ func TestResponsesStore(t *testing.T) {
 	}
 }
 
+// What the developer says behind the user's last words takes nothing from them (Claude Code's
+// environment stands there, once it is translated).
+func TestResponsesInstructionsBehind(t *testing.T) {
+	body := `{"model":"m",` + responsesTools + `,"input":[{"role":"user","content":"use tool weather"},{"role":"developer","content":"Be brief."}]}`
+	if _, output := made(t, New(Options{}), "sk", body); !strings.Contains(string(output), `"name":"weather"`) {
+		t.Errorf("%s", output)
+	}
+}
+
 // A call that waits for its output waits in the stored response, too.
 func TestResponsesStoredCall(t *testing.T) {
 	p := New(Options{})

@@ -159,6 +159,14 @@ func (e *asker) document(b *neutral.Block) {
 	if b.Context != "" {
 		e.words(b.Context, false)
 	}
+	if words, ok := neutral.PlainText(b); ok && e.r.From != own {
+		// Not every server of this dialect takes files that are no PDF.
+		if b.Title != "" {
+			words = b.Title + ":\n" + words
+		}
+		e.words(words, false)
+		return
+	}
 	switch {
 	case b.FileID != "":
 		if e.r.From != own && !e.n.Use(neutral.FeatureFile, "document") {
