@@ -39,7 +39,7 @@ type commands struct {
 	Serve    serveCommand    `cmd:"" help:"Run the gateway."`
 	Demo     demoCommand     `cmd:"" help:"Run the gateway against simulated providers, some of them failing, and show what happens."`
 	Drill    drillCommand    `cmd:"" help:"Run the fault drill: simulated providers fail in every way, a real gateway stands before them, and a scorecard says how it did."`
-	Sim      simCommand      `cmd:"" help:"Run a simulated provider (Anthropic Messages and OpenAI Chat Completions) with failures on demand."`
+	Sim      simCommand      `cmd:"" help:"Run a simulated provider (Anthropic Messages, OpenAI Chat Completions and Responses, Gemini) with failures on demand."`
 	Explain  explainCommand  `cmd:"" help:"Explain why the gateway does what it does."`
 	Requests requestsCommand `cmd:"" help:"Show what happened to requests."`
 	Reload   reloadCommand   `cmd:"" help:"Make the running gateway read its configuration again."`

@@ -16,7 +16,7 @@ type Mode struct {
 
 // Dialects lists what callers and accounts speak, in the order of the scorecard's columns.
 func Dialects() []domain.Dialect {
-	return []domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat}
+	return []domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat, domain.DialectGeminiContent}
 }
 
 // Modes lists the modes whose accounts speak the caller's dialect.
@@ -88,6 +88,12 @@ func (m Mode) accounts(another domain.Dialect) (p *protocol, platform string) {
 		return p, p.alone
 	}
 	return p, p.platform
+}
+
+// showsThoughts: thoughts come as they are thought, if any were asked for.
+func (m Mode) showsThoughts() bool {
+	p := m.provider()
+	return p.thinks || p.thinksIfAsked && m.caller().asksFor
 }
 
 // compatible: the accounts are of no official provider.

@@ -58,8 +58,8 @@ type decoding struct {
 	r   *neutral.Request
 	err *domain.Error
 
-	calls  int              // function calls so far, for ids that the request does not give
-	asked  []*neutral.Block // function calls without a response so far
+	made   int   // ids for calls that the request gives none
+	asked  calls // those without a response so far
 	format formatParts
 }
 

@@ -105,16 +105,18 @@ func (e *encoding) content(t *neutral.Turn, asked []*neutral.Block, first bool) 
 // heard writes the user's side: first a response to each call, in their order, then everything else.
 func (e *encoding) heard(blocks []neutral.Block, asked []*neutral.Block) {
 	used := make([]bool, len(blocks))
-	for _, c := range asked {
-		found := false
-		for i := range blocks {
-			if b := &blocks[i]; b.Kind == neutral.KindToolResult && !used[i] && b.ID == c.ID {
-				used[i], found = true, true
-				e.response(b, c.Name)
-				break
-			}
+	results := map[string][]int{}
+	for i := range blocks {
+		if b := &blocks[i]; b.Kind == neutral.KindToolResult && len(asked) > 0 {
+			results[b.ID] = append(results[b.ID], i)
 		}
-		if !found {
+	}
+	for _, c := range asked {
+		if own := results[c.ID]; len(own) > 0 {
+			used[own[0]] = true
+			results[c.ID] = own[1:]
+			e.response(&blocks[own[0]], c.Name)
+		} else {
 			e.response(&neutral.Block{ID: c.ID, Failed: true, Content: []neutral.Block{{Text: lostResult}}}, c.Name)
 		}
 	}
@@ -124,7 +126,11 @@ func (e *encoding) heard(blocks []neutral.Block, asked []*neutral.Block) {
 		case b.Kind != neutral.KindToolResult:
 			e.block(b)
 		case !used[i]: // of a call that is not there: what it says is kept, as text
-			e.j.Open().Member("text", "Result of "+b.Name+": "+words(b.Content)).Close()
+			name := b.Name
+			if name == "" {
+				name = "a function"
+			}
+			e.j.Open().Member("text", "Result of "+name+": "+words(b.Content)).Close()
 		}
 		if used[i] && !e.family.levels {
 			e.attachments(b.Content)

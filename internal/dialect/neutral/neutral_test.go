@@ -55,7 +55,7 @@ func TestReplay(t *testing.T) {
 func TestOrder(t *testing.T) {
 	start, end := &neutral.Event{Kind: neutral.Started}, &neutral.Event{Kind: neutral.Ended}
 	open := func(i int, k neutral.Kind) *neutral.Event {
-		return &neutral.Event{Kind: neutral.Opened, Index: i, Block: &neutral.Block{Kind: k}}
+		return &neutral.Event{Kind: neutral.Opened, Index: i, Block: &neutral.Block{Kind: k, Origin: domain.DialectGeminiContent}}
 	}
 	add := &neutral.Event{Kind: neutral.Added, Text: []byte(`"x"`)}
 	closed, finished := &neutral.Event{Kind: neutral.Closed}, &neutral.Event{Kind: neutral.Finished}
@@ -72,6 +72,7 @@ func TestOrder(t *testing.T) {
 		"added without quotes":   {start, open(0, neutral.KindText), {Kind: neutral.Added, Text: []byte("x")}},
 		"an image is signed":     {start, open(0, neutral.KindImage), sign},
 		"a call is signed late":  {start, open(0, neutral.KindToolUse), add, sign},
+		"signed by nobody":       {start, {Kind: neutral.Opened, Block: &neutral.Block{Kind: neutral.KindReasoning}}, sign},
 		"cited by nothing":       {start, open(0, neutral.KindText), {Kind: neutral.Cited}},
 		"finished inside":        {start, open(0, neutral.KindText), finished},
 		"no finish":              {start, end},
@@ -361,8 +362,8 @@ func TestKey(t *testing.T) {
 func TestJSON(t *testing.T) {
 	j := neutral.JSON{B: []byte("data: ")}
 	j.Open().Member("a", "x\n\"é").Key("b").List().Int(1).Int(-2).Bool(true).Null().String("s").Open().Close().List().End().End()
-	j.MemberRaw("c", []byte(`{"d":1}`)).MemberRaw("left out", nil).MemberInt("e", 5).Key("f").Raw(nil).Key("g").Text([]byte("AA==")).Key("h").Quoted([]byte(`"q"`)).Close()
-	const want = `data: {"a":"x\n\"é","b":[1,-2,true,null,"s",{},[]],"c":{"d":1},"e":5,"f":null,"g":"AA==","h":"q"}`
+	j.MemberRaw("c", []byte(`{"d":1}`)).MemberRaw("left out", nil).MemberInt("e", 5).Key("f").Raw(nil).Key("g").Text([]byte("AA==")).Key("h").Quoted([]byte(`"q"`)).MemberRaw("\"\n", []byte("1")).Close()
+	const want = `data: {"a":"x\n\"é","b":[1,-2,true,null,"s",{},[]],"c":{"d":1},"e":5,"f":null,"g":"AA==","h":"q","\"\n":1}`
 	if string(j.B) != want || !json.Valid(j.B[6:]) {
 		t.Errorf("%s\nwant %s", j.B, want)
 	}

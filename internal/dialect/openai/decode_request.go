@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"unicode/utf8"
+
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
 	"turnout/internal/domain"
@@ -24,6 +26,10 @@ func (d *requestDecoder) refuse(param, message string) {
 // DecodeRequest implements neutral.Codec.
 func (Dialect) DecodeRequest(body []byte, _ dialect.Route) (*neutral.Request, error) {
 	d := requestDecoder{r: &neutral.Request{From: own}}
+	if !utf8.Valid(body) {
+		d.refuse("", "the request body is not valid UTF-8")
+		return nil, d.err
+	}
 	err := dialect.Object(body, func(key []byte, v, _ dialect.Span) bool {
 		if val := v.Of(body); !dialect.IsNull(val) {
 			d.member(string(neutral.Key(key)), val)

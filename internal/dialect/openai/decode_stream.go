@@ -295,14 +295,18 @@ func (d *decoder) call(c *call, emit func(*neutral.Event)) error {
 			return errors.New("the upstream's answer calls too many tools")
 		}
 		d.tools = true
-		d.begin(neutral.Block{Kind: neutral.KindToolUse, ID: c.id, Name: c.name, Custom: c.custom}, "", emit)
+		b := neutral.Block{Kind: neutral.KindToolUse, ID: c.id, Name: c.name, Custom: c.custom}
+		if c.thoughtSignature != "" {
+			b.Origin = gemini
+		}
+		d.begin(b, "", emit)
 		d.up = c.index
 		if c.index < int64(len(d.calls)) {
 			d.up = int64(len(d.calls))
 		}
 		d.calls = append(d.calls, c.id)
 	}
-	if c.thoughtSignature != "" && !d.added {
+	if c.thoughtSignature != "" && !d.added && d.block.Origin == gemini {
 		d.sign(c.thoughtSignature, emit)
 	}
 	if len(added) > 2 {

@@ -136,7 +136,7 @@ func failed(words string) string {
 func (e *requestEncoder) assistant(t *neutral.Turn) {
 	var calls []*neutral.Block
 	var words, refused, thoughts strings.Builder
-	member, sound := "", ""
+	member, sound, signature, before := "", "", "", ""
 	for i := range t.Blocks {
 		switch b := &t.Blocks[i]; b.Kind {
 		case neutral.KindText:
@@ -147,22 +147,26 @@ func (e *requestEncoder) assistant(t *neutral.Turn) {
 		case neutral.KindRefusal:
 			join(&refused, b.Text)
 		case neutral.KindReasoning:
-			_, signature, ok := neutral.SignatureFor(own, b)
-			if !ok || signature != reasoningContent && signature != reasoningMember || e.f.known() && !e.from {
+			if s := geminiSignature(b.Signature, b.Origin); s != "" && !e.f.known() {
+				signature = s // of the call that follows, as a client of another dialect keeps it
+				continue
+			}
+			name, ok := e.replayed(b)
+			if !ok && b.Signature == "" {
+				before += b.Text // clients of Gemini's dialect keep the signature in a part after the words
+			}
+			if !ok {
 				e.n.Use(neutral.FeatureForeignReasoning, "messages")
 				continue
 			}
 			if e.n.Use(neutral.FeatureReasoningReplay, "messages") {
-				member = signature
+				member = name
+				join(&thoughts, before)
 				join(&thoughts, b.Text)
 			}
+			before = ""
 		case neutral.KindToolUse:
-			if b.Signature != "" && !e.from && (e.f.known() || geminiSignature(b.Signature, b.Origin) == "") {
-				e.n.Use(neutral.FeatureForeignReasoning, "messages")
-				unsigned := *b
-				unsigned.Signature = ""
-				b = &unsigned
-			}
+			b, signature = e.signed(b, signature), ""
 			calls = append(calls, b)
 		case neutral.KindAudio:
 			if e.from && b.FileID != "" {
@@ -209,6 +213,30 @@ func (e *requestEncoder) assistant(t *neutral.Turn) {
 		e.End()
 	}
 	e.Close()
+}
+
+// replayed gives the member in which a server wants the reasoning back that it has shown. OpenAI
+// shows none, and does not know such members.
+func (e *requestEncoder) replayed(b *neutral.Block) (member string, ok bool) {
+	_, member, ok = neutral.SignatureFor(own, b)
+	return member, ok && (member == reasoningContent || member == reasoningMember) && (e.from || !e.f.known())
+}
+
+// signed gives a call with the signature that goes to this provider: its own, or the one that
+// stood in front of it.
+func (e *requestEncoder) signed(b *neutral.Block, before string) *neutral.Block {
+	if b.Signature == "" && before == "" {
+		return b
+	}
+	out := *b
+	if out.Signature == "" {
+		out.Signature, out.Origin = before, gemini
+	}
+	if !e.from && (e.f.known() || geminiSignature(out.Signature, out.Origin) == "") {
+		e.n.Use(neutral.FeatureForeignReasoning, "messages")
+		out.Signature = ""
+	}
+	return &out
 }
 
 // join appends a paragraph.

@@ -68,6 +68,10 @@ func (e *requestEncoder) reasoning() {
 		return
 	}
 	effort := want.Effort
+	if (effort != "" || want.Budget > 0) && e.f.talks() && !e.from {
+		e.n.Drop("reasoning", "this model does not reason")
+		return
+	}
 	if effort == "" && want.Budget > 0 {
 		if e.n.Use(neutral.FeatureReasoningBudget, "reasoning budget") {
 			effort = neutral.EffortFor(want.Budget)
@@ -76,17 +80,11 @@ func (e *requestEncoder) reasoning() {
 	if effort == "" || !e.n.Use(neutral.FeatureReasoningEffort, "reasoning effort") {
 		return
 	}
-	switch got := e.f.effort(effort); {
-	case e.from:
-		e.Member("reasoning_effort", effort)
-	case got == "":
-		e.n.Drop("reasoning", "this model does not reason")
-	default:
-		if got != effort {
-			e.n.Adapt("reasoning effort", "this model's nearest effort is "+got)
-		}
-		e.Member("reasoning_effort", got)
+	if got := e.f.effort(effort); got != effort && !e.from {
+		e.n.Adapt("reasoning effort", "this model's nearest effort is "+got)
+		effort = got
 	}
+	e.Member("reasoning_effort", effort)
 }
 
 // reasoningOff turns reasoning off as far as the model lets it. Other makers' servers have ways

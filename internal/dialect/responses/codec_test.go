@@ -160,10 +160,13 @@ func TestEncodeRequest(t *testing.T) {
 		{"everything", everything()},
 		{"thinking", thinking(func(r *neutral.Request) {
 			r.Reasoning = neutral.Reasoning{Mode: neutral.ReasoningOn, Budget: 10000, Show: true}
-			r.Temperature, r.TopP = []byte("1"), []byte("1")
+			r.Temperature, r.TopP = []byte("1"), []byte("0.9")
 		})},
 		{"effort", thinking(func(r *neutral.Request) {
 			r.Reasoning = neutral.Reasoning{Mode: neutral.ReasoningOn, Effort: "max"}
+		})},
+		{"effort_least", thinking(func(r *neutral.Request) {
+			r.Model, r.Reasoning = "gpt-5.6-terra", neutral.Reasoning{Mode: neutral.ReasoningOn, Budget: 1024}
 		})},
 		{"off", thinking(func(r *neutral.Request) { r.Reasoning.Mode, r.Temperature = neutral.ReasoningOff, []byte("1") })},
 		{"off_always", thinking(func(r *neutral.Request) {
@@ -245,6 +248,26 @@ func TestTable(t *testing.T) {
 			if c < 0x20 || c > 0x7e {
 				t.Errorf("%s: %q is no ASCII", f, rule.Why)
 			}
+		}
+	}
+}
+
+func TestFamilies(t *testing.T) {
+	for _, c := range []struct {
+		model  string
+		thinks thinking
+		asked  string
+		want   string
+	}{
+		{"gpt-5", always, "max", "high"}, {"gpt-5-mini", always, "minimal", "minimal"}, {"gpt-5-codex", always, "minimal", "low"}, {"gpt-5-pro", always, "low", "high"},
+		{"gpt-5.1", optional, "xhigh", "high"}, {"gpt-5.4", optional, "max", "xhigh"}, {"gpt-5.6-terra", optional, "minimal", "low"}, {"gpt-6-astra", optional, "max", "max"},
+		{"o3", always, "xhigh", "high"}, {"o4-mini", always, "minimal", "low"}, {"openai/gpt-5.2", optional, "low", "low"},
+		{"gpt-5.3-chat-latest", unsure, "max", "max"}, {"gpt-5.2-pro", unsure, "low", "low"}, {"grok-4", unsure, "max", "max"}, {"gpt-oss-120b", unsure, "x", "x"},
+		{"gpt-4o", never, "low", "low"}, {"gpt-5-chat-latest", never, "low", "low"}, {"chatgpt-4o-latest", never, "low", "low"},
+	} {
+		f := familyOf(c.model)
+		if f.thinks != c.thinks || f.nearest(c.asked) != c.want {
+			t.Errorf("%s: %v, %s for %s", c.model, f.thinks, f.nearest(c.asked), c.asked)
 		}
 	}
 }

@@ -89,7 +89,7 @@ func (e *asker) sampling() {
 		f    neutral.Feature
 	}{{"temperature", r.Temperature, neutral.FeatureTemperature}, {"top_p", r.TopP, neutral.FeatureTopP}} {
 		switch {
-		case len(m.raw) == 0:
+		case len(m.raw) == 0, thinks && isOne(m.raw): // which is what they do
 		case thinks:
 			e.n.Drop(m.name, "models that think do not take it")
 		case e.n.Use(m.f, m.name):
@@ -110,6 +110,9 @@ func (e *asker) sampling() {
 		}
 	}
 }
+
+// isOne reports whether a number is 1, as clients say that they leave a setting alone.
+func isOne(raw []byte) bool { return string(raw) == "1" || string(raw) == "1.0" }
 
 func (e *asker) reasoning() {
 	r := &e.r.Reasoning
@@ -144,22 +147,34 @@ func (e *asker) effort() string {
 		if e.r.From == own {
 			return "none"
 		}
-		if e.family.lowest == "" {
+		if e.family.efforts == nil {
 			e.n.Drop("reasoning off", "it is not known how this model is kept from thinking")
 			return ""
 		}
-		if e.family.lowest != "none" {
+		least := e.family.efforts[0]
+		if least != "none" {
 			e.n.Use(neutral.FeatureReasoningOff, "reasoning off")
 		}
-		return e.family.lowest
+		return least
 	case r.Effort != "":
 		e.n.Use(neutral.FeatureReasoningEffort, "reasoning effort")
-		return r.Effort
+		return e.nearest(r.Effort)
 	case r.Budget > 0:
 		e.n.Use(neutral.FeatureReasoningBudget, "reasoning budget")
-		return neutral.EffortFor(r.Budget)
+		return e.nearest(neutral.EffortFor(r.Budget))
 	}
 	return ""
+}
+
+func (e *asker) nearest(effort string) string {
+	if e.r.From == own {
+		return effort
+	}
+	near := e.family.nearest(effort)
+	if near != effort {
+		e.n.Adapt("reasoning effort "+effort, "this model takes "+near)
+	}
+	return near
 }
 
 // text writes the answer's shape.
@@ -229,7 +244,7 @@ func (e *asker) about() {
 	}
 	switch r.Tier {
 	case "":
-	case "auto", "default", "flex", "priority":
+	case "auto", "default", "flex", "priority", "fast":
 		e.n.Use(neutral.FeatureTier, "service tier")
 		e.j.Member("service_tier", r.Tier)
 	default:
