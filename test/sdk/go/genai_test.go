@@ -82,7 +82,11 @@ func (c contentConn) add(a *answer, r *genai.GenerateContentResponse) (piece str
 			continue
 		}
 		for _, p := range cand.Content.Parts {
-			parts = append(parts, p)
+			// The SDK writes a part without anything, which the last chunk of a stream holds, as {},
+			// and the provider takes none.
+			if p.Text != "" || p.FunctionCall != nil || len(p.ThoughtSignature) > 0 {
+				parts = append(parts, p)
+			}
 			switch {
 			case p.FunctionCall != nil:
 				args, err := json.Marshal(p.FunctionCall.Args)

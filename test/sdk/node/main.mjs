@@ -19,7 +19,7 @@ for (const s of sdks) {
   for (const accounts of Object.keys(rig.accounts)) {
     for (const row of rig.rows) {
       const name = `${s.client} ${accounts} ${row}`;
-      if (only.every((part) => ` ${name} `.includes(part))) (todo[row] ?? todo.rest).push({ s, p: place(s.client, accounts), row, name });
+      if (only.every((part) => name.includes(part))) (todo[row] ?? todo.rest).push({ s, p: place(s.client, accounts), row, name });
     }
   }
 }
