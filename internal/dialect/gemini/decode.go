@@ -19,6 +19,9 @@ func (Dialect) DecodeRequest(body []byte, at dialect.Route) (*neutral.Request, e
 		ShowUsage: true, // every stream of this API ends with its usage
 	}
 	d := decoding{r: r}
+	if inner := member(body, "generateContentRequest"); inner != nil { // a question for countTokens
+		body = inner
+	}
 	each(body, func(key, v []byte) {
 		switch string(key) {
 		case "contents":

@@ -197,3 +197,75 @@ func TestEveryThoughtComesBack(t *testing.T) {
 		}
 	})
 }
+
+// asked is what a request says, whoever is asked: one line for each side's turn, with the words of
+// all its texts, and its calls and results in pairs.
+func asked(r *neutral.Request) string {
+	var out strings.Builder
+	words := func(b []neutral.Block) string { // how texts are joined is the dialects' own affair
+		return strings.Join(strings.Fields(neutral.Words(b, "\n\n")), " ")
+	}
+	fmt.Fprintf(&out, "system %q\n", words(r.System))
+	order := map[string]int{} // ids are the dialects' own affair, but they pair
+	for _, t := range neutral.Merge(r.Turns) {
+		fmt.Fprintf(&out, "%d %q", t.Role, words(t.Blocks))
+		for _, b := range t.Blocks {
+			switch b.Kind {
+			case neutral.KindToolUse:
+				order[b.ID] = len(order) + 1
+				fmt.Fprintf(&out, " call %d %s %s", order[b.ID], b.Name, neutraltest.Canonical(b.Args))
+			case neutral.KindToolResult:
+				fmt.Fprintf(&out, " result %d %q", order[b.ID], words(b.Content))
+			case neutral.KindImage:
+				fmt.Fprintf(&out, " image %s %s", b.MediaType, b.Data)
+			}
+		}
+		out.WriteByte('\n')
+	}
+	for _, t := range r.Tools {
+		fmt.Fprintf(&out, "tool %s %q\n", t.Name, t.Description)
+	}
+	fmt.Fprintf(&out, "stream %v, at most %d\n", r.Stream, r.MaxTokens)
+	return out.String()
+}
+
+// Whatever two dialects are between a caller and an upstream: the conversation arrives.
+func TestEveryRequestArrives(t *testing.T) {
+	pairs(t, func(t *rapid.T, from, to speaker) {
+		r := neutraltest.Requests(neutraltest.Options{From: from.ID()}).Draw(t, "request")
+		r.Format, r.Reasoning, r.Choice = neutral.Format{}, neutral.Reasoning{}, neutral.ToolChoice{}
+		if rapid.Bool().Draw(t, "looks") {
+			last := &r.Turns[len(r.Turns)-1]
+			last.Blocks = append(last.Blocks, neutral.Block{Kind: neutral.KindImage, MediaType: "image/png", Data: []byte("iVBORw0K")})
+		}
+		r.MaxTokens = 30_000
+		wire := from.EncodeRequest(r, neutral.NewNotes(from.ID(), from.Table()))
+		at := dialect.Route{}
+		if from.ID() == domain.DialectGeminiContent {
+			at = dialect.Route{Model: "m", Stream: r.Stream}
+		}
+		first, err := from.DecodeRequest(wire, at)
+		if err != nil {
+			t.Fatalf("%v: %s", err, wire)
+		}
+		first.Model = to.model
+		if to.ID() == domain.DialectOpenAIResp {
+			first.Stop = nil // refused there
+		}
+		n := neutral.NewNotes(to.ID(), to.Table())
+		body := to.EncodeRequest(first, n)
+		if n.Err() != nil || !json.Valid(body) {
+			t.Fatalf("%v: %s", n.Err(), body)
+		}
+		if at = (dialect.Route{}); to.ID() == domain.DialectGeminiContent {
+			at = dialect.Route{Model: "m", Stream: r.Stream}
+		}
+		back, err := to.DecodeRequest(body, at)
+		if err != nil {
+			t.Fatalf("%v: %s", err, body)
+		}
+		if want, got := asked(r), asked(back); want != got {
+			t.Errorf("got\n%s\nwant\n%s\nof %s\nmade of %s", got, want, body, wire)
+		}
+	})
+}
