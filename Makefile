@@ -2,7 +2,7 @@
 # stages themselves are in scripts/stages.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint race arch fuzz build builds demo drill bench bench-quick bench-profile bench-build clients clients-long clean
+.PHONY: help test lint race arch fuzz build builds demo drill sdk bench bench-quick bench-profile bench-build clients clients-long clean
 
 BENCH := bin/bench
 
@@ -36,6 +36,9 @@ demo: ## the gateway beside simulated providers, some of them failing
 drill: ## every fault against a real gateway, with shortened clocks, about a minute
 	@go run ./cmd/turnout drill
 
+sdk: ## the official SDKs before every kind of account (SDK='anthropic-js gemini' for a part)
+	@scripts/test sdk
+
 bench: bench-build ## figures beside the Go floor, about 5 minutes
 	@$(BENCH)/compare
 
@@ -55,4 +58,4 @@ clients-long: ## the same with Claude Code's own watchdogs, about 14 minutes
 	@test/clients/run long $(if $(CLIENTS),'$(CLIENTS)')
 
 clean: ## remove what the other targets made
-	@rm -rf bin bench/results bench/profiles test/clients/node_modules
+	@rm -rf bin bench/results bench/profiles test/clients/node_modules test/sdk/node/node_modules

@@ -55,8 +55,8 @@ var table = map[string]row{
 		"nothing: a simulated provider that shares code with Turnout would share its mistakes"},
 
 	"server/socket": {edge, []string{"dialect"}, "every turn goes through a handler that is handed in"},
-	"server": {edge, []string{"admin", "dialect", "domain", "gateway", "obs", "server/socket"}, "the dialects that it routes to are handed in by app"},
-	"app":    {edge, []string{"*"}, "it builds everything"},
+	"server":        {edge, []string{"admin", "dialect", "domain", "gateway", "obs", "server/socket"}, "the dialects that it routes to are handed in by app"},
+	"app":           {edge, []string{"*"}, "it builds everything"},
 	"drill": {edge, []string{"config", "domain", "sim"},
 		"no app, no gateway and no dialect: a gateway is handed in, and a drill that shared the gateway's readers would share its mistakes"},
 	"drill/memnet": {world, nil, "a network in memory, for drills with virtual clocks"},
@@ -73,6 +73,7 @@ var table = map[string]row{
 	"bench/cmd/profiled":  {outside, []string{"cli"}, "turnout itself, with a profiler beside it"},
 	"test/arch":           {outside, nil, ""},
 	"test/e2e":            {outside, nil, ""},
+	"test/sdk/rig":        {outside, nil, "it starts the real binary; the SDKs are in a module of their own"},
 
 	"dialect/neutral/neutraltest": {outside, []string{"dialect", "dialect/neutral", "domain"}, "what the tests of all dialects share"},
 }

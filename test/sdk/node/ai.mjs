@@ -47,7 +47,7 @@ function made(client, dialect, model, thinking) {
         text: step.text,
         thoughts: step.reasoningText ?? "",
         end: ends[step.finishReason] ?? step.finishReason,
-        model: step.response?.modelId,
+        model: dialect === "gemini" ? undefined : step.response?.modelId, // Google's provider passes on only what was asked for
         usage: usageOf(step.usage),
         calls: callsOf(step.toolCalls ?? []),
       });

@@ -19,7 +19,7 @@ for (const s of sdks) {
   for (const accounts of Object.keys(rig.accounts)) {
     for (const row of rig.rows) {
       const name = `${s.client} ${accounts} ${row}`;
-      if (only.every((part) => ` ${name} `.includes(part))) (todo[row] ?? todo.rest).push({ s, p: place(s.client, accounts), row, name });
+      if (only.every((part) => name.includes(part))) (todo[row] ?? todo.rest).push({ s, p: place(s.client, accounts), row, name });
     }
   }
 }
@@ -34,7 +34,7 @@ async function tried({ s, p, row, name }) {
     const why = await Promise.race([rows[row](s, p), late]);
     if (why) [result, detail] = ["skip", why];
   } catch (err) {
-    [result, detail] = ["fail", String(err?.stack ?? err).slice(0, 3000)];
+    [result, detail] = ["fail", told(err)];
   } finally {
     clearTimeout(timer);
   }
@@ -53,3 +53,9 @@ await all(todo.rest, 16);
 for (const [row, n] of Object.entries(wide)) await all(todo[row], n);
 console.log(`${counts.pass} passed, ${counts.fail} failed, ${counts.skip} do not exist, on Node ${process.version}`);
 process.exit(counts.fail ? 1 : 0); // connections that SDKs keep would keep the process
+
+// told is an error with the places in this folder where it came from.
+function told(err) {
+  const places = String(err?.stack ?? "").split("\n").filter((l) => /^\s+at .*test\/sdk\/node\/[a-z]+\.mjs/.test(l));
+  return [String(err?.message ?? err).slice(0, 2000), ...places.slice(0, 3)].join("\n");
+}

@@ -171,7 +171,7 @@ func child(ctx context.Context, all *sync.WaitGroup, dir, name, binary string, e
 				break
 			}
 			if !waiting {
-				if !strings.Contains(line, " level=INFO ") { // what fails on purpose is told there
+				if name == "serve" && !strings.Contains(line, " level=INFO ") { // what fails on purpose is told there
 					fmt.Print(name, ": ", line)
 				}
 				continue
