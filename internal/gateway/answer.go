@@ -31,6 +31,7 @@ type answer struct {
 
 	mu        sync.Mutex
 	opened    bool
+	unsent    bool // it is opened as a stream, and its header is still to go out with the first bytes
 	committed *attempt
 	ended     bool // nothing more may be written
 	failed    error
@@ -178,6 +179,7 @@ func (a *answer) open(upstreamHeader http.Header, status int, contentType string
 		// Proxies in between must neither keep nor gather the events.
 		h["Cache-Control"] = []string{"no-cache"}
 		h["X-Accel-Buffering"] = []string{"no"}
+		a.unsent = true
 	}
 	a.w.WriteHeader(status)
 }
@@ -208,6 +210,7 @@ func (a *answer) send(p []byte) {
 func (a *answer) flush() {
 	if a.failed == nil {
 		a.failed = a.rc.Flush()
+		a.unsent = false
 	}
 }
 
@@ -215,6 +218,38 @@ func (a *answer) flush() {
 func (a *answer) write(mode writeMode, parts ...[]byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.unsent {
+		a.first(mode, parts)
+	} else {
+		a.send(mode, parts)
+	}
+	return a.failed
+}
+
+// first sends the first bytes of a stream, and with them its header, for which net/http needs 4 KiB of stack and more.
+//
+//go:noinline
+func (a *answer) first(mode writeMode, parts [][]byte) {
+	parts = append([][]byte(nil), parts...) // so that those of every other write need not be allocated
+	apart(func() { a.send(mode, parts) })
+}
+
+// apart runs f in a goroutine of its own and waits for it. A goroutine keeps the stack that it has needed once, and stacks
+// double: so what an open stream's goroutine needs much stack for, it does apart, or it would hold 16 KiB in place
+// of 8 for as long as the stream lasts (a test holds it to that).
+func apart(f func()) {
+	done := make(chan any)
+	go func() {
+		defer func() { done <- recover() }()
+		f()
+	}()
+	if p := <-done; p != nil {
+		panic(p) // where the request's own net is
+	}
+}
+
+// send writes and flushes; the lock is held.
+func (a *answer) send(mode writeMode, parts [][]byte) {
 	for _, p := range parts {
 		a.put(p)
 	}
@@ -226,7 +261,6 @@ func (a *answer) write(mode writeMode, parts ...[]byte) error {
 	if mode&writeFlush != 0 {
 		a.flush()
 	}
-	return a.failed
 }
 
 // state tells what the caller has seen so far.

@@ -246,7 +246,9 @@ func (x *exchange) settle(at *attempt, res result) (d failover.Decision, end end
 			at, res, d = side.at, side.at.result, side.decision
 		}
 	}
-	x.overtaken()
+	if len(x.attempts) > 1 {
+		x.overtaken()
+	}
 	switch res {
 	case resultServed:
 		return d, ending{served: at}, true
@@ -450,6 +452,7 @@ type payloadKey struct {
 type payload struct {
 	payloadKey
 	body     *edited
-	own      *body    // what a translation made; nil: the body is the caller's, edited
-	warnings []string // what could not be translated
+	own      *body         // what a translation made; nil: the body is the caller's, edited
+	names    neutral.Names // of tools that go by other names there
+	warnings []string      // what could not be translated
 }

@@ -38,10 +38,19 @@ func (x *exchange) committed(at *attempt) {
 	if ended {
 		x.g.queue.poke(now)
 	}
-	if !x.session.derived() {
+	switch {
+	case x.session.derived():
+	case x.req.Stream:
+		x.bindApart(at, now)
+	default:
 		x.bind(at, now)
 	}
 }
+
+// bindApart is for the depths of a stream: the cache of bindings needs 2 KiB of stack.
+//
+//go:noinline
+func (x *exchange) bindApart(at *attempt, now time.Time) { apart(func() { x.bind(at, now) }) }
 
 // succeeded is what a whole answer means for the circuits that it went through.
 func (x *exchange) succeeded(at *attempt) {

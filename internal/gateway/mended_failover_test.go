@@ -307,6 +307,25 @@ func TestACrashGivesBackWhatItHeld(t *testing.T) {
 	// The rig checks slots, bodies, requests in flight and the ledger at the end.
 }
 
+// crashing is a caller's connection with a bug in it.
+type crashing struct{ *httptest.ResponseRecorder }
+
+func (crashing) Write([]byte) (int, error) { panic("a bug in a writer") }
+
+// The first bytes of a stream are written in a goroutine of their own: a crash there is the request's, not the process's.
+func TestACrashWhileTheHeaderIsWritten(t *testing.T) {
+	r := newRig(t, []account{{name: "a", limit: 1}})
+	r.on("a", whole("fine"))
+	defer func() {
+		if p := recover(); p != "a bug in a writer" {
+			t.Errorf("the request ended with %v", p)
+		}
+	}()
+	req := httptest.NewRequest(http.MethodPost, "/v1/messages", strings.NewReader(askStream))
+	req.Header.Set("X-Api-Key", testKey)
+	r.g.Handler(r.d, "").ServeHTTP(crashing{httptest.NewRecorder()}, req)
+}
+
 // Of fifty accounts that are all limited a request asks a few and then waits for the first that returns. What it
 // asked then was once any account that nobody had asked yet, which was limited as well.
 func TestTheHoldIsForWhoReturns(t *testing.T) {

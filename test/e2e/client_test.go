@@ -210,9 +210,14 @@ type stream struct {
 // open sends a request and returns when its first content is there.
 func (g *gateway) open(a ask) *stream {
 	g.t.Helper()
+	return g.openWith(newClient(g.t), a)
+}
+
+func (g *gateway) openWith(c *http.Client, a ask) *stream {
+	g.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	g.t.Cleanup(cancel)
-	resp, err := newClient(g.t).Do(a.request(ctx, g.base))
+	resp, err := c.Do(a.request(ctx, g.base))
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func (e *requestEncoder) tool(t *neutral.Tool) {
 	if strict && !e.from {
 		strict = !t.Custom && e.f.schemas()
 		if !strict {
-			e.n.Use(neutral.FeatureToolStrict, "tools.strict")
+			e.n.Drop("tools.strict", "this model knows no strict tools")
 		}
 	}
 	e.Key("input_schema")

@@ -136,7 +136,7 @@ func failed(words string) string {
 func (e *requestEncoder) assistant(t *neutral.Turn) {
 	var calls []*neutral.Block
 	var words, refused, thoughts strings.Builder
-	member, sound, signature := "", "", ""
+	member, sound, signature, before := "", "", "", ""
 	for i := range t.Blocks {
 		switch b := &t.Blocks[i]; b.Kind {
 		case neutral.KindText:
@@ -152,14 +152,19 @@ func (e *requestEncoder) assistant(t *neutral.Turn) {
 				continue
 			}
 			name, ok := e.replayed(b)
+			if !ok && b.Signature == "" {
+				before += b.Text // clients of Gemini's dialect keep the signature in a part after the words
+			}
 			if !ok {
 				e.n.Use(neutral.FeatureForeignReasoning, "messages")
 				continue
 			}
 			if e.n.Use(neutral.FeatureReasoningReplay, "messages") {
 				member = name
+				join(&thoughts, before)
 				join(&thoughts, b.Text)
 			}
+			before = ""
 		case neutral.KindToolUse:
 			b, signature = e.signed(b, signature), ""
 			calls = append(calls, b)

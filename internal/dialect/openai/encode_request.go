@@ -1,12 +1,15 @@
 package openai
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"strings"
 
 	"turnout/internal/dialect/neutral"
+	"turnout/internal/domain"
 )
 
 // requestEncoder writes one request. What the provider refuses is mended or left out, with a
@@ -232,10 +235,13 @@ func (e *requestEncoder) others() {
 			e.n.Drop(a.Name, "it is said in another way here")
 		}
 	}
+	// Servers of other makers take members of their own, by whichever of OpenAI's two protocols they are named.
+	sister := e.r.From == domain.DialectOpenAIResp && !e.f.known()
 	for _, m := range e.r.Extra {
-		if e.from {
+		switch {
+		case e.from, sister && !strings.ContainsAny(m.Name, `."\`) && !bytes.Contains(e.B, []byte(`"`+m.Name+`":`)):
 			e.MemberRaw(m.Name, m.Raw)
-		} else {
+		default:
 			e.n.Use(neutral.FeatureUnknown, m.Name)
 		}
 	}

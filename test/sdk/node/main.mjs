@@ -16,7 +16,7 @@ const bound = 120_000; // of a row: it hangs otherwise
 
 const todo = { rest: [], large: [], parallel: [] };
 for (const s of sdks) {
-  for (const accounts of rig.accounts) {
+  for (const accounts of Object.keys(rig.accounts)) {
     for (const row of rig.rows) {
       const name = `${s.client} ${accounts} ${row}`;
       if (only.every((part) => ` ${name} `.includes(part))) (todo[row] ?? todo.rest).push({ s, p: place(s.client, accounts), row, name });

@@ -19,6 +19,12 @@ export async function seen(key, { model, count = 0, body = false } = {}) {
   return r.json();
 }
 
+// modelOf is what an SDK asks for, sentOf what an account of its place is sent. Each row has a model of its own: so it
+// finds its requests again, and no row shares what Turnout knows of a model. The words behave.
+const rest = (p, row, words) => `${p.client}.${p.accounts}.${row}`.replaceAll("-", "_") + (words && `-${words}`);
+export const modelOf = (s, p, row, words = "") => rig.asked[s.dialect] + rest(p, row, words);
+export const sentOf = (p, row, words = "") => rig.accounts[p.accounts] + rest(p, row, words);
+
 // pieces are the pieces of every text, as the provider streams them: the first n of them are what
 // an answer of n pieces says.
 export const pieces = await (async () => {

@@ -1,7 +1,7 @@
 // The rows: what is tried with every SDK before every kind of account. Each gives nothing, or why it does not
 // exist there; it throws what is wrong.
 import assert from "node:assert/strict";
-import { keyOf, pieces, replayed, rig, secretOf, seen, textOf } from "./rig.mjs";
+import { keyOf, modelOf, pieces, replayed, rig, secretOf, seen, sentOf, textOf } from "./rig.mjs";
 import { journey, results, system, toolPrompt, wanted } from "./tools.mjs";
 
 const say = "Say where the train goes. marker-prompt-55d0";
@@ -20,15 +20,15 @@ function whole(a, n) {
 
 // same compares an answer with what the provider says directly to the same SDK.
 function same(got, want) {
-  for (const part of ["text", "end", "model", "calls", "thoughts"]) {
+  for (const part of ["text", "end", "calls", "thoughts"]) {
     const plain = (v) => (part === "calls" ? v?.map((c) => ({ name: c.name, args: c.args })) : v);
     assert.deepEqual(plain(got[part]), plain(want[part]), part);
   }
 }
 
 // costs checks that an answer states the usage which the provider states for what Turnout sent.
-async function costs(p, model, answer, count = 1) {
-  const all = await seen(keyOf(p, "healthy"), { model, count, body: true });
+async function costs(p, sent, answer, count = 1) {
+  const all = await seen(keyOf(p, "healthy"), { model: sent, count, body: true });
   const want = await replayed(all[count - 1]);
   assert.deepEqual({ prompt: answer.usage.prompt, output: answer.usage.output }, want, "usage");
 }
@@ -62,23 +62,24 @@ function refused(s, err, want) {
 
 export const rows = {
   async text(s, p) {
-    const q = { model: "sim-text-n23", system, prompt: say };
+    const q = { model: modelOf(s, p, "text", "n23"), system, prompt: say };
     const got = await gateway(s, p).ask(q);
     whole(got, 23);
+    assert.equal(got.model, sentOf(p, "text", "n23"), "the model that answered");
     same(got, await direct(s, "text").ask(q));
-    const [up] = await seen(keyOf(p, "healthy"), { model: q.model, count: 1, body: true });
+    const [up] = await seen(keyOf(p, "healthy"), { model: sentOf(p, "text", "n23"), count: 1, body: true });
     for (const marker of ["marker-prompt-55d0", "marker-system-7f3a"]) assert.equal(up.body.split(marker).length, 2, `${marker} once in ${up.body}`);
     assert.equal(up.stream, false);
   },
 
   async stream(s, p) {
-    const q = { model: "sim-stream-n23", system, prompt: say };
+    const q = { model: modelOf(s, p, "stream", "n23"), system, prompt: say };
     let n = 0;
     const got = await gateway(s, p).stream({ ...q, piece: () => n++ });
     whole(got, 23);
     assert.ok(n > 1, `${n} pieces`);
     same(got, await direct(s, "stream").stream(q));
-    const [up] = await seen(keyOf(p, "healthy"), { model: q.model, count: 1 });
+    const [up] = await seen(keyOf(p, "healthy"), { model: sentOf(p, "stream", "n23"), count: 1 });
     assert.equal(up.stream, true);
   },
 
@@ -86,34 +87,34 @@ export const rows = {
   "tools-stream": (s, p) => roundTrip(s, p, "stream"),
 
   async structured(s, p) {
-    const got = await gateway(s, p).structured({ model: "sim-structured", prompt: say });
+    const got = await gateway(s, p).structured({ model: modelOf(s, p, "structured"), prompt: say });
     assert.deepEqual(got, journey);
   },
 
   async usage(s, p) {
     for (const how of ["ask", "stream"]) {
-      const model = `sim-usage-${how}-n31`;
-      const got = await gateway(s, p)[how]({ model, system, prompt: say });
+      const row = `usage.${how}`;
+      const got = await gateway(s, p)[how]({ model: modelOf(s, p, row, "n31"), system, prompt: say });
       assert.equal(got.usage.output, 31, how);
-      await costs(p, model, got);
+      await costs(p, sentOf(p, row, "n31"), got);
     }
   },
 
   async "usage-cached"(s, p) {
-    const q = { model: "sim-cached-n5", prompt: `${say} ${textOf(200).repeat(10)}`, cache: true };
+    const q = { model: modelOf(s, p, "cached", "n5"), prompt: `${say} ${textOf(200).repeat(10)}`, cache: true };
     const c = gateway(s, p);
     const first = await c.ask(q);
     const second = await c.ask(q);
     assert.equal(first.usage.cached, 0, "cached the first time");
     assert.equal(second.usage.prompt, first.usage.prompt, "the prompt with and without the cache");
-    await costs(p, q.model, second, 2);
+    await costs(p, sentOf(p, "cached", "n5"), second, 2);
     // Anthropic's cache is asked for, which the other dialects cannot; the others' is automatic.
     if (p.accounts !== "anthropic" || s.dialect === "anthropic") assert.ok(second.usage.cached > 1000, `${second.usage.cached} cached of ${second.usage.prompt}`);
   },
 
   async reasoning(s, p) {
     for (const how of ["ask", "stream"]) {
-      const q = { model: `sim-reasoning-${how}-n12`, prompt: say, think: true };
+      const q = { model: modelOf(s, p, `reasoning.${how}`, "n12"), prompt: say, think: true };
       const got = await gateway(s, p)[how](q);
       whole(got, 12);
       assert.equal(got.usage.output, 20, "8 pieces of thinking, 12 of text");
@@ -126,29 +127,29 @@ export const rows = {
   async models(s, p) {
     const c = gateway(s, p);
     if (!c.models) return "this SDK lists no models";
-    assert.deepEqual(await c.models(), ["sim-1", "sim-2"]);
+    assert.deepEqual(await c.models(), ["claude-sonnet-4-5-1", "gemini-2.5-pro-1", "gpt-5-1"]);
   },
 
   async "bad-request"(s, p) {
-    const err = await failing(() => gateway(s, p, "bad-request").ask({ model: "sim-1", prompt: say }));
+    const err = await failing(() => gateway(s, p, "bad-request").ask({ model: modelOf(s, p, "bad-request"), prompt: say }));
     refused(s, err, { status: 400, anthropic: { kind: "invalid_request_error" }, "openai-chat": { kind: "invalid_request_error" }, "openai-responses": { kind: "invalid_request_error" }, gemini: { kind: "INVALID_ARGUMENT" } });
     const up = await seen(keyOf(p, "bad-request"), { count: 1 });
     assert.equal(up.length, 1, "what is the caller's fault is tried once");
   },
 
   async context(s, p) {
-    const err = await failing(() => gateway(s, p, "context").ask({ model: "sim-1", prompt: say }));
+    const err = await failing(() => gateway(s, p, "context").ask({ model: modelOf(s, p, "context"), prompt: say }));
     refused(s, err, {
       status: 400,
       anthropic: { kind: "invalid_request_error", message: /prompt is too long/i },
       "openai-chat": { code: "context_length_exceeded" },
       "openai-responses": { code: "context_length_exceeded" },
-      gemini: { kind: "INVALID_ARGUMENT", message: /token count.*exceeds/i },
+      gemini: { kind: "INVALID_ARGUMENT", message: /tokens?|too long/i },
     });
   },
 
   async unauthorized(s, p) {
-    const err = await failing(() => s.connect(rig.gateway, "tk-sdk-nobody-0123456789").ask({ model: "sim-1", prompt: say }));
+    const err = await failing(() => s.connect(rig.gateway, "tk-sdk-nobody-0123456789").ask({ model: modelOf(s, p, "unauthorized"), prompt: say }));
     refused(s, err, { status: 401, anthropic: { kind: "authentication_error" }, "openai-chat": { code: "invalid_api_key" }, "openai-responses": { code: "invalid_api_key" }, gemini: { kind: "UNAUTHENTICATED" } });
   },
 
@@ -158,13 +159,13 @@ export const rows = {
   },
 
   async "model-gone"(s, p) {
-    const err = await failing(() => gateway(s, p, "model-gone").ask({ model: "sim-1", prompt: say }));
+    const err = await failing(() => gateway(s, p, "model-gone").ask({ model: modelOf(s, p, "model-gone"), prompt: say }));
     refused(s, err, { status: 404, anthropic: { kind: "not_found_error" }, "openai-chat": { code: "model_not_found" }, "openai-responses": { code: "model_not_found" }, gemini: { kind: "NOT_FOUND" } });
   },
 
   async limited(s, p) {
     for (const how of ["ask", "stream"]) {
-      const err = await failing(() => gateway(s, p, "limited")[how]({ model: "sim-1", prompt: say }));
+      const err = await failing(() => gateway(s, p, "limited")[how]({ model: modelOf(s, p, "limited"), prompt: say }));
       const f = refused(s, err, { status: 429, anthropic: { kind: "rate_limit_error" }, gemini: { kind: "RESOURCE_EXHAUSTED" } });
       assert.ok(Number(f.retryAfter) > 200 && Number(f.retryAfter) <= 301, `retry after: ${JSON.stringify(f)}`);
       if (s.dialect !== "gemini") assert.equal(f.shouldRetry, "false", "no SDK is to sleep that long");
@@ -174,20 +175,20 @@ export const rows = {
   },
 
   internal: (s, p) => down(s, p, "internal", [500, 502, 503]),
-  unavailable: (s, p) => down(s, p, "unavailable", [503]),
+  unavailable: (s, p) => down(s, p, "unavailable", [502, 503, 529]),
   // A bad key of an account is the operator's matter: callers take a 401 for their own key.
   "account-key": (s, p) => down(s, p, "account-key", [502, 503]),
 
   async broken(s, p) {
     let text = "";
-    const err = await failing(() => gateway(s, p, "broken").stream({ model: "sim-1", prompt: say, piece: (t) => (text = t) }));
+    const err = await failing(() => gateway(s, p, "broken").stream({ model: modelOf(s, p, "broken"), prompt: say, piece: (t) => (text = t) }));
     assert.ok(textOf(5).startsWith(text), `a part of the answer: ${JSON.stringify(text)}`);
     assert.ok(err instanceof Error, String(err));
   },
 
   async abort(s, p) {
     const leave = new AbortController();
-    const model = "sim-abort-n200-d50";
+    const model = modelOf(s, p, "abort", "n200-d50");
     let text = "";
     let ended;
     try {
@@ -195,24 +196,24 @@ export const rows = {
     } catch {} // some SDKs throw, some end the iteration
     assert.ok(text && text.length < textOf(200).length, "the caller left in the middle");
     assert.notEqual(ended?.text, textOf(200));
-    const [up] = await seen(keyOf(p, "healthy"), { model, count: 1 });
+    const [up] = await seen(keyOf(p, "healthy"), { model: sentOf(p, "abort", "n200-d50"), count: 1 });
     assert.equal(up.outcome, "aborted", JSON.stringify(up));
   },
 
   async large(s, p) {
-    const model = "sim-large-n3";
+    const model = modelOf(s, p, "large", "n3");
     const line = "A train of five thousand kilobytes is a long train indeed. ";
     const text = `${line.repeat(Math.ceil((5 << 20) / line.length))} marker-end-e7c1`;
     const got = await gateway(s, p).ask({ model, prompt: text });
     whole(got, 3);
-    const [up] = await seen(keyOf(p, "healthy"), { model, count: 1, body: true });
+    const [up] = await seen(keyOf(p, "healthy"), { model: sentOf(p, "large", "n3"), count: 1, body: true });
     assert.ok(up.body.includes(text), "the whole text arrived");
     assert.deepEqual({ prompt: got.usage.prompt, output: got.usage.output }, await replayed(up), "usage");
   },
 
   async parallel(s, p) {
     const c = gateway(s, p);
-    const all = await Promise.all(Array.from({ length: 50 }, (_, i) => c[i % 2 ? "stream" : "ask"]({ model: `sim-parallel-n${i + 1}`, prompt: say })));
+    const all = await Promise.all(Array.from({ length: 50 }, (_, i) => c[i % 2 ? "stream" : "ask"]({ model: modelOf(s, p, "parallel", `n${i + 1}`), prompt: say })));
     all.forEach((a, i) => whole(a, i + 1));
   },
 };
@@ -221,7 +222,7 @@ for (const row of ["failover-503", "failover-429", "failover-cut", "failover-sta
   rows[row] = async (s, p) => {
     for (const how of ["ask", "stream"]) {
       const pool = how === "stream" ? `${row}-stream` : row;
-      whole(await gateway(s, p, pool)[how]({ model: "sim-n21", prompt: say }), 21);
+      whole(await gateway(s, p, pool)[how]({ model: modelOf(s, p, pool, "n21"), prompt: say }), 21);
       const [first, second] = await Promise.all([seen(keyOf(p, pool, 0), { count: 1 }), seen(keyOf(p, pool, 1), { count: 1 })]);
       assert.notEqual(first[0].outcome, "ok", `${how}: the first account failed`);
       assert.deepEqual(second.map((r) => r.outcome), ["ok"], `${how}: the second account answered once`);
@@ -230,7 +231,8 @@ for (const row of ["failover-503", "failover-429", "failover-cut", "failover-sta
 }
 
 async function roundTrip(s, p, how) {
-  const model = `sim-tools-${how}-n17`;
+  const row = `tools.${how}`;
+  const model = modelOf(s, p, row, "n17");
   const { first, last } = await gateway(s, p).round({ model, system, prompt: toolPrompt }, how);
   const want = await direct(s, `tools-${how}`).round({ model, system, prompt: toolPrompt }, how);
   assert.deepEqual(first.calls.map((c) => ({ name: c.name, args: c.args })), wanted, "calls");
@@ -238,13 +240,13 @@ async function roundTrip(s, p, how) {
   same(first, want.first);
   whole(last, 17);
   same(last, want.last);
-  const up = await seen(keyOf(p, "healthy"), { model, count: 2, body: true });
+  const up = await seen(keyOf(p, "healthy"), { model: sentOf(p, row, "n17"), count: 2, body: true });
   for (const [name, text] of Object.entries(results)) assert.ok(up[1].body.includes(text), `the result of ${name} arrived: ${up[1].body}`);
 }
 
 // down checks what is told of a provider that answers nobody.
 async function down(s, p, pool, status) {
-  const err = await failing(() => gateway(s, p, pool).ask({ model: "sim-1", prompt: say }));
+  const err = await failing(() => gateway(s, p, pool).ask({ model: modelOf(s, p, pool), prompt: say }));
   const f = refused(s, err, { status });
   if (s.dialect !== "gemini") assert.ok(f.shouldRetry === "false" || f.retryAfter, `the SDK's own retries are steered: ${JSON.stringify(f)}`);
 }

@@ -97,11 +97,14 @@ func inRig(ctx context.Context, binary, dir, results string, command []string) (
 	start := func(name string, expr *regexp.Regexp, args ...string) ([]string, error) {
 		return child(ctx, &children, dir, name, binary, expr, args...)
 	}
-	sim, err := start("sim", regexp.MustCompile(`(?s)journal: GET (\S+)/requests.*listens on (\S+)`), "sim", "--journal", "127.0.0.1:0", "--models", "sim-1", "--models", "sim-2")
+	sim, err := start("sim", regexp.MustCompile(`(?s)journal: GET (\S+)/requests.*listens on (\S+)`), "sim", "--journal", "127.0.0.1:0", "--models", "claude-sonnet-4-5-1,gpt-5-1,gemini-2.5-pro-1,qwen-3-1")
 	if err != nil {
 		return nil, err
 	}
-	r := rig{Journal: sim[1], Sim: sim[2], Accounts: accountNames(), Rows: rows, Pools: pools}
+	r := rig{Journal: sim[1], Sim: sim[2], Accounts: map[string]string{}, Asked: asked, Rows: rows, Pools: pools}
+	for _, a := range accounts {
+		r.Accounts[a.name] = a.models
+	}
 	file := filepath.Join(dir, "turnout.yaml")
 	if err := os.WriteFile(file, []byte(configuration(r.Sim)), 0o600); err != nil {
 		return nil, err
@@ -127,11 +130,14 @@ func inRig(ctx context.Context, binary, dir, results string, command []string) (
 
 // rig is what the command is told.
 type rig struct {
-	Gateway  string   `json:"gateway"`
-	Sim      string   `json:"sim"`
-	Journal  string   `json:"journal"`
-	Accounts []string `json:"accounts"`
-	Rows     []string `json:"rows"`
+	Gateway string   `json:"gateway"`
+	Sim     string   `json:"sim"`
+	Journal string   `json:"journal"`
+	Rows    []string `json:"rows"`
+	// Accounts says how the models' names begin, by the kind of account; Asked, by the dialect that is
+	// spoken, what is asked for.
+	Accounts map[string]string `json:"accounts"`
+	Asked    map[string]string `json:"asked"`
 	// Pools are the accounts' keys, by pool; %s is the account's name with underscores for dashes.
 	Pools map[string][]string `json:"pools"`
 }

@@ -12,20 +12,30 @@ var clients = []string{
 	"openai-go-chat", "openai-go-responses", "anthropic-go", "genai-go",
 }
 
-// accounts are the kinds of upstreams that each SDK is put before.
-var accounts = []struct{ name, platform, path string }{
-	{"anthropic", "anthropic", ""},
-	{"openai", "openai", "/v1"},
-	{"openai-compatible", "openai-compatible", "/v1"},
-	{"gemini", "gemini", ""},
+// accounts are the kinds of upstreams that each SDK is put before. Their models' names begin as their
+// makers' do, because translations go by them.
+var accounts = []struct{ name, platform, path, models string }{
+	{"anthropic", "anthropic", "", "claude-sonnet-4-5-"},
+	{"openai", "openai", "/v1", "gpt-5-"},
+	{"openai-compatible", "openai-compatible", "/v1", "qwen-3-"},
+	{"gemini", "gemini", "", "gemini-2.5-pro-"},
 }
 
-func accountNames() []string {
-	out := make([]string, len(accounts))
-	for i, a := range accounts {
-		out[i] = a.name
+// asked is how the names begin that the SDKs ask for, by dialect. Every account maps them to its own.
+var asked = map[string]string{
+	"anthropic":        "claude-sonnet-4-5-",
+	"openai-chat":      "gpt-5-",
+	"openai-responses": "gpt-5-",
+	"gemini":           "gemini-2.5-pro-",
+}
+
+// models maps the names that are asked for to an account's own.
+func models(own string) string {
+	var out []string
+	for _, a := range []string{"claude-sonnet-4-5-", "gpt-5-", "gemini-2.5-pro-"} {
+		out = append(out, fmt.Sprintf("%q: %q", a+"*", own+"*"))
 	}
-	return out
+	return strings.Join(out, ", ")
 }
 
 // rows are what is tried with every SDK before every kind of account.
@@ -81,8 +91,8 @@ func configuration(sim string) string {
 				fmt.Fprintf(&k, "  - {name: %s, secret: %s, pools: [%s]}\n", name, "tk-sdk-"+name, name)
 				for i, words := range keys {
 					one := fmt.Sprintf("%s.%d", name, i)
-					fmt.Fprintf(&a, "  - {name: %s, platform: %s, base_url: %q, api_key: %s, pools: [%s], priority: %d, models: {\"sim-*\": \"sim-*\"}}\n",
-						one, kind.platform, sim+kind.path, fmt.Sprintf(words, strings.ReplaceAll(one, "-", "_")), name, i)
+					fmt.Fprintf(&a, "  - {name: %s, platform: %s, base_url: %q, api_key: %s, pools: [%s], priority: %d, models: {%s}}\n",
+						one, kind.platform, sim+kind.path, fmt.Sprintf(words, strings.ReplaceAll(one, "-", "_")), name, i, models(kind.models))
 				}
 			}
 		}
