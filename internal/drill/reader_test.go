@@ -21,7 +21,7 @@ const (
 
 	chunkHi   = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"}}]}\n\n"
 	chunkStop = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-	chunkUse  = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n"
+	chunkUse  = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n"
 	chunkDone = "data: [DONE]\n\n"
 	chunkErr  = "data: {\"error\":{\"type\":\"server_error\",\"message\":\"no\"}}\n\n"
 
@@ -130,7 +130,7 @@ func TestStrictReaders(t *testing.T) {
 		if a.Kind != c.want {
 			t.Errorf("%s: read as %s %v %s, want %s", c.name, a.Kind, a.Disorder, a.Broken, c.want)
 		}
-		if a.Kind == Whole && (a.Text != "hi" || a.Usage == nil || *a.Usage != (Usage{3, 2})) {
+		if a.Kind == Whole && (a.Text != "hi" || a.Usage == nil || a.Usage.Input != 3 || a.Usage.Output != 2) {
 			t.Errorf("%s: text %q, usage %+v", c.name, a.Text, a.Usage)
 		}
 	}
@@ -141,7 +141,7 @@ func TestTextsAreCompared(t *testing.T) {
 	whole := sim.Text(tokens)
 	for _, text := range []string{"", sim.Text(tokens - 1), whole + "x", strings.Replace(whole, "train ", "", 1), sim.Text(40) + whole} {
 		var j Judgement
-		j.whole(&Answer{Kind: Whole, Text: text, Usage: &Usage{1, tokens}}, tokens, Fail)
+		j.whole(&Answer{Kind: Whole, Text: text, Usage: &Usage{Input: 1, Output: tokens}}, tokens, Fail)
 		if j.Verdict != Fail {
 			t.Errorf("%d bytes of text: %s", len(text), j.Verdict)
 		}

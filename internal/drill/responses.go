@@ -54,17 +54,17 @@ type responsesReply struct {
 		Input  int `json:"input_tokens"`
 		Output int `json:"output_tokens"`
 		Total  int `json:"total_tokens"`
+		In     struct {
+			Cached int `json:"cached_tokens"`
+		} `json:"input_tokens_details"`
+		Out struct {
+			Thought int `json:"reasoning_tokens"`
+		} `json:"output_tokens_details"`
 	} `json:"usage"`
-	Error      *responsesError `json:"error"`
+	Error      *wireError `json:"error"`
 	Incomplete *struct {
 		Reason string `json:"reason"`
 	} `json:"incomplete_details"`
-}
-
-type responsesError struct {
-	Type    string `json:"type"`
-	Code    string `json:"code"`
-	Message string `json:"message"`
 }
 
 type responsesPart struct {
@@ -209,7 +209,7 @@ func (r *responsesReply) end(a *Answer) {
 	if r.Usage.Total != r.Usage.Input+r.Usage.Output {
 		a.wrong("a total of %d tokens that is not the sum of %d and %d", r.Usage.Total, r.Usage.Input, r.Usage.Output)
 	}
-	a.Usage = &Usage{r.Usage.Input, r.Usage.Output}
+	a.Usage = &Usage{r.Usage.Input, r.Usage.Output, r.Usage.In.Cached, r.Usage.Out.Thought}
 }
 
 // inside takes the events that are about an item.
@@ -306,6 +306,8 @@ func (s *responsesStream) delta(v *responsesEvent) (content bool) {
 	switch of.kind {
 	case "text":
 		s.a.Text += *v.Delta
+	case "refusal":
+		s.a.Declined += *v.Delta
 	case "summary", "reasoning":
 		s.a.Thinking += *v.Delta
 	}
@@ -383,13 +385,13 @@ func sameJSON(a, b json.RawMessage) bool {
 func readResponse(body []byte, a *Answer) (ended bool) {
 	if a.Status != http.StatusOK {
 		var v struct {
-			Error *responsesError `json:"error"`
+			Error *wireError `json:"error"`
 		}
 		if json.Unmarshal(body, &v) != nil || v.Error == nil || v.Error.Message == "" || v.Error.Type == "" {
 			a.wrong("an error body without an error")
 			return false
 		}
-		a.Error = v.Error.Type + ": " + v.Error.Message
+		a.Error = v.Error.text()
 		return false
 	}
 	var r responsesReply
@@ -412,6 +414,7 @@ func readResponse(body []byte, a *Answer) (ended bool) {
 			if p.Type == "output_text" {
 				a.Text += p.Text
 			}
+			a.Declined += p.Refusal
 		}
 		for _, p := range item.Summary {
 			a.Thinking += p.Text
