@@ -234,6 +234,12 @@ type Sealed interface {
 	Unsealed(body []byte) (out []byte, changed bool)
 }
 
+// Renamer is a Dialect whose path names the model, and whose further paths repeat it in the body.
+type Renamer interface {
+	// Rename gives the body with that name in place of every one that stands there.
+	Rename(body []byte, model string) []byte
+}
+
 // Named is a Reader of a dialect that keeps answers under their ids.
 type Named interface {
 	// ID is the answer's id; empty: it was not stated yet.

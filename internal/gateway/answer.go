@@ -221,7 +221,7 @@ func (a *answer) write(mode writeMode, parts ...[]byte) error {
 	if a.unsent {
 		a.first(mode, parts)
 	} else {
-		a.send(mode, parts)
+		a.sendAll(mode, parts)
 	}
 	return a.failed
 }
@@ -231,7 +231,7 @@ func (a *answer) write(mode writeMode, parts ...[]byte) error {
 //go:noinline
 func (a *answer) first(mode writeMode, parts [][]byte) {
 	parts = append([][]byte(nil), parts...) // so that those of every other write need not be allocated
-	apart(func() { a.send(mode, parts) })
+	apart(func() { a.sendAll(mode, parts) })
 }
 
 // apart runs f in a goroutine of its own and waits for it. A goroutine keeps the stack that it has needed once, and stacks
@@ -248,8 +248,8 @@ func apart(f func()) {
 	}
 }
 
-// send writes and flushes; the lock is held.
-func (a *answer) send(mode writeMode, parts [][]byte) {
+// sendAll writes and flushes; the lock is held.
+func (a *answer) sendAll(mode writeMode, parts [][]byte) {
 	for _, p := range parts {
 		a.put(p)
 	}

@@ -407,6 +407,9 @@ func (x *exchange) payload(at *attempt, plain bool) *payload {
 	if plain {
 		ask = dialect.Edit{}
 	}
+	if r, ok := x.d.(dialect.Renamer); ok && x.path != "" && k.sent != x.req.Model {
+		return x.renamed(k, r)
+	}
 	if k.open {
 		return x.unseal(k, rename, ask)
 	}

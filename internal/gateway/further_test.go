@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/gemini"
 	"turnout/internal/dialect/openai"
 	"turnout/internal/domain"
 	"turnout/internal/upstream"
@@ -70,6 +72,20 @@ func TestFurtherPaths(t *testing.T) {
 		r.on("b", status(200, `{"data":[]}`))
 		if w := r.ask(Call{Dialect: r.d, Path: "/v1/moderations"}, []byte(`{"model":"m"}`)); w.Code != 200 || !strings.HasSuffix(r.names(), "b") {
 			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// Gemini names the model in the path and again in the body.
+func TestGeminiFurtherPaths(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "g", platform: "gemini", models: domain.ModelMap{"embed": "text-embedding-9"}}}, as(gemini.Dialect{}))
+		r.on("g", status(200, `{"embeddings":[{"values":[0.5]}]}`))
+		at := dialect.Route{Model: "embed", Version: "v1", Verb: "batchEmbedContents"}
+		w := r.ask(Call{Dialect: r.d, Path: at.Verb, At: at}, []byte(`{"requests":[{"model":"models/embed","content":{"parts":[{"text":"x"}]}}]}`))
+		up := r.attempts[0]
+		if w.Code != 200 || up.url != "http://upstream.invalid/v1/models/text-embedding-9:batchEmbedContents" || !strings.Contains(up.body, `"model":"models/text-embedding-9"`) {
+			t.Errorf("%d %s, asked %s: %s", w.Code, w.Body, up.url, up.body)
 		}
 	})
 }

@@ -323,7 +323,7 @@ func TestACrashWhileTheHeaderIsWritten(t *testing.T) {
 	}()
 	req := httptest.NewRequest(http.MethodPost, "/v1/messages", strings.NewReader(askStream))
 	req.Header.Set("X-Api-Key", testKey)
-	r.g.Handler(r.d, "").ServeHTTP(crashing{httptest.NewRecorder()}, req)
+	r.g.Handler(Call{Dialect: r.d}).ServeHTTP(crashing{httptest.NewRecorder()}, req)
 }
 
 // Of fifty accounts that are all limited a request asks a few and then waits for the first that returns. What it

@@ -55,10 +55,25 @@ func (x *exchange) unseal(k payloadKey, edits ...dialect.Edit) *payload {
 			edits[i] = req.AskUsage
 		}
 	}
+	return x.remade(k, out, []string{warnSealed}, edits...)
+}
+
+// remade keeps a payload whose body is another one than the caller's; the lock is held. nil: there is no memory for it.
+func (x *exchange) remade(k payloadKey, out []byte, warnings []string, edits ...dialect.Edit) *payload {
 	b := &body{budget: x.g.deps.Bodies, buf: out}
 	if !b.budget.take(cap(out)) {
 		return nil
 	}
-	x.payloads = append(x.payloads, payload{payloadKey: k, body: b.edit(edits...), own: b, warnings: []string{warnSealed}})
+	x.payloads = append(x.payloads, payload{payloadKey: k, body: b.edit(edits...), own: b, warnings: warnings})
 	return &x.payloads[len(x.payloads)-1]
+}
+
+// renamed makes the payload of a further path that names the model in its body as well as in its path; the lock is held.
+func (x *exchange) renamed(k payloadKey, r dialect.Renamer) *payload {
+	raw, done := x.body.use()
+	if raw == nil {
+		return nil
+	}
+	defer done()
+	return x.remade(k, append([]byte(nil), r.Rename(raw, k.sent)...), nil)
 }

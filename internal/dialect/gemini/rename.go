@@ -2,10 +2,10 @@ package gemini
 
 import "turnout/internal/dialect"
 
-// Rename gives a body in which every member that names the model again names this one: the API wants the same as in the
+// Rename implements dialect.Renamer. It gives a body in which every member that names the model again names this one: the API wants the same as in the
 // path (batchEmbedContents refuses another one), and an account may know the model by another name than the caller. Bodies
 // of generateContent have no such member. body is not changed, and is given back where there is nothing to rename.
-func Rename(body []byte, model string) []byte {
+func (Dialect) Rename(body []byte, model string) []byte {
 	out, from := []byte(nil), 0
 	put := func(v dialect.Span) {
 		out = append(out, body[from:v.Start]...)

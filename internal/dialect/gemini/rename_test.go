@@ -13,11 +13,11 @@ func TestRename(t *testing.T) {
 	} {
 		kept := string(append([]byte{}, body...))
 		in := []byte(body)
-		if got := string(Rename(in, "new")); got != want || string(in) != kept {
+		if got := string(Dialect{}.Rename(in, "new")); got != want || string(in) != kept {
 			t.Errorf("%s became %s, want %s", body, got, want)
 		}
 	}
-	if got := string(Rename([]byte(`{"model":""}`), "tunedModels/x")); got != `{"model":"tunedModels/x"}` {
+	if got := string(Dialect{}.Rename([]byte(`{"model":""}`), "tunedModels/x")); got != `{"model":"tunedModels/x"}` {
 		t.Error(got)
 	}
 }
