@@ -136,8 +136,14 @@ func (p *demoPrinter) hints(w *demoWorld, base string) {
       claude --model claude-sim-1
 
   Codex
-    not yet: Codex speaks the Responses API alone (wire_api = "chat" is gone from it), and this
-    version of Turnout does not serve that API
+    TURNOUT_KEY=%[2]s codex -m gpt-sim-1 -c model_provider=turnout \
+      -c 'model_providers.turnout.name="Turnout"' \
+      -c 'model_providers.turnout.base_url="%[1]s/v1"' \
+      -c 'model_providers.turnout.env_key="TURNOUT_KEY"'
+
+  Gemini CLI
+    GOOGLE_GEMINI_BASE_URL=%[1]s GEMINI_API_KEY=%[2]s \
+      gemini -m gpt-sim-1
 
   Python
     anthropic.Anthropic(base_url="%[1]s", api_key="%[2]s")

@@ -14,6 +14,7 @@ import (
 // explains the short names).
 type trace struct {
 	Version  int            `json:"v"`
+	Object   string         `json:"object"`
 	Refused  string         `json:"refused"`
 	Signal   string         `json:"s"`
 	Bound    int64          `json:"b"`
@@ -32,6 +33,8 @@ type traceAttempt struct {
 	Rule      string         `json:"r"`
 	Beside    bool           `json:"bs"`
 	NextPool  bool           `json:"np"`
+	Dialect   string         `json:"tr"`
+	Warnings  []string       `json:"wn"`
 	InFlight  int            `json:"f"`
 	RunnersUp [][2]int64     `json:"u"`
 	Counts    map[string]int `json:"c"`
@@ -105,6 +108,9 @@ var signals = map[string]string{
 }
 
 func accountName(id int64, name func(domain.AccountID) string) string {
+	if id == 0 {
+		return "the caller's own seat"
+	}
 	if n := name(domain.AccountID(id)); n != "" {
 		return n
 	}
@@ -120,6 +126,10 @@ func inWords(table map[string]string, s string) string {
 
 func (t *trace) write(b *strings.Builder, name func(domain.AccountID) string) {
 	account := func(id int64) string { return accountName(id, name) }
+	if t.Object != "" {
+		fmt.Fprintf(b, "\n  about what lives at one account: %s\n", t.Object)
+		return
+	}
 	if t.Refused != "" {
 		fmt.Fprintf(b, "\n  Turnout refused it before any attempt: %s.\n", strings.ReplaceAll(t.Refused, "_", " "))
 		return
@@ -188,7 +198,13 @@ func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) stri
 	if a.Model != "" {
 		fmt.Fprintf(b, " as %s", a.Model)
 	}
+	if a.Dialect != "" {
+		fmt.Fprintf(b, ", translated into %s", a.Dialect)
+	}
 	b.WriteString("\n")
+	for _, w := range a.Warnings {
+		fmt.Fprintf(b, "     %s\n", w)
+	}
 	if others := a.others(account); others != "" {
 		fmt.Fprintf(b, "     not chosen: %s\n", others)
 	}

@@ -41,6 +41,7 @@ type Answer struct {
 	Kind        Kind
 	Status      int // 0: no answer
 	RetryAfter  string
+	RetryInfo   string // Gemini's, in the body
 	ShouldRetry string
 	RequestID   string // the gateway's
 
@@ -53,8 +54,8 @@ type Answer struct {
 	Usage         *Usage // nil: none was reported
 	Contents      int    // content events
 
-	// Signs of life: ping events, comments, and deltas of the open block with nothing in them.
-	Pings, Comments, Fillers int
+	// Signs of life: ping events, comments, blank lines, and deltas of the open block with nothing in them.
+	Pings, Comments, Blanks, Fillers int
 
 	Error    string // the protocol's error, its type and message
 	InBand   bool   // it was an event of a stream

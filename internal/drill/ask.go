@@ -105,11 +105,15 @@ func (a *Ask) marked(n int) *Ask {
 	return &out
 }
 
+// most is how many tokens the answer may have; one with thoughts needs room for them.
 func (a *Ask) most() int {
-	if a.Max == 0 {
-		return maxTokens
+	switch {
+	case a.Max > 0:
+		return a.Max
+	case a.Effort != "":
+		return 4 * maxTokens
 	}
-	return a.Max
+	return maxTokens
 }
 
 // request builds the HTTP request.

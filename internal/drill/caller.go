@@ -113,6 +113,9 @@ func (r *Run) readStream(body io.Reader, ask *Ask, a *Answer, leave func()) (end
 		case e.comment:
 			a.Comments++
 			continue
+		case e.blank:
+			a.Blanks++
+			continue
 		}
 		if reader.event(e) {
 			if a.Contents++; a.Contents == 1 {

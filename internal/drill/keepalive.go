@@ -33,14 +33,12 @@ func keepAlives() []*Scenario {
 	others := silent
 	others.Name, others.Modes = "keep-alive", only("of streams", streaming)
 	others.Ask = Ask{Header: map[string]string{"User-Agent": "curl/8.5.0"}}
-	others.Must = "pings every 15 s (Chat Completions: comments) and nothing else; the exact text"
+	others.Must = "pings every 15 s (Completions: comments; Gemini: blank lines) and nothing else; the exact text"
 	others.Judge = func(r *Run, j *Judgement) {
 		a := r.only()
 		alive(r, j, aliveEvery)
-		signs, others, name := a.Pings, a.Comments+a.Fillers, "pings"
-		if !r.Mode.caller().pings {
-			signs, others, name = a.Comments, a.Pings+a.Fillers, "comments"
-		}
+		signs, name := r.Mode.caller().alive(a)
+		others := a.Pings + a.Comments + a.Blanks + a.Fillers - signs
 		j.want(signs >= int(midSilence/aliveEvery), Partial, "%d %s in %s of silence", signs, name, midSilence)
 		j.want(others == 0, Partial, "%d other signs of life than %s", others, name)
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"turnout/internal/domain"
 )
 
 // fifty is how many accounts are limited at once.
@@ -78,6 +80,7 @@ func limited() []*Scenario {
 		},
 		{
 			Name: "one-organisation", Does: "429, and so would P's other key, of the same organisation", Must: "no attempt at the other key; F answers",
+			Modes: organised,
 			Accounts: func(m Mode) []Account {
 				list := pf("fail429-ra30")(m)
 				list[0].Organization = "acme"
@@ -94,6 +97,17 @@ func limited() []*Scenario {
 			},
 		},
 	}
+}
+
+// organised: what is known of the accounts' limits is that an organisation shares them.
+func organised(m Mode) string {
+	switch {
+	case m.compatible():
+		return "a compatible endpoint has no organisations"
+	case m.spoken() == domain.DialectGeminiContent:
+		return "the limit is one of a model, which nobody is known to share"
+	}
+	return ""
 }
 
 func near() string {

@@ -22,8 +22,7 @@ func messagesMembers(a *Ask, stream bool) object {
 		if a.Hidden {
 			thinking["display"] = "omitted"
 		}
-		out["thinking"], out["max_tokens"] = thinking, max(a.most(), 4096)
-		output["effort"] = a.Effort
+		out["thinking"], output["effort"] = thinking, a.Effort
 	}
 	if a.Schema {
 		output["format"] = object{"type": "json_schema", "schema": answerSchema()}

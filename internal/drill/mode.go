@@ -16,7 +16,7 @@ type Mode struct {
 
 // Dialects lists what callers and accounts speak, in the order of the scorecard's columns.
 func Dialects() []domain.Dialect {
-	return []domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat}
+	return []domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat, domain.DialectGeminiContent}
 }
 
 // Modes lists the modes whose accounts speak the caller's dialect.
@@ -75,6 +75,29 @@ func (m Mode) translated() bool { return m.spoken() != m.Dialect }
 // caller is what callers speak, provider what the accounts do.
 func (m Mode) caller() *protocol   { return protocols[m.Dialect] }
 func (m Mode) provider() *protocol { return protocols[m.spoken()] }
+
+// accounts is what an account speaks, which may be another dialect than the mode's, and of
+// what platform it is.
+func (m Mode) accounts(another domain.Dialect) (p *protocol, platform string) {
+	d := m.spoken()
+	if another != domain.DialectNone {
+		d = another
+	}
+	p = protocols[d]
+	if d != m.Dialect && p.alone != "" {
+		return p, p.alone
+	}
+	return p, p.platform
+}
+
+// showsThoughts: thoughts come as they are thought, if any were asked for.
+func (m Mode) showsThoughts() bool {
+	p := m.provider()
+	return p.thinks || p.thinksIfAsked && m.caller().asksFor
+}
+
+// compatible: the accounts are of no official provider.
+func (m Mode) compatible() bool { return m.translated() && m.provider().alone != "" }
 
 // only is a scenario's Modes for some of them, with the reason why the others have none.
 func only(reason string, fits func(Mode) bool) func(Mode) string {

@@ -29,7 +29,7 @@ func startNaive(_ context.Context, n drill.Network, c *config.Config) (drill.Gat
 	g := &naive{url: "http://" + l.Addr().String(), client: &http.Transport{DialContext: n.Dial}}
 	account := c.Accounts[0]
 	g.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := r.URL.Path
+		path := r.URL.RequestURI()
 		if account.Platform == "openai" { // its base URL ends in /v1
 			path = path[len("/v1"):]
 		}
@@ -39,6 +39,9 @@ func startNaive(_ context.Context, n drill.Network, c *config.Config) (drill.Gat
 		}
 		req.Header = r.Header.Clone()
 		req.Header.Set("Authorization", "Bearer "+account.APIKey.Reveal())
+		if account.Platform == "gemini" {
+			req.Header.Set("X-Goog-Api-Key", account.APIKey.Reveal())
+		}
 		resp, err := g.client.RoundTrip(req)
 		if err != nil {
 			w.WriteHeader(http.StatusBadGateway)

@@ -21,7 +21,7 @@ func malformed() []*Scenario {
 		Play: twoRequests,
 		Judge: func(r *Run, j *Judgement) {
 			a := r.Answers[0]
-			if a.Kind != Whole || !r.Mode.Stream || r.Mode.provider().blocks || !withoutOnePiece(a.Text) {
+			if a.Kind != Whole || !r.Mode.Stream || !r.Mode.provider().skips || !withoutOnePiece(a.Text) {
 				broken(r, j, a)
 			}
 			j.healthy(r)
@@ -58,10 +58,19 @@ func unended() []*Scenario {
 			j.attempts(r, primary, 1, 1)
 		}
 	}
+	unended := func(m Mode) string {
+		switch {
+		case !m.Stream:
+			return "a body has no terminal event"
+		case !m.provider().terminal:
+			return "the provider's streams have no terminal event"
+		}
+		return ""
+	}
 	return []*Scenario{
 		{
 			Number: 11, Name: "no-terminal", Does: "the whole stream and its finish reason, and no terminal event", Must: "ended promptly with the proper terminal event, usage reported",
-			Modes: only("a body has no terminal event", streaming), Accounts: pf("nosentinel"), Judge: ended,
+			Modes: unended, Accounts: pf("nosentinel"), Judge: ended,
 		},
 		{
 			Number: 11, Name: "no-end", Does: "the whole stream and its finish reason, no terminal event, and the connection stays open", Must: "ended promptly with the proper terminal event, usage reported",
@@ -94,9 +103,16 @@ func refused() *Scenario {
 		Accounts: pf("refused"),
 		Judge: func(r *Run, j *Judgement) {
 			a := r.only()
-			said := r.Mode.provider().refused
-			j.want(a.Kind == Refusal && a.Status == 400, Fail, "not the provider's refusal: %s", a)
-			j.want(strings.Contains(a.Error, said), Fail, "the provider's reason is missing: %s", a.Error)
+			if said := r.Mode.provider().refused; said != "" {
+				j.want(a.Kind == Refusal && a.Status == 400, Fail, "not the provider's refusal: %s", a)
+				j.want(strings.Contains(a.Error, said), Fail, "the provider's reason is missing: %s", a.Error)
+			} else {
+				declined := r.Mode.caller().declined
+				if !r.Mode.translated() {
+					declined = "PROHIBITED_CONTENT" // as it came
+				}
+				j.want(a.Kind == Whole && a.Text == "" && a.Finish == declined, Fail, "not the provider's refusal: %s, finish reason %q", a, a.Finish)
+			}
 			j.attempts(r, primary, 1, 1)
 			j.want(len(r.at(fallback)) == 0, Fail, "the refused request was shown to F")
 		},

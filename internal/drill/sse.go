@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// sseEvent is one server-sent event, or a comment.
+// sseEvent is one server-sent event, or a comment, or a blank line that ends no event.
 type sseEvent struct {
 	name, data string
 	comment    bool
+	blank      bool // a line, and nothing else
 }
 
 // maxLine is the longest line of a stream that is read.
@@ -18,13 +19,16 @@ const maxLine = 16 << 20
 
 // sseReader reads events as the HTML standard says: lines of fields, an empty line
 // ends an event, a line that begins with a colon is a comment.
-type sseReader struct{ in *bufio.Scanner }
+type sseReader struct {
+	in        *bufio.Scanner
+	commented bool // the last line was a comment, which a blank line ends
+}
 
 func newSSEReader(r io.Reader) *sseReader {
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 0, 8<<10), maxLine)
 	in.Split(lines)
-	return &sseReader{in}
+	return &sseReader{in: in}
 }
 
 var errOpenEvent = errors.New("the stream ended in the middle of an event")
@@ -50,14 +54,18 @@ func (s *sseReader) next() (sseEvent, error) {
 		case line == "" && open:
 			e.data = strings.Join(data, "\n")
 			return e, nil
-		case line == "":
+		case line == "" && s.commented:
+			s.commented = false
 			continue
+		case line == "":
+			return sseEvent{blank: true}, nil
 		case line[0] == ':' && !open:
+			s.commented = true
 			return sseEvent{comment: true}, nil
 		case line[0] == ':':
 			continue
 		}
-		open = true
+		open, s.commented = true, false
 		field, value, _ := strings.Cut(line, ":")
 		value = strings.TrimPrefix(value, " ")
 		switch field {

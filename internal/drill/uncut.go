@@ -53,7 +53,7 @@ func uncut() []*Scenario {
 			Modes: only("a body has no gaps", streaming), Ask: Ask{Effort: "medium", Patience: 20 * time.Minute}, Lasts: 12 * time.Minute,
 			Accounts: func(m Mode) []Account {
 				long := betweenThink
-				if m.provider().thinks {
+				if m.showsThoughts() {
 					long *= thoughtPieces
 				}
 				return alone(fmt.Sprintf("think%d", millis(long)))(m)

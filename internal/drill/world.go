@@ -196,12 +196,9 @@ func (w *world) configuration(r *Run, dir, untrusted string) *config.Config {
 			base = untrusted
 		case Provider:
 		}
-		speaks := r.Mode.provider()
-		if a.Dialect != domain.DialectNone {
-			speaks = protocols[a.Dialect]
-		}
+		speaks, platform := r.Mode.accounts(a.Dialect)
 		acc := domain.Account{
-			Name: a.Name, Origin: domain.OriginFile, Platform: speaks.platform, BaseURL: base + speaks.base, APIKey: domain.NewSecret(a.key()),
+			Name: a.Name, Origin: domain.OriginFile, Platform: platform, BaseURL: base + speaks.base, APIKey: domain.NewSecret(a.key()),
 			Organization: a.organization(), Pools: []string{pool.Name}, Priority: priority, Weight: 1, MaxInFlight: a.MaxInFlight, Enabled: true,
 		}
 		asked := a.Model

@@ -29,7 +29,7 @@ func (at *attempt) send(u *url.URL) (resp *http.Response, res result, ok bool) {
 		if at.codec != nil {
 			header = x.foreignHeader(&at.offer)
 		}
-		at.warnings = p.warnings
+		at.warnings, at.names = p.warnings, p.names
 		resp, err := x.g.deps.Upstream.Send(at.ctx, &upstream.Call{
 			Account: at.cand.Account, Platform: at.plat, URL: u, Method: http.MethodPost, Header: header,
 			Length: p.body.length, Body: p.body.open,

@@ -45,6 +45,7 @@ type attempt struct {
 	d      dialect.Dialect // the account's
 	codec  neutral.Codec   // of it, where it is not the caller's; nil: nothing is translated
 	open   bool            // asked without reasoning that only another organisation can read
+	names  neutral.Names
 	// warnings say what of the request could not be translated.
 	warnings []string
 	probe    bool // finds out whether the account is back from a rest

@@ -23,8 +23,11 @@ func (x *exchange) ruled(end ending, class failover.Class, cause *attempt) endin
 			}
 			x.g.deps.Observer.Event(EventErrorRule, "pass", 1)
 			end.raw = cause
-			if !namesRefusal(rule, cause.status) {
+			switch {
+			case !namesRefusal(rule, cause.status):
 				end.replaced = http.StatusBadGateway
+			case cause.codec != nil:
+				cause.told(end.err)
 			}
 			end.err.Message = string(redact([]byte(cause.verdict.Message), cause.cand.Account)) // should the answer be open already
 			return end

@@ -450,6 +450,7 @@ type payloadKey struct {
 type payload struct {
 	payloadKey
 	body     *edited
-	own      *body    // what a translation made; nil: the body is the caller's, edited
-	warnings []string // what could not be translated
+	own      *body         // what a translation made; nil: the body is the caller's, edited
+	names    neutral.Names // of tools that go by other names there
+	warnings []string      // what could not be translated
 }

@@ -150,11 +150,21 @@ func (x *exchange) giveUp() ending {
 		x.mu.Unlock()
 	case at != nil && at.body != nil && (answersItself(class) || x.ownSeat != nil):
 		end.raw = at
-		if at.codec != nil && at.verdict.Message != "" { // its words in the caller's dialect
-			end.err.Message = string(redact([]byte(at.verdict.Message), at.cand.Account))
+		if at.codec != nil {
+			at.told(end.err)
 		}
 	}
 	return x.ruled(end, class, at)
+}
+
+// told puts the provider's own words, and what its status says, into an error that is written in the caller's dialect.
+func (at *attempt) told(e *domain.Error) {
+	if at.verdict.Message != "" {
+		e.Message = string(redact([]byte(at.verdict.Message), at.cand.Account))
+	}
+	if at.status >= http.StatusBadRequest && at.status < http.StatusInternalServerError {
+		e.Kind = kindOfStatus(at.status)
+	}
 }
 
 // answersItself reports whether the provider's own words on a failure are the best
@@ -330,11 +340,7 @@ func (x *exchange) deliver(end ending) (status int) {
 	}
 	id := x.id.String()
 	status, body := x.d.Error(end.err, id)
-	if end.raw != nil && end.raw.codec != nil {
-		if s := end.raw.status; s >= http.StatusBadRequest && s < http.StatusInternalServerError {
-			status = s
-		}
-	} else if end.raw != nil {
+	if end.raw != nil && end.raw.codec == nil {
 		body = redact(end.raw.body, end.raw.cand.Account)
 		if end.raw.status >= http.StatusBadRequest { // else it was an error inside a success
 			status = end.raw.status

@@ -158,6 +158,9 @@ func (f *formerStates) put(k formerKey, s former, now time.Time) {
 
 // remember keeps the state of a failed request for the client's own retry.
 func (x *exchange) remember(end ending) {
+	if x.ownSeat != nil {
+		return // what happened at one seat says nothing of another one's
+	}
 	if end.refused() || x.state.Attempts == 0 || x.policy().Profile != failover.ProfileBalanced {
 		return
 	}

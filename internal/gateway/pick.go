@@ -129,18 +129,27 @@ func (x *exchange) busyPools() []*sched.View {
 	return nil
 }
 
-// probing: something is kept out for a moment only, as while a probe finds out
-// whether an account is back. Waiting in the line ends when the probe succeeds. A request that has been
-// tried goes there only if it has waited for that account.
+// probing: something is kept out for a moment only, because a probe finds out whether an account is
+// back. Waiting in the line ends when the probe succeeds. A request that has been tried goes there only if it
+// has waited for that account. A rest is no such moment, however soon it ends: those who wait for it come back
+// one after the other, and not all at its end, as from the line.
 func (x *exchange) probing(choice sched.Decision, awaited domain.AccountID) bool {
-	if choice.Soonest.IsZero() || time.Until(choice.Soonest) > probeMoment {
+	now := time.Now()
+	if choice.Soonest.IsZero() || choice.Soonest.Sub(now) > probeMoment {
 		return false
 	}
-	if x.tried() == 0 {
-		return true
+	if x.tried() > 0 {
+		c := x.candidate(awaited)
+		return c != nil && c.Probing(now)
 	}
-	c := x.candidate(awaited)
-	return c != nil && c.Probing(time.Now())
+	for _, v := range x.views() {
+		for i := range v.Candidates {
+			if v.Candidates[i].Probing(now) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // probeMoment is how long a probe keeps others out at most.

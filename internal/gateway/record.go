@@ -112,7 +112,8 @@ func (x *exchange) record(end ending, status int) *Record {
 //	cp  commit point, if not content
 //	n   decisions without an attempt: [at, action, reason, wait, soonest, [[resting account, class, left], …], detail]
 //	a   attempts:
-//	    a account  m model upstream  r rule  bs started beside a slow one  np of one of the key's next pools  f in flight before
+//	    a account (0: the caller's own seat)  m model upstream  r rule  bs started beside a slow one  np of one of the key's next pools  f in flight before
+//	    tr the account's dialect, where the request was translated into it  wn what could not be translated
 //	    u runners-up [id, in flight]  c verdict counts {name: n} of what was looked at
 //	    t began  h header  o first content  d duration  hb the bound that ended a hold early
 //	    e result  k class  st status  w row  y upstream's error type  rs stated reset
@@ -192,6 +193,20 @@ func (at *attempt) trace(b []byte) []byte {
 	}
 	if at.choice.InFlight > 0 {
 		b = appendInt(append(b, `,"f":`...), int64(at.choice.InFlight))
+	}
+	if at.codec != nil {
+		b = dialect.AppendString(append(b, `,"tr":`...), at.d.ID().String())
+	}
+	for i, w := range at.warnings {
+		if i == 0 {
+			b = append(b, `,"wn":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = dialect.AppendString(b, w[:min(len(w), maxWarning)])
+		if i == len(at.warnings)-1 {
+			b = append(b, ']')
+		}
 	}
 	sep := `,"u":[[`
 	for _, u := range at.choice.RunnersUp {
@@ -278,6 +293,9 @@ func (at *attempt) trace(b []byte) []byte {
 	}
 	return append(b, '}')
 }
+
+// maxWarning is how much of each warning a trace keeps, in bytes.
+const maxWarning = 120
 
 // String is the result's name in traces.
 func (r result) String() string {

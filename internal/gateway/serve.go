@@ -321,7 +321,7 @@ func (x *exchange) route(r *http.Request) (err error) {
 	if !x.req.Stream && x.policy().Profile == failover.ProfileBalanced {
 		x.state.HoldUntil = jsonHold
 	}
-	if x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
+	if x.ownSeat == nil && x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
 		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
 	}
 	return nil

@@ -133,8 +133,9 @@ func (x *exchange) translate(k payloadKey, to neutral.Codec) (*payload, *domain.
 	r := *x.asked
 	r.Model = k.sent
 	r.PlainUsage = k.plain
+	fitted, names := neutral.FitNames(&r, to.ID())
 	notes := neutral.NewNotes(to.ID(), to.Table())
-	out := to.EncodeRequest(&r, notes)
+	out := to.EncodeRequest(fitted, notes)
 	if err := notes.Err(); err != nil {
 		return nil, asError(err)
 	}
@@ -142,7 +143,7 @@ func (x *exchange) translate(k payloadKey, to neutral.Codec) (*payload, *domain.
 	if !b.budget.take(cap(out)) {
 		return nil, &domain.Error{Kind: domain.KindUnavailable, Op: "translate the request", Message: "too many large requests at once; try again in a moment", RetryAfter: time.Second}
 	}
-	x.payloads = append(x.payloads, payload{payloadKey: k, body: b.edit(), own: b, warnings: notes.Warnings()})
+	x.payloads = append(x.payloads, payload{payloadKey: k, body: b.edit(), own: b, names: names, warnings: notes.Warnings()})
 	return &x.payloads[len(x.payloads)-1], nil
 }
 
@@ -207,6 +208,9 @@ func (at *attempt) wholly(answer []byte) (out []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range a.Blocks {
+		at.names.Restore(&a.Blocks[i])
+	}
 	if !at.x.req.Stream {
 		return to.EncodeAnswer(a, at.session()), nil
 	}
@@ -234,7 +238,12 @@ func newConversion(at *attempt) *conversion {
 	}
 	defer done()
 	c := &conversion{dec: at.codec.NewDecoder(), enc: at.x.d.(neutral.Codec).NewEncoder(at.session()), ping: at.x.d.KeepAlive()}
-	c.emit = func(ev *neutral.Event) { c.out = c.enc.Append(c.out, ev) }
+	c.emit = func(ev *neutral.Event) {
+		if ev.Kind == neutral.Opened {
+			at.names.Restore(ev.Block)
+		}
+		c.out = c.enc.Append(c.out, ev)
+	}
 	return c
 }
 

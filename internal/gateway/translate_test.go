@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"turnout/internal/dialect/openai"
 	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
+	"turnout/internal/upstream"
 )
 
 func as(d dialect.Dialect) rigOption { return func(c *rigConfig) { c.d = d } }
@@ -185,6 +187,47 @@ func TestTranslatedError(t *testing.T) {
 			t.Errorf("%d %s, asked %s", g.Code, g.text(), r.asked())
 		}
 	})
+}
+
+// A tool whose name is too long for the account's dialect goes by another one there, and the caller hears its own.
+func TestTranslatedNames(t *testing.T) {
+	long := "mcp__" + strings.Repeat("server", 10) + "__look"
+	body := `{"model":"m","max_tokens":100,"messages":[{"role":"user","content":"hi"}],"tools":[{"name":"` + long + `","input_schema":{"type":"object"}}]`
+	for _, streamed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []account{{name: "o", platform: "openai-compatible"}})
+			sent := func(call *upstream.Call) string {
+				rc, _ := call.Body()
+				b, _ := io.ReadAll(rc)
+				var q struct {
+					Tools []struct{ Function struct{ Name string } }
+				}
+				if err := json.Unmarshal(b, &q); err != nil || len(q.Tools) != 1 {
+					t.Fatalf("%s: %v", b, err)
+				}
+				return q.Tools[0].Function.Name
+			}
+			r.on("o", func(ctx context.Context, call *upstream.Call) (*http.Response, error) {
+				name := sent(call)
+				if len(name) > 64 {
+					t.Errorf("sent %q", name)
+				}
+				use := `"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"` + name + `","arguments":"{}"}}]`
+				if streamed {
+					return stream(io.EOF, part{0, `data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant",` + use + `},"finish_reason":null}]}` + "\n\n" +
+						`data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}` + "\n\ndata: [DONE]\n\n"})(ctx, call)
+				}
+				return answer200("application/json", `{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":null,`+use+`},"finish_reason":"tool_calls"}]}`), nil
+			})
+			ask := body + "}"
+			if streamed {
+				ask = body + `,"stream":true}`
+			}
+			if g := r.send(ask); strings.Count(g.text(), `"name":"`+long+`"`) != 1 {
+				t.Errorf("%s", g.text())
+			}
+		})
+	}
 }
 
 // A caller that wants a stream gets one from an upstream that answers JSON.

@@ -259,3 +259,23 @@ func TestARestThatEndsMeanwhile(t *testing.T) {
 		x.seat.leave()
 	})
 }
+
+// Who comes shortly before the end of a rest waits for it too, and not in the line for a slot, from which all came
+// back in one instant.
+func TestWhoComesLateWaitsLikeTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "a"}})
+		r.on("a", limited(r, 4*time.Second, 4, whole("fine")))
+		others := r.aloft(askStream, 0)
+		time.Sleep(2 * time.Second)
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() { mustContain(t, "the answer", r.send(saying(askStream, fmt.Sprint("no ", i))).text(), "fine") })
+		}
+		wg.Wait()
+		others()
+		if want := "a@0s a@4s a@4.008s a@4.016s a@4.024s a@4.032s"; r.asked() != want {
+			t.Errorf("asked %s, want %s", r.asked(), want)
+		}
+	})
+}

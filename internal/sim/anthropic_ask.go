@@ -125,7 +125,7 @@ func parseAnthropic(h http.Header, body []byte, counting bool) (*ask, *failure) 
 		hideThinking: r.Thinking.Display == "omitted",
 		schema:       r.OutputConfig.Format.Schema,
 	}
-	if q.schema == nil {
+	if len(q.schema) == 0 {
 		q.schema = r.OutputFormat.Schema
 	}
 	if r.MaxTokens != nil {

@@ -61,7 +61,7 @@ func newAnswer(q *ask, b Behaviour, f Fault) *answer {
 		}
 		return a
 	}
-	if q.schema != nil {
+	if len(q.schema) > 0 {
 		a.text = fragments(sampleArguments(q.schema), defaultFragment)
 		return a
 	}

@@ -49,6 +49,7 @@
 //	down<ms>          faults end so long after the first request; a reset that they state
 //	                  is that end
 //	share<%>          faults act on so many of a hundred requests, evenly
+//	after<count>      faults begin after so many requests for an answer
 //
 //	fail<status>      this status with the format's own error body
 //	html<status>      this status with an HTML page

@@ -130,6 +130,9 @@ type Behaviour struct {
 	Down time.Duration
 	// Share lets the faults act on so many of a hundred requests, evenly; 0: on all.
 	Share int
+	// Sound is how many requests are healthy before the faults begin, as of an account that
+	// fails in the middle of a task.
+	Sound int
 
 	// Organization shares limits' names and the prompt cache; empty: the key is
 	// alone. Only a key's own behaviour can set it.

@@ -380,6 +380,9 @@ func (p *geminiParse) config(raw json.RawMessage) *failure {
 		return invalidGemini("* GenerateContentRequest.generation_config: response_schema and response_json_schema are mutually exclusive.\n")
 	}
 	p.q.maxTokens = int(number64(m["maxOutputTokens"]))
+	if p.q.schema = m["responseJsonSchema"]; p.q.schema == nil {
+		p.q.schema = lowerTypes(m["responseSchema"])
+	}
 	return p.thinking(m["thinkingConfig"])
 }
 

@@ -41,6 +41,19 @@ func TestShare(t *testing.T) {
 	}
 }
 
+// TestAfter: so many answers come before the faults begin; what is no request for an answer is not
+// counted, and suffers as the others do.
+func TestAfter(t *testing.T) {
+	p := New(Options{})
+	for i, counted := range []bool{true, false, true, true, false, true, true} {
+		_, f, _ := p.decide("sk-fail503x2-fail429-after2", "m", counted, time.Now())
+		want := []int{0, 0, 0, 503, 429, 503, 429}[i]
+		if f.Status != want {
+			t.Errorf("request %d: %d, want %d", i, f.Status, want)
+		}
+	}
+}
+
 // TestArguments: a tool call's arguments come as large, and in pieces as large, as asked for.
 func TestArguments(t *testing.T) {
 	for _, args := range []string{"{}", `{"a":1}`} {

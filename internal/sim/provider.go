@@ -60,7 +60,7 @@ type state struct {
 	b     Behaviour
 	used  []int // by fault
 	since time.Time
-	asked int // requests that a fault of a share could have met
+	asked int // requests that a fault could have met
 }
 
 func newState(b Behaviour, now time.Time) *state {
@@ -177,11 +177,15 @@ func (s *state) take(counted bool, now time.Time, speed float64) Fault {
 	if s.b.Down > 0 && left <= 0 {
 		return Fault{}
 	}
-	if share := s.b.Share; share > 0 && counted && len(s.b.Faults) > 0 {
+	if counted && len(s.b.Faults) > 0 {
 		s.asked++
-		if s.asked*share/100 == (s.asked-1)*share/100 {
-			return Fault{}
-		}
+	}
+	n := s.asked - s.b.Sound
+	if s.b.Sound > 0 && n <= 0 {
+		return Fault{}
+	}
+	if share := s.b.Share; share > 0 && counted && n*share/100 == (n-1)*share/100 {
+		return Fault{}
 	}
 	for i, f := range s.b.Faults {
 		if s.b.Down > 0 && f.RetryAfter > 0 {

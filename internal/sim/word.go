@@ -76,6 +76,7 @@ var words = []word{
 	{name: "flap", num: mustNumber, unit: "ms", help: "faults on and off by turns, each for so long (503 if no fault is named)", set: func(b *Behaviour, n int) { b.Flap = ms(n) }},
 	{name: "down", num: mustNumber, unit: "ms", help: "faults end so long after the first request; a reset that they state is that end", set: func(b *Behaviour, n int) { b.Down = ms(n) }},
 	{name: "share", num: mustNumber, unit: "%", help: "faults act on so many of a hundred requests, evenly", set: func(b *Behaviour, n int) { b.Share = min(n, 100) }},
+	{name: "after", num: mustNumber, unit: "count", help: "faults begin after so many requests for an answer", set: func(b *Behaviour, n int) { b.Sound = n }},
 
 	{name: "fail", num: mustNumber, unit: "status", help: "this status with the format's own error body", fault: func(n int) Fault { return Fault{Kind: Status, Status: n} }},
 	{name: "html", num: mustNumber, unit: "status", help: "this status with an HTML page", fault: func(n int) Fault { return Fault{Kind: Page, Status: n} }},

@@ -51,6 +51,7 @@ func TestParse(t *testing.T) {
 		{"errstart-es503", Behaviour{Faults: []Fault{{Kind: ErrorEvent, Started: true, Status: 503}}}},
 		{"flap500", Behaviour{Flap: 500 * time.Millisecond, Faults: []Fault{{Kind: Status, Status: 503}}}},
 		{"trickle1-drip1000-compose60000-frag9-args70", Behaviour{Trickle: 1, Drip: time.Second, Compose: time.Minute, Fragment: 9, Arguments: 70}},
+		{"fail503-after2", Behaviour{Sound: 2, Faults: []Fault{{Kind: Status, Status: 503}}}},
 		{"fail503-down60000-share70", Behaviour{Down: time.Minute, Share: 70, Faults: []Fault{{Kind: Status, Status: 503}}}},
 		{"flap500-reset", Behaviour{Flap: 500 * time.Millisecond, Faults: []Fault{{Kind: Reset}}}},
 	} {

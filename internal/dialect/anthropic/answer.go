@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"strings"
+
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 )
@@ -58,7 +60,7 @@ func appendError(b []byte, e *domain.Error, requestID string) []byte {
 	b = append(b, `{"type":"error","error":{"type":`...)
 	b = dialect.AppendString(b, errorType(e.Kind))
 	b = append(b, `,"message":`...)
-	b = dialect.AppendString(b, dialect.Text(e, requestID))
+	b = dialect.AppendString(b, says(e, requestID))
 	b = append(b, `},"request_id":`...)
 	b = dialect.AppendString(b, requestID)
 	return append(b, '}')
@@ -71,6 +73,19 @@ func (Dialect) Error(e *domain.Error, requestID string) (int, []byte) {
 		status = statusOverloaded
 	}
 	return status, appendError(nil, e, requestID)
+}
+
+// tooLong is how the API begins its message on a prompt that is too long. The protocol has no code for
+// it, so clients look for these words to shorten the conversation (Claude Code 2.1.330).
+const tooLong = "prompt is too long"
+
+// says is the message. Another provider's words on a prompt that is too long get ours before them.
+func says(e *domain.Error, requestID string) string {
+	text := dialect.Text(e, requestID)
+	if e.Code == "context_length_exceeded" && !strings.Contains(strings.ToLower(text), tooLong) {
+		text = tooLong + ": " + text
+	}
+	return text
 }
 
 // StreamError implements dialect.Dialect.

@@ -40,6 +40,22 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+// TestErrorTooLong: Claude Code shortens a conversation when it reads "prompt is too long". An account of another
+// dialect says the same in words of its own ("maximum context length", "input token count"), which it does
+// not know: then the conversation could not go on.
+func TestErrorTooLong(t *testing.T) {
+	for said, want := range map[string]string{
+		"This model's maximum context length is 128000 tokens.": "prompt is too long: This model's maximum context length is 128000 tokens. (provider, request r)",
+		"prompt is too long: 200037 tokens > 200000 maximum":    "prompt is too long: 200037 tokens > 200000 maximum (provider, request r)",
+		"the prompt is too long for claude-x":                   "the prompt is too long for claude-x (provider, request r)",
+	} {
+		e := &domain.Error{Kind: domain.KindInvalid, Code: "context_length_exceeded", Message: said, FromProvider: true}
+		if got := says(e, "r"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // The statuses and types are those of the API reference's errors page.
 func TestError(t *testing.T) {
 	for _, c := range []struct {

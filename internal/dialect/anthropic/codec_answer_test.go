@@ -38,6 +38,14 @@ func TestDecodeAnswer(t *testing.T) {
 	}
 }
 
+// A text that is not quite UTF-8 is not lost.
+func TestDecodeMendedAnswer(t *testing.T) {
+	a, err := Dialect{}.DecodeAnswer([]byte("{\"content\":[{\"type\":\"text\",\"text\":\"a\xffb\"}]}"))
+	if err != nil || len(a.Blocks) != 1 || a.Blocks[0].Text != "a\uFFFDb" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
 // foreign are answers of other dialects that have something which this one shows in its own way.
 var foreign = []struct {
 	name string
@@ -238,6 +246,17 @@ func TestStreamProperty(t *testing.T) {
 		if want, got := neutraltest.DumpAnswer(a), neutraltest.DumpAnswer(back); want != got {
 			t.Errorf("got:\n%s\nwant:\n%s\n%s", got, want, stream)
 		}
+	})
+}
+
+// Events in any order break neither the decoder nor its promise.
+func TestDecodeConfusedStream(t *testing.T) {
+	var streams [][]byte
+	for _, file := range []string{"stream_agent.sse", "stream_server_tool.sse", "stream_relayed.sse"} {
+		streams = append(streams, golden(t, file))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		neutraltest.Confused(t, Dialect{}.NewDecoder(), Dialect{}.NewEncoder(answering()), streams)
 	})
 }
 

@@ -332,7 +332,7 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		`{"system":5}`:    "system",
 		`{"tools":{}}`:    "tools",
 		`{"tools":["x"]}`: "tools",
-		"{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}": "messages",
+		"{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}": "",
 	} {
 		_, err := Dialect{}.DecodeRequest([]byte(body), dialect.Route{})
 		var e *domain.Error

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"bytes"
 	"errors"
 
 	"turnout/internal/dialect"
@@ -14,6 +15,7 @@ func (Dialect) DecodeAnswer(body []byte) (*neutral.Answer, error) {
 	if !validJSON(body) {
 		return nil, errNoAnswer
 	}
+	body = bytes.ToValidUTF8(body, []byte("\uFFFD")) // itself, unless it has to be mended
 	a := &neutral.Answer{}
 	found := false
 	var details []byte

@@ -129,11 +129,11 @@ func (e *requestEncoder) stops() {
 }
 
 func (e *requestEncoder) tier() {
-	switch t := e.r.Tier; {
-	case t == "":
-	case t == "auto":
+	switch e.r.Tier {
+	case "":
+	case "auto":
 		e.Member("service_tier", "auto")
-	case t == "default":
+	case "default":
 		e.Member("service_tier", "standard_only")
 	default:
 		e.n.Use(neutral.FeatureTier, "service_tier")

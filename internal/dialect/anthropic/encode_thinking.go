@@ -58,11 +58,11 @@ func (e *requestEncoder) thinking() thought {
 		return thought{}
 	}
 	t := thought{on: true}
-	if want.Show {
-		t.display = "summarized"
-	}
 	if e.f.adaptive() {
 		t.typ, t.effort = "adaptive", e.effortFor(want)
+		if want.Show { // models since 4.7 leave the words out unless told
+			t.display = "summarized"
+		}
 		return t
 	}
 	return e.thinkingWithBudget(t, want)

@@ -85,7 +85,7 @@ func (e *requestEncoder) tool(t *neutral.Tool) {
 	if strict && !e.from {
 		strict = !t.Custom && e.f.schemas()
 		if !strict {
-			e.n.Use(neutral.FeatureToolStrict, "tools.strict")
+			e.n.Drop("tools.strict", "this model knows no strict tools")
 		}
 	}
 	e.Key("input_schema")
@@ -139,7 +139,7 @@ func (e *requestEncoder) toolChoice() {
 	if parallel != nil && *parallel && !e.from {
 		parallel = nil // it is the default
 	}
-	typ := ""
+	var typ string
 	switch c.Mode {
 	case neutral.ChoiceAuto:
 		typ = "auto"

@@ -13,7 +13,7 @@ var table = neutral.Table{
 	neutral.FeatureVideo:             {How: neutral.Refused, Why: "these models do not watch"},
 	neutral.FeatureCustomTool:        {How: neutral.Adapted, Why: "it stands as a function with one text, its grammar is left out"},
 	neutral.FeatureServerTool:        {How: neutral.Dropped, Why: "only its own provider runs it"},
-	neutral.FeatureToolStrict:        {How: neutral.Dropped, Why: "this model knows no strict tools"},
+	neutral.FeatureToolStrict:        {How: neutral.Carried, Why: "models before 4.5 know none"},
 	neutral.FeatureToolChoiceAllowed: {How: neutral.Adapted, Why: "the tools that are not allowed are left out"},
 	neutral.FeatureParallel:          {How: neutral.Carried},
 	neutral.FeatureToolResultImage:   {How: neutral.Carried},

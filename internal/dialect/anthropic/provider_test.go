@@ -297,7 +297,7 @@ func startsWithThinking(messages []any) error {
 	}
 	first := str(object(list(object(messages[n-2])["content"])[0])["type"])
 	if first != "thinking" && first != "redacted_thinking" {
-		return fmt.Errorf("Expected thinking or redacted_thinking, but found %s", first) //nolint:staticcheck // the provider's own words
+		return fmt.Errorf("Expected thinking or redacted_thinking, but found %s", first)
 	}
 	return nil
 }

@@ -114,9 +114,9 @@ func reason(e *domain.Error) string {
 		return upper(e.Code)
 	case e.Kind == domain.KindUnauthenticated:
 		return "API_KEY_INVALID"
-	case e.Kind == domain.KindOverloaded:
-		return "MODEL_CAPACITY_EXHAUSTED"
 	}
+	// None for a lack of capacity: the API gives none either, and at MODEL_CAPACITY_EXHAUSTED Gemini CLI does not wait
+	// but changes to another model.
 	return ""
 }
 

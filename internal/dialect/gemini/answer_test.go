@@ -56,7 +56,7 @@ func TestError(t *testing.T) {
 		{domain.Error{Kind: domain.KindForbidden, Message: "m"}, 403, `{"error":{"code":403,"message":"m (gateway, request r1)","status":"PERMISSION_DENIED"}}`},
 		{domain.Error{Kind: domain.KindNotFound, Message: "m"}, 404, `{"error":{"code":404,"message":"m (gateway, request r1)","status":"NOT_FOUND"}}`},
 		{domain.Error{Kind: domain.KindRateLimited, Message: "m", RetryAfter: 1500*time.Millisecond + 1}, 429, `{"error":{"code":429,"message":"m (gateway, request r1)","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.501s"}]}}`},
-		{domain.Error{Kind: domain.KindOverloaded, Message: "m", RetryAfter: 20 * time.Second, FromProvider: true}, 503, `{"error":{"code":503,"message":"m (provider, request r1)","status":"UNAVAILABLE","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"MODEL_CAPACITY_EXHAUSTED","domain":"turnout"},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"20s"}]}}`},
+		{domain.Error{Kind: domain.KindOverloaded, Message: "m", RetryAfter: 20 * time.Second, FromProvider: true}, 503, `{"error":{"code":503,"message":"m (provider, request r1)","status":"UNAVAILABLE","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"20s"}]}}`},
 		{domain.Error{Kind: domain.KindUnavailable, Message: "m"}, 503, `{"error":{"code":503,"message":"m (gateway, request r1)","status":"UNAVAILABLE"}}`},
 		{domain.Error{Kind: domain.KindUpstream, Message: "m"}, 502, `{"error":{"code":502,"message":"m (gateway, request r1)","status":"INTERNAL"}}`},
 		{domain.Error{Kind: domain.KindUpstreamTimeout, Message: "m"}, 504, `{"error":{"code":504,"message":"m (gateway, request r1)","status":"DEADLINE_EXCEEDED"}}`},

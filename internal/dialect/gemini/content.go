@@ -29,13 +29,14 @@ func (d *decoding) content(c []byte) {
 func (d *decoding) remember(t *neutral.Turn) {
 	for i := range t.Blocks {
 		if t.Blocks[i].Kind == neutral.KindToolUse {
-			d.asked = append(d.asked, &t.Blocks[i])
+			d.asked.add(&t.Blocks[i])
 		}
 	}
 }
 
 func (d *decoding) part(t *neutral.Turn, raw []byte) {
 	p := readPart(raw)
+	p.signature = returned(p.signature)
 	if p.extra != nil {
 		d.extra("parts", p.extra, member(raw, string(p.extra)))
 	}
@@ -45,8 +46,8 @@ func (d *decoding) part(t *neutral.Turn, raw []byte) {
 	case "functionCall":
 		b := call(p.value)
 		if b.ID == "" {
-			d.calls++
-			b.ID = "call_" + strconv.Itoa(d.calls)
+			d.made++
+			b.ID = "call_" + strconv.Itoa(d.made)
 		}
 		d.signed(t, &b, p.signature)
 		t.Blocks = append(t.Blocks, b)
@@ -70,7 +71,7 @@ func (d *decoding) words(t *neutral.Turn, p *part) {
 	if p.signature != "" {
 		reasoned(t, p.signature)
 	}
-	if s != "" || p.signature == "" {
+	if s != "" { // the Go SDK sends an empty part where the last chunk had empty text
 		t.Blocks = append(t.Blocks, neutral.Block{Kind: neutral.KindText, Text: s})
 	}
 }
@@ -131,29 +132,63 @@ func (d *decoding) response(v []byte) neutral.Block {
 
 // match finds the call that a response answers.
 func (d *decoding) match(b *neutral.Block) {
-	best := -1
-	for i, c := range d.asked {
-		switch {
-		case b.ID != "" && c.ID == b.ID:
-			best = i
-		case b.ID == "" && best < 0 && c.Name == b.Name:
-			best = i
-		default:
-			continue
-		}
-		break
-	}
-	if best < 0 && b.ID == "" && len(d.asked) > 0 {
-		best = 0
-	}
-	if best < 0 {
+	c := d.asked.take(b.ID, b.Name)
+	if c == nil {
 		return
 	}
-	b.ID = d.asked[best].ID
+	b.ID = c.ID
 	if b.Name == "" {
-		b.Name = d.asked[best].Name
+		b.Name = c.Name
 	}
-	d.asked = append(d.asked[:best:best], d.asked[best+1:]...)
+}
+
+// calls are the function calls that no response has answered yet. A conversation may have very many.
+type calls struct {
+	list   []*neutral.Block // nil: answered
+	byID   map[string]int
+	byName map[string][]int // oldest first; some may have been answered
+	oldest int              // all before it are answered
+}
+
+func (c *calls) add(b *neutral.Block) {
+	if c.byID == nil {
+		c.byID, c.byName = map[string]int{}, map[string][]int{}
+	}
+	c.byID[b.ID] = len(c.list)
+	c.byName[b.Name] = append(c.byName[b.Name], len(c.list))
+	c.list = append(c.list, b)
+}
+
+// take gives the call that a response with this id, or else with this name, answers; without an id that can be any
+// call, the oldest. nil: there is none.
+func (c *calls) take(id, name string) *neutral.Block {
+	if id != "" {
+		i, ok := c.byID[id]
+		if !ok {
+			return nil
+		}
+		return c.answered(i)
+	}
+	for queue := c.byName[name]; len(queue) > 0; {
+		i := queue[0]
+		queue = queue[1:]
+		c.byName[name] = queue
+		if c.list[i] != nil {
+			return c.answered(i)
+		}
+	}
+	for ; c.oldest < len(c.list); c.oldest++ {
+		if c.list[c.oldest] != nil {
+			return c.answered(c.oldest)
+		}
+	}
+	return nil
+}
+
+func (c *calls) answered(i int) *neutral.Block {
+	b := c.list[i]
+	c.list[i] = nil
+	return b
 }
 
 // result reads a response's object: a single output or error is the result, anything else is one as a whole.

@@ -19,6 +19,9 @@ func (Dialect) DecodeRequest(body []byte, at dialect.Route) (*neutral.Request, e
 		ShowUsage: true, // every stream of this API ends with its usage
 	}
 	d := decoding{r: r}
+	if inner := member(body, "generateContentRequest"); inner != nil { // a question for countTokens
+		body = inner
+	}
 	each(body, func(key, v []byte) {
 		switch string(key) {
 		case "contents":
@@ -58,8 +61,8 @@ type decoding struct {
 	r   *neutral.Request
 	err *domain.Error
 
-	calls  int              // function calls so far, for ids that the request does not give
-	asked  []*neutral.Block // function calls without a response so far
+	made   int   // ids for calls that the request gives none
+	asked  calls // those without a response so far
 	format formatParts
 }
 

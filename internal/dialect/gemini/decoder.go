@@ -170,10 +170,10 @@ func (d *decoder) part(raw []byte) {
 			b.Origin = own
 		}
 		d.begin(b)
-		d.send(neutral.Event{Kind: neutral.Added, Index: d.index, Text: quotedText(args)})
-		if p.signature != "" {
+		if p.signature != "" { // before the arguments: some dialects show it in front of the call
 			d.send(neutral.Event{Kind: neutral.Signed, Index: d.index, Signature: p.signature})
 		}
+		d.send(neutral.Event{Kind: neutral.Added, Index: d.index, Text: quotedText(args)})
 		d.shut()
 	case p.kind == "inlineData", p.kind == "fileData":
 		d.begin(media(p.kind, p.value))

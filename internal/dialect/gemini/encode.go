@@ -47,12 +47,16 @@ func (e *encoding) cacheMark() { e.n.Use(neutral.FeatureCacheControl, "cache_con
 // system writes systemInstruction.
 func (e *encoding) system() {
 	asked := e.formatInWords()
-	if len(e.r.System) == 0 && asked == "" {
+	system := e.r.System
+	if len(e.r.Turns) == 0 {
+		system = nil // the user says it, see turns
+	}
+	if len(system) == 0 && asked == "" {
 		return
 	}
 	e.j.Key("systemInstruction").Open().Key("parts").List()
-	for i := range e.r.System {
-		b := &e.r.System[i]
+	for i := range system {
+		b := &system[i]
 		if b.Cache != neutral.CacheNone {
 			e.cacheMark()
 		}

@@ -167,7 +167,7 @@ func (e *encoder) sign(j *neutral.JSON, signature *string) {
 func (e *encoder) signed(b []byte, signature string) []byte {
 	block := e.block
 	block.Signature = signature
-	shown := neutral.Shown(own, &block)
+	shown := shown(&block)
 	switch {
 	case e.block.Kind == neutral.KindToolUse:
 		e.signature = shown

@@ -128,25 +128,26 @@ func (e *encoding) thinkingOut() {
 	var level string
 	var budget int64
 	stated := false
-	switch {
-	case r.Mode == neutral.ReasoningUnset && r.Effort == "":
-	case !f.thinks && e.r.From != own:
-		if r.Mode != neutral.ReasoningOff {
+	if !f.thinks && e.r.From != own {
+		if r.Mode == neutral.ReasoningOn || r.Mode != neutral.ReasoningOff && r.Effort != "" && r.Effort != "none" {
 			e.n.Drop("reasoning", "this model does not think")
 		}
 		return
+	}
+	switch {
+	case r.Mode == neutral.ReasoningUnset && r.Effort == "":
 	case r.Mode == neutral.ReasoningOff || r.Effort == "none":
 		level, budget = e.off(f)
-		stated = true
+		stated = level != "" || e.fits(budget)
 	case r.Effort != "" && (f.levels || e.r.From == own):
 		level, stated = e.level(r.Effort, f), true
 	case r.Effort != "":
-		budget, stated = e.budget(effortBudget[r.Effort], f, neutral.FeatureReasoningEffort), true
+		budget, stated = e.budget(effortBudget[r.Effort], f, neutral.FeatureReasoningEffort)
 	case r.Budget > 0 && f.levels && e.r.From != own:
 		level, stated = levelFor(r.Budget), true
 		e.n.Use(neutral.FeatureReasoningBudget, "thinking budget")
 	case r.Budget > 0:
-		budget, stated = e.budget(r.Budget, f, neutral.FeatureReasoningBudget), true
+		budget, stated = e.budget(r.Budget, f, neutral.FeatureReasoningBudget)
 	case r.Adaptive && f.most > 0 || r.Adaptive && e.r.From == own:
 		budget, stated = -1, true
 	}
@@ -209,20 +210,31 @@ func levelFor(budget int64) string {
 	return "high"
 }
 
-// budget fits a budget to the model, and below the answer's own limit: the API wants that to be greater.
-func (e *encoding) budget(n int64, f family, feature neutral.Feature) int64 {
+// fits reports whether a budget is below the answer's own limit, as the API wants it ("max_output_tokens must be
+// greater than the thinking budget").
+func (e *encoding) fits(budget int64) bool {
+	return e.r.From == own || e.r.MaxTokens == 0 || budget < e.r.MaxTokens
+}
+
+// budget fits a budget to the model and to the answer's limit; where that leaves no room for one, the model is left to
+// itself.
+func (e *encoding) budget(n int64, f family, feature neutral.Feature) (fit int64, ok bool) {
 	if e.r.From == own {
-		return n
+		return n, true
 	}
-	fit := n
+	fit = n
 	if f.most > 0 {
 		fit = min(max(n, f.least), f.most)
 	}
-	if limit := e.r.MaxTokens; limit > 0 && fit >= limit {
-		fit = max(limit-1, f.least)
+	if !e.fits(fit) {
+		fit = max(e.r.MaxTokens-1, f.least)
+	}
+	if !e.fits(fit) {
+		e.n.Drop("thinking budget", "the limit of tokens leaves no room for one")
+		return 0, false
 	}
 	if fit != n || feature == neutral.FeatureReasoningEffort {
 		e.n.Use(feature, "thinking budget")
 	}
-	return fit
+	return fit, true
 }

@@ -58,7 +58,7 @@ func resource(id string) string {
 	if strings.HasPrefix(id, "tunedModels/") {
 		return id
 	}
-	return "models/" + id
+	return "models/" + strings.TrimPrefix(id, "models/")
 }
 
 // ModelList implements dialect.Dialect. The first page is all of it: the question asks for 1000 rows, the most

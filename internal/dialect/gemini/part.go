@@ -29,7 +29,9 @@ func readPart(raw []byte) (p part) {
 	each(raw, func(key, v []byte) {
 		switch string(key) {
 		case "text":
-			p.text = v
+			if v[0] == '"' {
+				p.text = v
+			}
 		case "thought":
 			p.thought = dialect.IsTrue(v)
 		case "thoughtSignature":

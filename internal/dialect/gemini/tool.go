@@ -115,6 +115,7 @@ func (e *encoding) tools() {
 		}
 	}
 	if functions == 0 && served == nil {
+		e.choice(false)
 		return
 	}
 	e.j.Key("tools").List()
@@ -196,7 +197,7 @@ func (e *encoding) choice(functions bool) {
 			mode = "ANY"
 		}
 	}
-	if e.r.Parallel != nil && !*e.r.Parallel {
+	if e.r.Parallel != nil && !*e.r.Parallel && functions {
 		e.n.Use(neutral.FeatureParallel, "parallel_tool_calls")
 	}
 	config := e.own("toolConfig.")

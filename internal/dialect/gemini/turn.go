@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"turnout/internal/dialect"
@@ -53,7 +54,31 @@ func (e *encoding) turns() []neutral.Turn {
 	if len(turns) == 0 && len(e.r.System) > 0 {
 		turns = []neutral.Turn{{Blocks: e.r.System}}
 	}
-	return neutral.Merge(turns)
+	said := turns[:0:0]
+	for i := range turns {
+		// A content needs parts; one left out between two of the model's would part them for nothing.
+		if slices.ContainsFunc(turns[i].Blocks, says) {
+			said = append(said, turns[i])
+		}
+	}
+	return neutral.Merge(said)
+}
+
+// says reports whether a block will be written at all.
+func says(b neutral.Block) bool {
+	switch b.Kind {
+	case neutral.KindText, neutral.KindRefusal:
+		return b.Text != ""
+	case neutral.KindReasoning:
+		_, _, ok := neutral.SignatureFor(own, &b)
+		return ok
+	case neutral.KindOpaque:
+		return b.Origin == own
+	case neutral.KindImage, neutral.KindDocument, neutral.KindAudio, neutral.KindVideo:
+		return b.URL != "" || b.FileID != "" || len(b.Data) > 0 || b.Text != "" || b.Context != ""
+	case neutral.KindToolUse, neutral.KindToolResult:
+	}
+	return true
 }
 
 func (e *encoding) asUser(t *neutral.Turn) neutral.Turn {
@@ -105,16 +130,18 @@ func (e *encoding) content(t *neutral.Turn, asked []*neutral.Block, first bool) 
 // heard writes the user's side: first a response to each call, in their order, then everything else.
 func (e *encoding) heard(blocks []neutral.Block, asked []*neutral.Block) {
 	used := make([]bool, len(blocks))
-	for _, c := range asked {
-		found := false
-		for i := range blocks {
-			if b := &blocks[i]; b.Kind == neutral.KindToolResult && !used[i] && b.ID == c.ID {
-				used[i], found = true, true
-				e.response(b, c.Name)
-				break
-			}
+	results := map[string][]int{}
+	for i := range blocks {
+		if b := &blocks[i]; b.Kind == neutral.KindToolResult && len(asked) > 0 {
+			results[b.ID] = append(results[b.ID], i)
 		}
-		if !found {
+	}
+	for _, c := range asked {
+		if own := results[c.ID]; len(own) > 0 {
+			used[own[0]] = true
+			results[c.ID] = own[1:]
+			e.response(&blocks[own[0]], c.Name)
+		} else {
 			e.response(&neutral.Block{ID: c.ID, Failed: true, Content: []neutral.Block{{Text: lostResult}}}, c.Name)
 		}
 	}
@@ -124,7 +151,11 @@ func (e *encoding) heard(blocks []neutral.Block, asked []*neutral.Block) {
 		case b.Kind != neutral.KindToolResult:
 			e.block(b)
 		case !used[i]: // of a call that is not there: what it says is kept, as text
-			e.j.Open().Member("text", "Result of "+b.Name+": "+words(b.Content)).Close()
+			name := b.Name
+			if name == "" {
+				name = "a function"
+			}
+			e.j.Open().Member("text", "Result of "+name+": "+words(b.Content)).Close()
 		}
 		if used[i] && !e.family.levels {
 			e.attachments(b.Content)
@@ -176,7 +207,7 @@ func (e *encoding) response(b *neutral.Block, name string) {
 func (e *encoding) attachments(content []neutral.Block) {
 	for i := range content {
 		b := content[i]
-		if b.Context = ""; b.URL == "" && b.FileID == "" && len(b.Data) == 0 {
+		if b.Context, b.Title = "", ""; b.URL == "" && b.FileID == "" && len(b.Data) == 0 {
 			continue // text, which stands in the response
 		}
 		if e.n.Use(neutral.FeatureToolResultImage, "tool result") {
@@ -336,6 +367,9 @@ func (e *encoding) media(b *neutral.Block) {
 	if b.Cite {
 		e.n.Use(neutral.FeatureCitations, "citations")
 	}
+	if b.Title != "" && b.Kind == neutral.KindDocument && e.r.From != own { // the conversation may speak of it by that name
+		e.j.Open().Member("text", "Document \""+b.Title+"\":").Close()
+	}
 	if b.Context != "" {
 		e.j.Open().Member("text", b.Context).Close()
 	}
@@ -368,7 +402,11 @@ func (e *encoding) media(b *neutral.Block) {
 		if mime == "" {
 			mime = usualType[b.Kind]
 		}
-		e.j.Open().Key("inlineData").Open().Member("mimeType", mime).Key("data").Text(b.Data).Close().Close()
+		e.j.Open().Key("inlineData").Open().Member("mimeType", mime).Key("data").Text(b.Data)
+		if e.r.From == own && b.Title != "" {
+			e.j.Member("displayName", b.Title)
+		}
+		e.j.Close().Close()
 	case b.Text != "": // a document of plain text
 		e.j.Open().Member("text", b.Text).Close()
 	}

@@ -79,10 +79,13 @@ func (j *JSON) Null() *JSON { return j.Raw(nil) }
 // Member writes a name and a string.
 func (j *JSON) Member(name, value string) *JSON { return j.Key(name).String(value) }
 
-// MemberRaw writes a name and a value that is JSON already, unless that is empty.
+// MemberRaw writes a name and a value that is JSON already, unless that is empty. The name
+// may be a caller's own: it is escaped.
 func (j *JSON) MemberRaw(name string, value []byte) *JSON {
 	if len(value) > 0 {
-		j.Key(name).Raw(value)
+		j.String(name)
+		j.B = append(j.B, ':')
+		j.Raw(value)
 	}
 	return j
 }

@@ -234,12 +234,18 @@ type Format struct {
 // Merge joins neighbouring turns of the same role, for dialects in which roles alternate.
 func Merge(turns []Turn) []Turn {
 	out := make([]Turn, 0, len(turns))
+	grown := false // the last one's blocks are a copy of our own, so that many neighbours cost no copy each
 	for _, t := range turns {
-		if n := len(out); n > 0 && out[n-1].Role == t.Role {
-			out[n-1].Blocks = append(out[n-1].Blocks[:len(out[n-1].Blocks):len(out[n-1].Blocks)], t.Blocks...)
+		n := len(out)
+		if n == 0 || out[n-1].Role != t.Role {
+			out, grown = append(out, t), false
 			continue
 		}
-		out = append(out, t)
+		last := &out[n-1]
+		if !grown {
+			last.Blocks, grown = last.Blocks[:len(last.Blocks):len(last.Blocks)], true
+		}
+		last.Blocks = append(last.Blocks, t.Blocks...)
 	}
 	return out
 }

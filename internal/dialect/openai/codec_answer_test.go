@@ -39,6 +39,14 @@ func TestDecodeAnswer(t *testing.T) {
 	}
 }
 
+// A text that is not quite UTF-8 is not lost.
+func TestDecodeMendedAnswer(t *testing.T) {
+	a, err := Dialect{}.DecodeAnswer([]byte("{\"choices\":[{\"message\":{\"content\":\"a\xffb\"}}]}"))
+	if err != nil || len(a.Blocks) != 1 || a.Blocks[0].Text != "a\uFFFDb" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
 // foreign are answers of other dialects that have something which this one shows in its own way.
 var foreign = []struct {
 	name string
@@ -307,6 +315,17 @@ func TestCharacters(t *testing.T) {
 		if a, b := characters(ascii), characters(escaped); a != want || b != want {
 			t.Errorf("%s has %d characters, and %s %d; want %d", ascii, a, escaped, b, want)
 		}
+	})
+}
+
+// Events in any order break neither the decoder nor its promise.
+func TestDecodeConfusedStream(t *testing.T) {
+	var streams [][]byte
+	for _, file := range []string{"stream_text.sse", "stream_text_usage.sse", "stream_tools.sse", "stream_reasoner.sse", "stream_two_choices.sse", "stream_odd.sse"} {
+		streams = append(streams, golden(t, file))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		neutraltest.Confused(t, Dialect{}.NewDecoder(), Dialect{}.NewEncoder(answering(true)), streams)
 	})
 }
 

@@ -243,6 +243,9 @@ func TestEncodeForeignRequest(t *testing.T) {
 		{"a loop", "", neutral.Request{Turns: loop(claudes), Tools: []neutral.Tool{read, patch}}},
 		{"a loop of a maker that shows its reasoning", "deepseek-chat", neutral.Request{Turns: loop(sealed), Tools: []neutral.Tool{read, patch}}},
 		{"a loop, of Gemini's compatible API", "gemini-3-pro", neutral.Request{Turns: loop(hi), Tools: []neutral.Tool{read, patch}}},
+		{"the same, with the signature before the call", "gemini-3-pro", neutral.Request{Turns: loop(neutral.Block{
+			Kind: neutral.KindReasoning, Origin: domain.DialectAnthropic, Signature: neutral.Seal(domain.DialectGeminiContent, "", "YmVmb3Jl"),
+		}), Tools: []neutral.Tool{read, patch}}},
 		{"off, with a temperature", "gpt-5.2", neutral.Request{Turns: user(hi), Temperature: []byte("0.2"), Reasoning: neutral.Reasoning{Mode: neutral.ReasoningOff}}},
 		{"effort, 5.5", "", neutral.Request{Turns: user(hi), Reasoning: neutral.Reasoning{Effort: "max", Mode: neutral.ReasoningOn, Adaptive: true}}},
 		{"effort, o3", "o3", neutral.Request{Turns: user(hi), MaxTokens: 9, Reasoning: neutral.Reasoning{Effort: "xhigh", Mode: neutral.ReasoningOn}}},
@@ -308,7 +311,7 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"x y"}}]}]}`: "messages",
 		`{"messages":[{"role":"assistant","tool_calls":[{}]}]}`:                                 "messages",
 		`{"tools":{}}`: "tools",
-		"{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}": "messages",
+		"{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}": "",
 	} {
 		_, err := Dialect{}.DecodeRequest([]byte(body), dialect.Route{})
 		var e *domain.Error

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 
@@ -16,6 +17,7 @@ func (Dialect) DecodeAnswer(body []byte) (*neutral.Answer, error) {
 	if !json.Valid(body) {
 		return nil, errNoAnswer
 	}
+	body = bytes.ToValidUTF8(body, []byte("\uFFFD")) // itself, unless it has to be mended
 	a := &neutral.Answer{}
 	var choice []byte
 	err := dialect.Object(body, func(key []byte, v, _ dialect.Span) bool {
@@ -43,7 +45,7 @@ func (Dialect) DecodeAnswer(body []byte) (*neutral.Answer, error) {
 	if err != nil || len(message) == 0 || message[0] != '{' {
 		return nil, errNoAnswer
 	}
-	tools := false
+	var tools bool
 	if a.Blocks, tools, err = answerBlocks(message); err != nil {
 		return nil, err
 	}

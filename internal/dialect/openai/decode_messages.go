@@ -9,9 +9,9 @@ import (
 
 // message holds the members of one message, as they came.
 type message struct {
-	role, name, callID                          string
-	content, refusal, toolCalls, function       []byte
-	reasoning, reasoningContent, audio, unknown []byte
+	role, name, callID                    string
+	content, refusal, toolCalls, function []byte
+	reasoning, reasoningContent, audio    []byte
 }
 
 func readMessage(raw []byte) (m message, ok bool) {
@@ -140,11 +140,7 @@ func (d *requestDecoder) content(val []byte) []neutral.Block {
 		return nil
 	}
 	if val[0] == '"' {
-		s, ok := dialect.Unquote(val)
-		if !ok {
-			d.refuse("messages", "a text is not valid UTF-8")
-		}
-		return []neutral.Block{{Kind: neutral.KindText, Text: s}}
+		return []neutral.Block{{Kind: neutral.KindText, Text: text(val)}}
 	}
 	n := 0
 	_ = dialect.Array(val, func(dialect.Span) bool { n++; return true })

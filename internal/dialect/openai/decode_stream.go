@@ -141,16 +141,15 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 	if len(val) <= 2 || dialect.IsNull(val) {
 		return nil // an empty text or list
 	}
-	kind := neutral.KindText
 	switch string(key) {
 	case "content":
+		return d.text(neutral.KindText, "", val, emit)
 	case "refusal":
-		kind = neutral.KindRefusal
-	case reasoningContent, reasoningMember:
-		kind = neutral.KindReasoning
-		if d.open && d.kind == kind && d.from != string(key) {
-			return nil // both members, with the same words, as some relays write them
-		}
+		return d.text(neutral.KindRefusal, "", val, emit)
+	case reasoningContent:
+		return d.reasoning(reasoningContent, val, emit)
+	case reasoningMember:
+		return d.reasoning(reasoningMember, val, emit)
 	case "tool_calls":
 		return d.toolCalls(val, emit)
 	case "function_call": // the legacy kind
@@ -162,10 +161,17 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 			d.annotate(val, emit)
 		}
 		return nil
-	default: // "role", and what only some makers know
-		return nil
 	}
-	return d.text(kind, string(key), val, emit)
+	return nil // "role", and what only some makers know
+}
+
+// reasoning takes the first of the two members where a delta has both, with the same words, as
+// some relays write them.
+func (d *decoder) reasoning(member string, val []byte, emit func(*neutral.Event)) error {
+	if d.open && d.kind == neutral.KindReasoning && d.from != member || val[0] != '"' {
+		return nil // also: an object of some maker's own
+	}
+	return d.text(neutral.KindReasoning, member, val, emit)
 }
 
 // text adds to the open block, or begins one of the kind.
@@ -289,14 +295,18 @@ func (d *decoder) call(c *call, emit func(*neutral.Event)) error {
 			return errors.New("the upstream's answer calls too many tools")
 		}
 		d.tools = true
-		d.begin(neutral.Block{Kind: neutral.KindToolUse, ID: c.id, Name: c.name, Custom: c.custom}, "", emit)
+		b := neutral.Block{Kind: neutral.KindToolUse, ID: c.id, Name: c.name, Custom: c.custom}
+		if c.thoughtSignature != "" {
+			b.Origin = gemini
+		}
+		d.begin(b, "", emit)
 		d.up = c.index
 		if c.index < int64(len(d.calls)) {
 			d.up = int64(len(d.calls))
 		}
 		d.calls = append(d.calls, c.id)
 	}
-	if c.thoughtSignature != "" && !d.added {
+	if c.thoughtSignature != "" && !d.added && d.block.Origin == gemini {
 		d.sign(c.thoughtSignature, emit)
 	}
 	if len(added) > 2 {

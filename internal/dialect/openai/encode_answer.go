@@ -50,7 +50,7 @@ func appendMessage(j *neutral.JSON, blocks []neutral.Block, s *neutral.Session) 
 		case neutral.KindRefusal:
 			refused.WriteString(b.Text)
 		case neutral.KindReasoning:
-			join(&thoughts, b.Text, "\n\n")
+			join(&thoughts, b.Text)
 		case neutral.KindToolUse:
 			tools = true
 		}

@@ -1,12 +1,15 @@
 package openai
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"strings"
 
 	"turnout/internal/dialect/neutral"
+	"turnout/internal/domain"
 )
 
 // requestEncoder writes one request. What the provider refuses is mended or left out, with a
@@ -68,6 +71,10 @@ func (e *requestEncoder) reasoning() {
 		return
 	}
 	effort := want.Effort
+	if (effort != "" || want.Budget > 0) && e.f.talks() && !e.from {
+		e.n.Drop("reasoning", "this model does not reason")
+		return
+	}
 	if effort == "" && want.Budget > 0 {
 		if e.n.Use(neutral.FeatureReasoningBudget, "reasoning budget") {
 			effort = neutral.EffortFor(want.Budget)
@@ -76,17 +83,11 @@ func (e *requestEncoder) reasoning() {
 	if effort == "" || !e.n.Use(neutral.FeatureReasoningEffort, "reasoning effort") {
 		return
 	}
-	switch got := e.f.effort(effort); {
-	case e.from:
-		e.Member("reasoning_effort", effort)
-	case got == "":
-		e.n.Drop("reasoning", "this model does not reason")
-	default:
-		if got != effort {
-			e.n.Adapt("reasoning effort", "this model's nearest effort is "+got)
-		}
-		e.Member("reasoning_effort", got)
+	if got := e.f.effort(effort); got != effort && !e.from {
+		e.n.Adapt("reasoning effort", "this model's nearest effort is "+got)
+		effort = got
 	}
+	e.Member("reasoning_effort", effort)
 }
 
 // reasoningOff turns reasoning off as far as the model lets it. Other makers' servers have ways
@@ -234,10 +235,13 @@ func (e *requestEncoder) others() {
 			e.n.Drop(a.Name, "it is said in another way here")
 		}
 	}
+	// Servers of other makers take members of their own, by whichever of OpenAI's two protocols they are named.
+	sister := e.r.From == domain.DialectOpenAIResp && !e.f.known()
 	for _, m := range e.r.Extra {
-		if e.from {
+		switch {
+		case e.from, sister && !strings.ContainsAny(m.Name, `."\`) && !bytes.Contains(e.B, []byte(`"`+m.Name+`":`)):
 			e.MemberRaw(m.Name, m.Raw)
-		} else {
+		default:
 			e.n.Use(neutral.FeatureUnknown, m.Name)
 		}
 	}

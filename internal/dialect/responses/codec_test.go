@@ -148,7 +148,7 @@ func everything() *neutral.Request {
 		},
 		Choice: neutral.ToolChoice{Mode: neutral.ChoiceAllow, Names: []string{"a", "patch", "gone"}, Must: true}, Parallel: ptr(false),
 		MaxTokens: 1, Format: neutral.Format{Mode: neutral.FormatSchema, Schema: []byte(`{"type":"object"}`), Strict: ptr(true), Name: "my answer", Description: "d"},
-		Stop: []string{"END"}, Temperature: []byte("0.5"), TopP: []byte("0.9"), TopK: []byte("5"), Seed: []byte("1"), PresencePenalty: []byte("1"), FrequencyPenalty: []byte("1"),
+		Temperature: []byte("0.5"), TopP: []byte("0.9"), TopK: []byte("5"), Seed: []byte("1"), PresencePenalty: []byte("1"), FrequencyPenalty: []byte("1"),
 		User: strings.Repeat("u", 70), CacheKey: "k", Tier: "flex", Verbosity: "low", Metadata: []byte(`{"a":"b"}`),
 		Asks:  []neutral.Ask{{Feature: neutral.FeatureMCP, Name: "mcp_servers"}, {Feature: neutral.FeatureLogprobs, Name: "logprobs"}, {Feature: neutral.FeatureServerTool, Name: webSearchOptions}},
 		Extra: []neutral.Member{{Name: "speed", Raw: []byte(`"fast"`)}},

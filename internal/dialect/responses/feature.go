@@ -37,7 +37,7 @@ var table = neutral.Table{
 	neutral.FeatureSchema:            {How: neutral.Carried},
 	neutral.FeatureJSONMode:          {How: neutral.Carried},
 	neutral.FeatureMaxTokens:         {How: neutral.Carried},
-	neutral.FeatureStop:              {How: neutral.Dropped, Why: "the Responses API has no stop sequences; the answer may go on behind them"},
+	neutral.FeatureStop:              {How: neutral.Refused, Why: "the Responses API has no stop sequences; the answer would go on behind them"},
 	neutral.FeatureTemperature:       {How: neutral.Carried},
 	neutral.FeatureTopP:              {How: neutral.Carried},
 	neutral.FeatureTopK:              {How: neutral.Dropped, Why: noSuch},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"turnout/internal/dialect/neutral"
+	"turnout/internal/domain"
 )
 
 // Order checks that events come in the order that [neutral.EventKind] states. The zero
@@ -13,6 +14,7 @@ type Order struct {
 	started, finished, ended bool
 	open, added              bool
 	kind                     neutral.Kind
+	origin                   domain.Dialect
 	next                     int
 }
 
@@ -43,7 +45,7 @@ func (o *Order) Add(ev *neutral.Event) error {
 		case ev.Block.Text != "" || ev.Block.Args != nil:
 			return fmt.Errorf("block %d is opened and has a text", ev.Index)
 		}
-		o.open, o.added, o.kind = true, false, ev.Block.Kind
+		o.open, o.added, o.kind, o.origin = true, false, ev.Block.Kind, ev.Block.Origin
 		o.next++
 	case neutral.Added, neutral.Signed, neutral.Cited, neutral.Closed:
 		if !o.open || ev.Index != o.next-1 {
@@ -78,6 +80,9 @@ func (o *Order) inside(ev *neutral.Event) error {
 	case neutral.Signed:
 		if o.kind != neutral.KindReasoning && o.kind != neutral.KindToolUse && o.kind != neutral.KindText {
 			return fmt.Errorf("block %d is signed and is of kind %d", ev.Index, o.kind)
+		}
+		if o.origin == domain.DialectNone {
+			return fmt.Errorf("block %d is signed, and nobody knows by whom", ev.Index)
 		}
 		if o.kind == neutral.KindToolUse && o.added {
 			return fmt.Errorf("call %d is signed after its arguments", ev.Index)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
 )
@@ -117,4 +119,38 @@ func Request(t testing.TB, c neutral.Codec, body []byte) *neutral.Request {
 		t.Fatalf("decode the request: %v\n%s", err, body)
 	}
 	return r
+}
+
+// Confused takes the events of streams apart, puts any of them together in any order, and runs
+// them through a decoder: whatever an upstream does, what the decoder hands on is in order, until it
+// gives up with an error. enc has to bear what comes, too, and write whole events.
+func Confused(t *rapid.T, d neutral.Decoder, enc neutral.Encoder, streams [][]byte) {
+	var all [][]byte
+	for _, s := range streams {
+		events, err := Split(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, events...)
+	}
+	var order Order
+	var out []byte
+	take := func(ev *neutral.Event) {
+		if err := order.Add(ev); err != nil {
+			t.Fatalf("%v: %s", err, DumpEvent(ev))
+		}
+		out = enc.Append(out, ev)
+	}
+	for range rapid.IntRange(0, 20).Draw(t, "events") {
+		if d.Event(rapid.SampledFrom(all).Draw(t, "event"), take) != nil {
+			return
+		}
+	}
+	d.Close(take)
+	if err := order.End(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Split(out); err != nil {
+		t.Fatal(err)
+	}
 }

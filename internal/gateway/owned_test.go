@@ -1,0 +1,253 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"turnout/internal/caller"
+	"turnout/internal/dialect/openai"
+	"turnout/internal/dialect/responses"
+	"turnout/internal/domain"
+)
+
+// SaveObject implements Objects.
+func (m memoryObjects) SaveObject(_ context.Context, o domain.Object) error { m[o.ID] = o; return nil }
+
+// Object implements Objects.
+func (m memoryObjects) Object(_ context.Context, id domain.ObjectID, now time.Time) (domain.Object, error) {
+	if o, ok := m[id]; ok && now.Before(o.Expires) {
+		return o, nil
+	}
+	return domain.Object{}, domain.Errorf(domain.KindNotFound, "find an object", "there is no such object")
+}
+
+// DeleteObject implements Objects.
+func (m memoryObjects) DeleteObject(_ context.Context, id domain.ObjectID) error {
+	delete(m, id)
+	return nil
+}
+
+const otherKey = "tk-other-0123456789abcdef"
+
+// ownedRig has two accounts of OpenAI's and two keys of one pool.
+func ownedRig(t *testing.T, accounts ...account) (*rig, memoryObjects) {
+	kept := memoryObjects{}
+	r := newRig(t, accounts, as(responses.Dialect{}), func(c *rigConfig) { c.platform, c.objects = "openai", kept })
+	keys, err := caller.NewDirectory([]domain.Key{
+		{ID: 1, Name: "team", Hash: sha256.Sum256([]byte(testKey)), Pools: []string{"default"}, Enabled: true},
+		{ID: 2, Name: "other", Hash: sha256.Sum256([]byte(otherKey)), Pools: []string{"default"}, Enabled: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.g.Snapshot().keys = keys
+	return r, kept
+}
+
+func responseJSON(id string) string {
+	return `{"id":"` + id + `","object":"response","status":"completed","model":"m","output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"hi","annotations":[]}]}],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}}`
+}
+
+// object asks about an object.
+func (r *rig) object(method, key string, c ObjectCall, body string) *httptest.ResponseRecorder {
+	r.t.Helper()
+	req := httptest.NewRequest(method, "/", strings.NewReader(body))
+	req.Header.Set("Authorization", "Bearer "+key)
+	w := httptest.NewRecorder()
+	r.g.Object(w, req, &c)
+	return w
+}
+
+// A stored response lives at one account and is one key's own: later requests that name it go there,
+// and so do questions about it; for another key it is not there.
+func TestStoredResponses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, kept := ownedRig(t, account{name: "a", priority: 1}, account{name: "b"})
+		r.on("b", status(503, `{"error":{"message":"x"}}`))
+		r.on("a", status(200, responseJSON("resp_1")))
+		if g := r.send(`{"model":"m","input":"hi"}`); g.Code != 200 || len(kept) != 1 {
+			t.Fatalf("%d %s, %v", g.Code, g.text(), kept)
+		}
+		r.on("b", status(200, responseJSON("resp_b")))
+		const next = `{"model":"m","previous_response_id":"resp_1","input":"and then"}`
+		before := len(r.attempts)
+		if g := r.send(next); g.Code != 200 || r.attempts[before].account != "a" || len(r.attempts) != before+1 || r.attempts[before].body != next {
+			t.Errorf("asked %s", r.asked())
+		}
+		// It stays there, whatever happens.
+		r.on("a", fail503)
+		before = len(r.attempts)
+		if g := r.send(next); g.Code < 500 {
+			t.Errorf("%d %s", g.Code, g.text())
+		}
+		for _, m := range r.attempts[before:] {
+			if m.account != "a" {
+				t.Errorf("asked %s", r.asked())
+			}
+		}
+		// For another key there is no such response.
+		before = len(r.attempts)
+		g := r.send(next, withHeader("X-Api-Key", otherKey))
+		if g.Code != 404 || !strings.Contains(g.text(), "previous_response_not_found") || !strings.Contains(g.text(), `"param":"previous_response_id"`) || len(r.attempts) != before {
+			t.Errorf("%d %s", g.Code, g.text())
+		}
+		one := ObjectCall{Dialect: responses.Dialect{}, Collection: "/v1/responses", ID: "resp_1"}
+		if w := r.object("GET", otherKey, one, ""); w.Code != 404 || len(r.attempts) != before {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		r.on("a", status(200, responseJSON("resp_1")))
+		if w := r.object("GET", testKey, one, ""); w.Code != 200 || w.Body.String() != responseJSON("resp_1") || !strings.HasSuffix(r.attempts[before].url, "/responses/resp_1") {
+			t.Errorf("%d %s, asked %+v", w.Code, w.Body, r.attempts[before])
+		}
+		r.on("a", status(200, `{"id":"resp_1","object":"response","deleted":true}`))
+		if w := r.object("DELETE", testKey, one, ""); w.Code != 200 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		if w := r.object("GET", testKey, one, ""); w.Code != 404 {
+			t.Errorf("after it was deleted: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// What is not stored is not remembered, and streams are as JSON answers.
+func TestWhatIsStored(t *testing.T) {
+	events := "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_s\",\"status\":\"in_progress\"}}\n\n" +
+		"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"hi\"}\n\n" +
+		"event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":2,\"response\":" + responseJSON("resp_s") + "}\n\n"
+	for body, want := range map[string]int{
+		`{"model":"m","input":"hi","stream":true}`:               1,
+		`{"model":"m","input":"hi","stream":true,"store":false}`: 0,
+		`{"model":"m","input":"hi","store":null}`:                1,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, kept := ownedRig(t, account{name: "a"})
+			r.on("a", status(200, responseJSON("resp_j")))
+			if strings.Contains(body, `"stream":true`) {
+				r.on("a", stream(io.EOF, part{0, events}))
+			}
+			if g := r.send(body); g.Code != 200 || len(kept) != want {
+				t.Errorf("%s: %d %s, %d are remembered", body, g.Code, g.text(), len(kept))
+			}
+		})
+	}
+}
+
+// Uploads: they go to one account of the key's, a list shows the key's own alone, and a request that names one goes
+// where it is.
+func TestFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := ownedRig(t, account{name: "a"}, account{name: "b"})
+		files := ObjectCall{Dialect: openai.Dialect{}, Collection: "/v1/files"}
+		r.on("a", status(200, `{"id":"file-1","object":"file"}`))
+		r.on("b", status(200, `{"id":"file-1","object":"file"}`))
+		for range 3 {
+			if w := r.object("POST", testKey, files, "the file"); w.Code != 200 {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+		}
+		home := r.attempts[0].account
+		if r.names() != strings.TrimSpace(strings.Repeat(home+" ", 3)) || r.attempts[0].body != "the file" {
+			t.Errorf("asked %s", r.asked())
+		}
+		list := status(200, `{"object":"list","data":[{"id":"file-0","bytes":1},{"id":"file-1","bytes":2},{"id":"file-9"}],"has_more":false}`)
+		r.on("a", list)
+		r.on("b", list)
+		if w := r.object("GET", testKey, files, ""); w.Body.String() != `{"object":"list","data":[{"id":"file-1","bytes":2}],"has_more":false}` {
+			t.Errorf("%s", w.Body)
+		}
+		if w := r.object("GET", otherKey, files, ""); strings.Contains(w.Body.String(), "file-") {
+			t.Errorf("another key sees %s", w.Body)
+		}
+		// Named in a request, at any depth.
+		r.on("a", status(200, responseJSON("resp_1")))
+		r.on("b", status(200, responseJSON("resp_1")))
+		for range 4 {
+			g := r.send(`{"model":"m","input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"},{"type":"input_text","text":"\"file_id\":\"file-7\""}]}]}`)
+			if last := r.attempts[len(r.attempts)-1]; g.Code != 200 || last.account != home {
+				t.Errorf("%d %s, asked %s", g.Code, g.text(), last.account)
+			}
+		}
+		if g := r.send(`{"model":"m","input":[{"role":"user","content":[{"type":"input_file","file_id":"file-9"}]}]}`); g.Code != 404 || !strings.Contains(g.text(), "file-9") {
+			t.Errorf("%d %s", g.Code, g.text())
+		}
+		// A batch reads its file where that is.
+		batches := ObjectCall{Dialect: openai.Dialect{}, Collection: "/v1/batches"}
+		r.on("a", status(200, `{"id":"batch_1"}`))
+		r.on("b", status(200, `{"id":"batch_1"}`))
+		if w := r.object("POST", testKey, batches, `{"input_file_id":"file-1","endpoint":"/v1/responses"}`); w.Code != 200 || r.attempts[len(r.attempts)-1].account != home {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		if w := r.object("POST", otherKey, batches, `{"input_file_id":"file-1"}`); w.Code != 404 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// An upstream's refusal of the account is not the caller's, and its error texts hold no keys.
+func TestObjectErrors(t *testing.T) {
+	one := ObjectCall{Dialect: responses.Dialect{}, Collection: "/v1/responses", ID: "resp_1"}
+	for _, c := range []struct {
+		reply  reply
+		status int
+		says   string
+	}{
+		{status(401, `{"error":{"message":"Incorrect API key provided: sk-aaaaaa****"}}`), 502, "operator"},
+		{status(404, `{"error":{"message":"no such response of org-0123456789abcdefghij"}}`), 404, "[redacted]"},
+		{unsent, 502, "could not be reached"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, kept := ownedRig(t, account{name: "a"})
+			_ = kept.SaveObject(t.Context(), domain.Object{ID: domain.NewObjectID(1, "resp_1"), Account: 1, Expires: time.Now().Add(time.Hour)})
+			r.on("a", c.reply)
+			if w := r.object("GET", testKey, one, ""); w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			if rec := r.last(); rec.Status != c.status || rec.Account != 1 && c.status != 404 {
+				t.Errorf("%+v", rec)
+			}
+		})
+	}
+}
+
+// A session that moves to another organisation leaves what only the first can read behind, and says so; one that moves
+// within it does not.
+func TestEncryptedReasoning(t *testing.T) {
+	const body = `{"model":"m","store":false,"prompt_cache_key":"s","input":[{"type":"message","role":"user","content":"hi"},{"type":"reasoning","id":"rs_1","encrypted_content":"xyz","summary":[]},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}]}`
+	for _, c := range []struct {
+		org     string // of the second account
+		dropped bool
+	}{{"two", true}, {"one", false}} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := ownedRig(t, account{name: "a", org: "one"}, account{name: "b", org: c.org, priority: 1})
+			r.on("a", status(200, responseJSON("resp_1")))
+			r.on("b", status(200, responseJSON("resp_2")))
+			r.send(body)
+			r.on("a", status(401, `{"error":{"message":"x"}}`))
+			g := r.send(body)
+			last := r.attempts[len(r.attempts)-1]
+			if last.account != "b" || strings.Contains(last.body, "xyz") == c.dropped || !strings.Contains(last.body, `"call_id":"c"`) {
+				t.Errorf("%s got %s", last.account, last.body)
+			}
+			if warned := strings.Contains(strings.Join(g.Header()[warningHeader], ""), "encrypted reasoning"); warned != c.dropped {
+				t.Errorf("%v", g.Header())
+			}
+		})
+	}
+	t.Run("nobody knew", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := ownedRig(t, account{name: "a"})
+			r.on("a", status(400, `{"error":{"message":"could not be verified","type":"invalid_request_error","code":"invalid_encrypted_content"}}`), status(200, responseJSON("resp_1")))
+			g := r.send(body)
+			if g.Code != 200 || len(r.attempts) != 2 || bytes.Contains([]byte(r.attempts[1].body), []byte("xyz")) || len(g.Header()[warningHeader]) != 1 {
+				t.Errorf("%d %s, asked %s", g.Code, g.text(), r.asked())
+			}
+		})
+	})
+}

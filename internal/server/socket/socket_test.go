@@ -1,0 +1,331 @@
+package socket
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is a handler with a scripted gateway behind it.
+type rig struct {
+	t        *testing.T
+	h        *Handler
+	s        *httptest.Server
+	draining atomic.Bool
+
+	mu     sync.Mutex
+	bodies []string
+	header http.Header
+	n      int
+	hold   map[string]chan struct{} // by a word in the body: the turn waits for it
+}
+
+func start(t *testing.T) *rig {
+	r := &rig{t: t, hold: map[string]chan struct{}{}}
+	r.h = &Handler{
+		Turn:       http.HandlerFunc(r.turn),
+		Check:      func(w http.ResponseWriter, req *http.Request) bool { return r.check(w, req) },
+		Draining:   r.draining.Load,
+		MaxMessage: func() int64 { return 1 << 20 },
+	}
+	r.s = httptest.NewServer(r.h)
+	t.Cleanup(func() {
+		r.h.Close()
+		r.s.Close()
+	})
+	return r
+}
+
+func (r *rig) check(w http.ResponseWriter, req *http.Request) bool {
+	if req.Header.Get("Authorization") == "Bearer tk" {
+		return true
+	}
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = io.WriteString(w, `{"error":{"message":"no key"}}`)
+	return false
+}
+
+// turn answers the n-th request with "answer n", after a reasoning item that is not encrypted.
+func (r *rig) turn(w http.ResponseWriter, req *http.Request) {
+	body, _ := io.ReadAll(req.Body)
+	r.mu.Lock()
+	r.n++
+	n := r.n
+	r.bodies = append(r.bodies, string(body))
+	r.header = req.Header
+	var wait chan struct{}
+	for word, c := range r.hold {
+		if strings.Contains(string(body), word) {
+			wait = c
+		}
+	}
+	r.mu.Unlock()
+	if strings.Contains(string(body), "fail") {
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = io.WriteString(w, `{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded","param":null}}`)
+		return
+	}
+	_, _ = fmt.Fprintf(w, "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_%d\"}}\n\n: a sign of life\n\n", n)
+	if wait != nil {
+		<-wait
+	}
+	_, _ = fmt.Fprintf(w, "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":1,\"response\":{\"id\":\"resp_%d\",\"output\":[{\"type\":\"reasoning\",\"id\":\"rs\",\"summary\":[]},{\"type\":\"message\",\"text\":\"answer %d\"}]}}\n\n", n, n)
+}
+
+func (r *rig) body(i int) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bodies[i]
+}
+
+type client struct {
+	t  *testing.T
+	ws *websocket.Conn
+}
+
+func (r *rig) dial(key string) (*client, *http.Response, error) {
+	ws, resp, err := websocket.Dial(r.t.Context(), r.s.URL, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + key}, "Session-Id": {"s"}}})
+	if err == nil {
+		r.t.Cleanup(func() { _ = ws.CloseNow() })
+	}
+	return &client{r.t, ws}, resp, err
+}
+
+func (c *client) send(msg string) {
+	c.t.Helper()
+	if err := c.ws.Write(c.t.Context(), websocket.MessageText, []byte(msg)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+type event struct {
+	Type     string
+	Stream   string `json:"stream_id"`
+	Status   int
+	Error    struct{ Code, Message string }
+	Response struct{ ID string }
+}
+
+func (c *client) read() event {
+	c.t.Helper()
+	_, msg, err := c.ws.Read(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var e event
+	if err := json.Unmarshal(msg, &e); err != nil {
+		c.t.Fatalf("%s: %v", msg, err)
+	}
+	return e
+}
+
+// answer reads one turn's events and gives the response's id.
+func (c *client) answer() string {
+	c.t.Helper()
+	if e := c.read(); e.Type != "response.created" {
+		c.t.Fatalf("%+v", e)
+	}
+	e := c.read()
+	if e.Type != "response.completed" {
+		c.t.Fatalf("%+v", e)
+	}
+	return e.Response.ID
+}
+
+// A conversation: each turn sends what is new, and the whole goes on.
+func TestConversation(t *testing.T) {
+	r := start(t)
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send(`{"type":"response.create","model":"m","store":false,"background":false,"input":"one"}`)
+	first := c.answer()
+	c.send(`{"type":"response.create","model":"m","store":false,"previous_response_id":"` + first + `","input":[{"type":"function_call_output","output":"two"}]}`)
+	second := c.answer()
+	c.send(`{"type":"response.create","model":"m","previous_response_id":"` + second + `"}`)
+	c.answer()
+	for i, want := range []string{
+		`{"stream":true,"model":"m","store":false,"input":"one"}`,
+		`{"stream":true,"model":"m","store":false,"input":[{"type":"message","role":"user","content":"one"},{"type":"message","text":"answer 1"},{"type":"function_call_output","output":"two"}]}`,
+		`{"stream":true,"model":"m","input":[{"type":"message","role":"user","content":"one"},{"type":"message","text":"answer 1"},{"type":"function_call_output","output":"two"},{"type":"message","text":"answer 2"}]}`,
+	} {
+		if got := r.body(i); got != want {
+			t.Errorf("turn %d sent\n%s\nwant\n%s", i, got, want)
+		}
+	}
+	// A fork from the first, and a response that this connection does not know.
+	c.send(`{"type":"response.create","model":"m","previous_response_id":"` + first + `","input":"other"}`)
+	c.answer()
+	if got := r.body(3); !strings.Contains(got, `"answer 1"},{"type":"message","role":"user","content":"other"}]`) || strings.Contains(got, "two") {
+		t.Errorf("the fork sent %s", got)
+	}
+	const unknown = `"previous_response_id":"resp_elsewhere","input":"x"`
+	c.send(`{"type":"response.create","model":"m",` + unknown + `}`)
+	c.answer()
+	if got := r.body(4); got != `{"stream":true,"model":"m",`+unknown+`}` {
+		t.Errorf("sent %s", got)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.header; h.Get("Authorization") != "Bearer tk" || h.Get("Session-Id") != "s" || h.Get("Upgrade") != "" || h.Get("Sec-Websocket-Key") != "" || h.Get("Content-Type") != "application/json" {
+		t.Errorf("header %v", h)
+	}
+}
+
+// A warm-up is answered here, and can be gone on from.
+func TestWarmUp(t *testing.T) {
+	r := start(t)
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send(`{"type":"response.create","model":"m","generate":false,"input":"before"}`)
+	id := c.answer()
+	if !strings.HasPrefix(id, "resp_") || len(r.bodies) != 0 {
+		t.Errorf("%q, %v", id, r.bodies)
+	}
+	c.send(`{"type":"response.create","model":"m","previous_response_id":"` + id + `","input":"now"}`)
+	c.answer()
+	if got := r.body(0); !strings.Contains(got, `"content":"before"},{"type":"message","role":"user","content":"now"}]`) {
+		t.Errorf("sent %s", got)
+	}
+}
+
+// Streams run side by side, turns of one stream one after the other; each event says whose it is.
+func TestStreams(t *testing.T) {
+	r := start(t)
+	slow := make(chan struct{})
+	r.hold["slow"] = slow
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send(`{"type":"response.create","stream_id":"a","model":"m","input":"slow"}`)
+	if e := c.read(); e.Type != "response.created" || e.Stream != "a" {
+		t.Fatalf("%+v", e)
+	}
+	c.send(`{"type":"response.create","stream_id":"a","model":"m","input":"second"}`)
+	c.send(`{"type":"response.create","stream_id":"b","model":"m","input":"other"}`)
+	for _, typ := range []string{"response.created", "response.completed"} {
+		if e := c.read(); e.Stream != "b" || e.Type != typ {
+			t.Fatalf("%+v", e)
+		}
+	}
+	close(slow)
+	for _, typ := range []string{"response.completed", "response.created", "response.completed"} {
+		if e := c.read(); e.Stream != "a" || e.Type != typ {
+			t.Fatalf("%+v", e)
+		}
+	}
+	if !strings.Contains(r.body(2), "second") {
+		t.Errorf("%v", r.bodies)
+	}
+}
+
+// Bad messages and failed turns are told, and lose nothing: the connection goes on.
+func TestErrors(t *testing.T) {
+	r := start(t)
+	if _, resp, err := r.dial("wrong"); err == nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("%v %v", resp, err)
+	}
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, msg := range []string{`nonsense`, `{}`, `{"type":"response.cancel"}`, `["response.create"]`, `{"type":"response.create","stream_id":"` + strings.Repeat("x", 300) + `"}`} {
+		c.send(msg)
+		if e := c.read(); e.Type != "error" || e.Status != 400 || e.Error.Message == "" {
+			t.Errorf("%s: %+v", msg, e)
+		}
+	}
+	if err := c.ws.Write(t.Context(), websocket.MessageBinary, []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	if e := c.read(); e.Type != "error" || !strings.Contains(e.Error.Message, "binary") {
+		t.Errorf("%+v", e)
+	}
+	c.send(`{"type":"response.create","stream_id":"a","model":"m","input":"fail"}`)
+	if e := c.read(); e.Type != "error" || e.Status != 429 || e.Stream != "a" || e.Error.Code != "rate_limit_exceeded" || e.Error.Message != "slow down" {
+		t.Errorf("%+v", e)
+	}
+	c.send(`{"type":"response.create","model":"m","input":"go on"}`)
+	c.answer()
+}
+
+// A stop lets turns end and refuses new ones.
+func TestDraining(t *testing.T) {
+	r := start(t)
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.draining.Store(true)
+	c.send(`{"type":"response.create","model":"m","input":"late"}`)
+	if e := c.read(); e.Status != 503 || !strings.Contains(e.Error.Message, "new connection") {
+		t.Errorf("%+v", e)
+	}
+	if _, _, err := c.ws.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("%v", err)
+	}
+}
+
+// A message that is too large ends the connection with the reason.
+func TestTooLarge(t *testing.T) {
+	r := start(t)
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.ws.Write(t.Context(), websocket.MessageText, []byte(`{"type":"response.create","input":"`+strings.Repeat("x", 2<<20)+`"}`))
+	if _, _, err := c.ws.Read(context.WithoutCancel(t.Context())); websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+		t.Errorf("%v", err)
+	}
+}
+
+// What a connection remembers is bounded.
+func TestMemoryIsBounded(t *testing.T) {
+	m := newMemory()
+	for i := range maxResponses + 5 {
+		m.add(remembered{fmt.Sprint(i), []byte("{}")})
+	}
+	if len(m.latest) != maxResponses || m.latest[0].id != "5" {
+		t.Errorf("%d, from %s", len(m.latest), m.latest[0].id)
+	}
+	m.add(remembered{"large", make([]byte, maxMemoryBytes-10)})
+	if len(m.latest) > 6 || m.bytes > maxMemoryBytes || m.latest[len(m.latest)-1].id != "large" {
+		t.Errorf("%d with %d bytes", len(m.latest), m.bytes)
+	}
+	before := len(m.latest)
+	m.add(remembered{"too large", make([]byte, maxMemoryBytes+1)})
+	if len(m.latest) != before {
+		t.Error("what is too large was kept")
+	}
+}
+
+func FuzzTurn(f *testing.F) {
+	f.Add([]byte(`{"type":"response.create","stream_id":"a","input":[{"a":1}],"previous_response_id":"x","generate":false}`))
+	f.Add([]byte(`{"type":"response.create","input":"x"}`))
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		turn, err := readTurn(msg)
+		if err != nil || !json.Valid(msg) {
+			return
+		}
+		input, known := newMemory().input(turn)
+		if body := turn.body(input, known); !json.Valid(body) {
+			t.Errorf("%s", body)
+		}
+	})
+}
