@@ -63,7 +63,7 @@ func (g *drillGateway) Records(ctx context.Context) ([]drill.Record, error) {
 			r := &rows[i]
 			out = append(out, drill.Record{
 				RequestID: r.ID.String(), Outcome: r.Outcome.String(), Class: r.ClassName, Status: r.Status, Account: r.AccountName,
-				Attempts: r.Attempts, Input: r.Usage.Prompt(), Output: r.Usage.Output,
+				Attempts: r.Attempts, Input: r.Usage.Prompt(), Cached: r.Usage.CacheRead, Output: r.Usage.Output,
 			})
 			ids = append(ids, r.ID)
 			f.Before = r.ID

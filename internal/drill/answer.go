@@ -46,6 +46,7 @@ type Answer struct {
 	RequestID   string // the gateway's
 
 	Text, Thinking string
+	Declined       string // the model's refusal, where a protocol keeps it apart from the text
 	Tools          []ToolCall
 	// Turn is what a client sends back as the assistant's turn: blocks of Messages, a message of
 	// Completions, items of Responses, parts of Gemini.
@@ -66,8 +67,9 @@ type Answer struct {
 // ToolCall is a tool call with its arguments.
 type ToolCall struct{ ID, Name, Arguments string }
 
-// Usage is what an answer reports.
-type Usage struct{ Input, Output int }
+// Usage is what an answer reports: of the whole prompt a part was read from a cache, and of all that was
+// written a part was thought.
+type Usage struct{ Input, Output, Cached, Thought int }
 
 // wrong notes something against the protocol.
 func (a *Answer) wrong(format string, args ...any) {

@@ -25,6 +25,23 @@ type chunk struct {
 type chunkUsage struct {
 	Prompt     int `json:"prompt_tokens"`
 	Completion int `json:"completion_tokens"`
+	Total      int `json:"total_tokens"`
+	In         struct {
+		Cached int `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
+	Out struct {
+		Thought int `json:"reasoning_tokens"`
+	} `json:"completion_tokens_details"`
+}
+
+func (u *chunkUsage) into(a *Answer) {
+	if u == nil {
+		return
+	}
+	if u.Total != u.Prompt+u.Completion {
+		a.wrong("a total of %d tokens that is not the sum of %d and %d", u.Total, u.Prompt, u.Completion)
+	}
+	a.Usage = &Usage{u.Prompt, u.Completion, u.In.Cached, u.Out.Thought}
 }
 
 type chunkPiece struct {
@@ -86,9 +103,7 @@ func (s *completionsStream) event(e sseEvent) (content bool) {
 	} else if v.ID != s.id {
 		s.a.wrong("chunks of two answers")
 	}
-	if v.Usage != nil {
-		s.a.Usage = &Usage{v.Usage.Prompt, v.Usage.Completion}
-	}
+	v.Usage.into(s.a)
 	for i := range v.Choices {
 		content = s.piece(&v.Choices[i]) || content
 	}
@@ -102,6 +117,7 @@ func (s *completionsStream) piece(c *chunkPiece) (content bool) {
 	}
 	content = c.Delta.Content != "" || c.Delta.Reasoning != "" || c.Delta.Refusal != ""
 	s.a.Text += c.Delta.Content
+	s.a.Declined += c.Delta.Refusal
 	s.a.Thinking += c.Delta.Reasoning
 	for _, t := range c.Delta.ToolCalls {
 		switch {
@@ -185,7 +201,7 @@ func readCompletion(body []byte, a *Answer) (ended bool) {
 	}
 	a.Model = c.Model
 	m := &c.Choices[0].Message
-	a.Text, a.Thinking = m.Content, m.Reasoning
+	a.Text, a.Thinking, a.Declined = m.Content, m.Reasoning, m.Refusal
 	var extras []json.RawMessage
 	for _, t := range m.ToolCalls {
 		if t.ID == "" || t.Type != "function" {
@@ -195,9 +211,7 @@ func readCompletion(body []byte, a *Answer) (ended bool) {
 		extras = append(extras, t.Extra)
 	}
 	completionBack(a, extras)
-	if c.Usage != nil {
-		a.Usage = &Usage{c.Usage.Prompt, c.Usage.Completion}
-	}
+	c.Usage.into(a)
 	if c.Choices[0].FinishReason == nil {
 		return false
 	}

@@ -40,6 +40,7 @@ type geminiUsage struct {
 	Candidates int `json:"candidatesTokenCount"`
 	Thoughts   int `json:"thoughtsTokenCount"`
 	Total      int `json:"totalTokenCount"`
+	Cached     int `json:"cachedContentTokenCount"`
 }
 
 type geminiError struct {
@@ -86,7 +87,7 @@ func (u *geminiUsage) into(a *Answer) {
 	if u.Total != u.Prompt+u.Candidates+u.Thoughts {
 		a.wrong("a total of %d tokens that is not the sum of %d, %d and %d", u.Total, u.Prompt, u.Candidates, u.Thoughts)
 	}
-	a.Usage = &Usage{u.Prompt, u.Candidates + u.Thoughts}
+	a.Usage = &Usage{u.Prompt, u.Candidates + u.Thoughts, u.Cached, u.Thoughts}
 }
 
 func (s *geminiStream) event(e sseEvent) (content bool) {

@@ -55,7 +55,17 @@ func keepAlives() []*Scenario {
 			j.want(a.Fillers <= due, Partial, "%d empty deltas in %s of silence, where one in 30 s is due", a.Fillers, midSilence)
 		}
 	}
-	return []*Scenario{&others, &claude}
+	codex := silent
+	codex.Name, codex.Modes = "keep-alive-codex", only("Codex streams Responses", func(m Mode) bool { return m.Dialect == domain.DialectOpenAIResp && m.Stream })
+	codex.Ask = Ask{Header: map[string]string{"User-Agent": codexAgent}, Session: claudeSession}
+	codex.Does += "; the caller is Codex"
+	codex.Must = "the API's own keepalive events every 15 s, because comments are no life to it; the exact text"
+	codex.Judge = func(r *Run, j *Judgement) {
+		a := r.only()
+		alive(r, j, aliveEvery)
+		j.want(a.Pings >= int(midSilence/aliveEvery), Partial, "%d keepalive events in %s of silence", a.Pings, midSilence)
+	}
+	return []*Scenario{&others, &claude, &codex}
 }
 
 // alive wants the exact text of one attempt, and no silence longer than that.

@@ -81,15 +81,24 @@ type messagesUsage struct {
 	Output *int `json:"output_tokens"`
 	Read   int  `json:"cache_read_input_tokens"`
 	Write  int  `json:"cache_creation_input_tokens"`
+	Detail struct {
+		Thought int `json:"thinking_tokens"`
+	} `json:"output_tokens_details"`
 }
 
-// wireError is the error of both dialects.
+// wireError is the error of all dialects but Gemini; the code is OpenAI's.
 type wireError struct {
 	Type    string `json:"type"`
+	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-func (e *wireError) text() string { return fmt.Sprintf("%s: %s", e.Type, e.Message) }
+func (e *wireError) text() string {
+	if e.Code != "" && e.Code != e.Type {
+		return fmt.Sprintf("%s (%s): %s", e.Type, e.Code, e.Message)
+	}
+	return fmt.Sprintf("%s: %s", e.Type, e.Message)
+}
 
 func (u *messagesUsage) into(a *Answer) {
 	if u == nil {
@@ -99,11 +108,12 @@ func (u *messagesUsage) into(a *Answer) {
 		a.Usage = &Usage{}
 	}
 	if u.Input != nil {
-		a.Usage.Input = *u.Input + u.Read + u.Write
+		a.Usage.Input, a.Usage.Cached = *u.Input+u.Read+u.Write, u.Read
 	}
 	if u.Output != nil {
 		a.Usage.Output = *u.Output
 	}
+	a.Usage.Thought = max(a.Usage.Thought, u.Detail.Thought)
 }
 
 // deltaOf says which block a delta belongs into.

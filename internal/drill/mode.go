@@ -1,8 +1,6 @@
 package drill
 
 import (
-	"slices"
-
 	"turnout/internal/domain"
 )
 
@@ -16,37 +14,47 @@ type Mode struct {
 
 // Dialects lists what callers and accounts speak, in the order of the scorecard's columns.
 func Dialects() []domain.Dialect {
-	return []domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat, domain.DialectGeminiContent}
+	return []domain.Dialect{domain.DialectAnthropic, domain.DialectOpenAIChat, domain.DialectOpenAIResp, domain.DialectGeminiContent}
 }
 
 // Modes lists the modes whose accounts speak the caller's dialect.
 func Modes() (out []Mode) {
 	for _, d := range Dialects() {
-		out = append(out, Mode{Dialect: d, Stream: true}, Mode{Dialect: d})
+		out = append(out, Pair(d, d)...)
 	}
 	return out
 }
 
 // Translated lists the modes whose accounts speak a dialect that is not the caller's.
 func Translated(accounts domain.Dialect) (out []Mode) {
-	for _, m := range Modes() {
-		if m.Dialect != accounts {
-			m.Accounts = accounts
-			out = append(out, m)
+	for _, d := range Dialects() {
+		if d != accounts {
+			out = append(out, Pair(d, accounts)...)
 		}
 	}
 	return out
 }
 
-// AllTranslated lists the modes of every pair of two dialects.
-func AllTranslated() (out []Mode) {
-	for _, d := range Dialects() {
-		out = append(out, Translated(d)...)
+// Pair lists the modes of callers and accounts; none if there are no such accounts.
+func Pair(callers, accounts domain.Dialect) []Mode {
+	if NoPair(callers, accounts) != "" {
+		return nil
 	}
-	slices.SortStableFunc(out, func(a, b Mode) int {
-		return slices.Index(Dialects(), a.Dialect) - slices.Index(Dialects(), b.Dialect)
-	})
-	return out
+	if accounts == callers {
+		accounts = domain.DialectNone
+	}
+	return []Mode{{callers, true, accounts}, {callers, false, accounts}}
+}
+
+// NoPair says why a pair of dialects does not come about; "" if it does.
+func NoPair(callers, accounts domain.Dialect) string {
+	if accounts == domain.DialectOpenAIResp {
+		return "not simulated yet"
+	}
+	if callers == domain.DialectOpenAIChat && accounts == domain.DialectOpenAIResp {
+		return "who serves Responses serves Chat Completions too, so nothing is translated"
+	}
+	return ""
 }
 
 // String is the mode's name in the scorecard.

@@ -1,11 +1,11 @@
 package drill
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"turnout/internal/domain"
 	"turnout/internal/sim"
 )
 
@@ -21,9 +21,41 @@ const (
 
 	chunkHi   = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"}}]}\n\n"
 	chunkStop = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-	chunkUse  = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n"
+	chunkUse  = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n"
 	chunkDone = "data: [DONE]\n\n"
 	chunkErr  = "data: {\"error\":{\"type\":\"server_error\",\"message\":\"no\"}}\n\n"
+
+	partHi   = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hi\"}],\"role\":\"model\"},\"index\":0}],\"modelVersion\":\"m\",\"responseId\":\"r\"}\r\n\r\n"
+	partStop = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":3,\"candidatesTokenCount\":1,\"thoughtsTokenCount\":1,\"totalTokenCount\":5},\"modelVersion\":\"m\",\"responseId\":\"r\"}\r\n\r\n"
+	partErr  = "data: {\"error\":{\"code\":503,\"message\":\"no\",\"status\":\"UNAVAILABLE\"}}\r\n\r\n"
+)
+
+// respond numbers events of Responses: each is its type and its members, without the braces.
+func respond(events ...string) string {
+	out := ""
+	for i, e := range events {
+		typ, members, _ := strings.Cut(e, " ")
+		out += fmt.Sprintf("event: %s\ndata: {\"type\":%q,\"sequence_number\":%d,%s}\n\n", typ, typ, i, members)
+	}
+	return out
+}
+
+// The events of Responses.
+const (
+	respHead = `"response":{"id":"r","object":"response","model":"m","status":"in_progress","output":[]}`
+	respItem = `{"id":"msg","type":"message","status":"completed","role":"assistant","content":[{"type":"output_text","text":"hi"}]}`
+
+	respCreated  = "response.created " + respHead
+	respProgress = "response.in_progress " + respHead
+	respAdded    = `response.output_item.added "output_index":0,"item":{"id":"msg","type":"message","status":"in_progress","role":"assistant","content":[]}`
+	respPart     = `response.content_part.added "output_index":0,"item_id":"msg","content_index":0,"part":{"type":"output_text","text":""}`
+	respDelta    = `response.output_text.delta "output_index":0,"item_id":"msg","content_index":0,"delta":"hi"`
+	respText     = `response.output_text.done "output_index":0,"item_id":"msg","content_index":0,"text":"hi"`
+	respPartDone = `response.content_part.done "output_index":0,"item_id":"msg","content_index":0,"part":{"type":"output_text","text":"hi"}`
+	respDone     = `response.output_item.done "output_index":0,"item":` + respItem
+	respEnd      = `response.completed "response":{"id":"r","object":"response","model":"m","status":"completed","output":[` + respItem + `],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}}`
+	respError    = `error "code":"server_error","message":"no"`
+	respFailed   = `response.failed "response":{"id":"r","object":"response","status":"failed","error":{"code":"server_error","message":"no"}}`
 )
 
 // TestStrictReaders: what a stream is worth, read to the letter.
@@ -58,10 +90,39 @@ func TestStrictReaders(t *testing.T) {
 		{"completions: an error and its end", chunkHi + chunkErr + chunkDone, Refusal},
 		{"completions: an error, then more", chunkHi + chunkErr + chunkHi, Garbled},
 		{"completions: more after the end", chunkHi + chunkStop + chunkDone + chunkHi, Garbled},
+
+		{"responses: whole", respond(respCreated, respProgress, respAdded, respPart, respDelta, respText, respPartDone, respDone, respEnd), Whole},
+		{"responses: just ends", respond(respCreated, respProgress, respAdded, respPart, respDelta), Cut},
+		{"responses: no end", respond(respCreated, respProgress, respAdded, respPart, respDelta, respText, respPartDone, respDone), Cut},
+		{"responses: end inside an item", respond(respCreated, respAdded, respPart, respDelta, respEnd), Garbled},
+		{"responses: a gap in the numbers", strings.Replace(respond(respCreated, respAdded, respPart, respDelta, respText, respPartDone, respDone, respEnd), "number\":3", "number\":4", 1), Garbled},
+		{"responses: another text at the end", strings.Replace(respond(respCreated, respAdded, respPart, respDelta, respText, respPartDone, respDone, respEnd), "\"text\":\"hi\"}]}]", "\"text\":\"ho\"}]}]", 1), Garbled},
+		{"responses: another text of the item", strings.Replace(respond(respCreated, respAdded, respPart, respDelta, respText, respPartDone, respDone, respEnd), "delta\":\"hi", "delta\":\"ho", 1), Garbled},
+		{"responses: an item that is not said whole", respond(respCreated, respAdded, respPart, respDelta, respDone, respEnd), Garbled},
+		{"responses: a delta outside", respond(respCreated, respDelta), Garbled},
+		{"responses: an item of the end is missing", respond(respCreated, strings.Replace(respEnd, "completed\",\"output", "completed\",\"x\":[],\"output", 1)), Garbled},
+		{"responses: an error", respond(respCreated, respAdded, respPart, respDelta, respError), Refusal},
+		{"responses: an error, and the response has failed", respond(respCreated, respAdded, respPart, respDelta, respError, respFailed), Refusal},
+		{"responses: failed", respond(respCreated, respFailed), Refusal},
+		{"responses: an error that was not counted", respond(respCreated, respAdded, respPart, respDelta) + respond(respError), Refusal},
+		{"responses: an error, then more", respond(respCreated, respAdded, respPart, respError, respDelta), Garbled},
+		{"responses: more after the end", respond(respCreated, respAdded, respPart, respDelta, respText, respPartDone, respDone, respEnd, respDelta), Garbled},
+
+		{"gemini: whole", partHi + "\r\n\r\n" + partStop, Whole},
+		{"gemini: just ends", partHi, Cut},
+		{"gemini: more after the finish", partHi + partStop + partHi, Garbled},
+		{"gemini: two answers in one", partHi + strings.Replace(partStop, "\"r\"", "\"s\"", 1), Garbled},
+		{"gemini: a sum that is none", partHi + strings.Replace(partStop, ":5}", ":4}", 1), Garbled},
+		{"gemini: a finish without usage", partHi + strings.Replace(partStop, "usageMetadata", "other", 1), Garbled},
+		{"gemini: a part of another kind", strings.Replace(partHi, "\"text\"", "\"words\"", 1) + partStop, Garbled},
+		{"gemini: an error", partHi + partErr, Refusal},
+		{"gemini: an error, then more", partHi + partErr + partHi, Garbled},
 	} {
-		m := Mode{Dialect: domain.DialectAnthropic, Stream: true}
-		if strings.HasPrefix(c.name, "completions") {
-			m.Dialect = domain.DialectOpenAIChat
+		m := Mode{Stream: true}
+		for d, p := range protocols {
+			if name, _, _ := strings.Cut(c.name, ":"); name == strings.ToLower(p.title) {
+				m.Dialect = d
+			}
 		}
 		a := &Answer{Status: 200}
 		r := &Run{Mode: m, began: time.Now()}
@@ -69,7 +130,7 @@ func TestStrictReaders(t *testing.T) {
 		if a.Kind != c.want {
 			t.Errorf("%s: read as %s %v %s, want %s", c.name, a.Kind, a.Disorder, a.Broken, c.want)
 		}
-		if a.Kind == Whole && (a.Text != "hi" || a.Usage == nil || *a.Usage != (Usage{3, 2})) {
+		if a.Kind == Whole && (a.Text != "hi" || a.Usage == nil || a.Usage.Input != 3 || a.Usage.Output != 2) {
 			t.Errorf("%s: text %q, usage %+v", c.name, a.Text, a.Usage)
 		}
 	}
@@ -80,7 +141,7 @@ func TestTextsAreCompared(t *testing.T) {
 	whole := sim.Text(tokens)
 	for _, text := range []string{"", sim.Text(tokens - 1), whole + "x", strings.Replace(whole, "train ", "", 1), sim.Text(40) + whole} {
 		var j Judgement
-		j.whole(&Answer{Kind: Whole, Text: text, Usage: &Usage{1, tokens}}, tokens, Fail)
+		j.whole(&Answer{Kind: Whole, Text: text, Usage: &Usage{Input: 1, Output: tokens}}, tokens, Fail)
 		if j.Verdict != Fail {
 			t.Errorf("%d bytes of text: %s", len(text), j.Verdict)
 		}

@@ -10,6 +10,9 @@ import (
 // responsesStream reads a stream of OpenAI Responses: numbered events, the response's beginning, items
 // one after the other, each with its pieces and then whole, and the response's end, which has all
 // items and the usage.
+//
+// An error is an event of its own, a failed response, or both in this order, as the API has it. Who did not
+// count the events before may number these 0.
 type responsesStream struct {
 	a       *Answer
 	number  int    // of the next event
@@ -51,17 +54,17 @@ type responsesReply struct {
 		Input  int `json:"input_tokens"`
 		Output int `json:"output_tokens"`
 		Total  int `json:"total_tokens"`
+		In     struct {
+			Cached int `json:"cached_tokens"`
+		} `json:"input_tokens_details"`
+		Out struct {
+			Thought int `json:"reasoning_tokens"`
+		} `json:"output_tokens_details"`
 	} `json:"usage"`
-	Error      *responsesError `json:"error"`
+	Error      *wireError `json:"error"`
 	Incomplete *struct {
 		Reason string `json:"reason"`
 	} `json:"incomplete_details"`
-}
-
-type responsesError struct {
-	Type    string `json:"type"`
-	Code    string `json:"code"`
-	Message string `json:"message"`
 }
 
 type responsesPart struct {
@@ -104,15 +107,15 @@ func (s *responsesStream) event(e sseEvent) (content bool) {
 	switch {
 	case e.name != v.Type:
 		s.a.wrong("an event named %q of the type %q", e.name, v.Type)
-	case s.stopped:
+	case s.stopped, s.failed && v.Type != "response.failed":
 		s.a.wrong("%s after the end", v.Type)
-	case v.Number == nil || *v.Number != s.number:
+	case v.Number == nil || *v.Number != s.number && (*v.Number != 0 || v.Type != "error" && v.Type != "response.failed"):
 		s.a.wrong("%s has another number than %d", v.Type, s.number)
 	}
 	s.number++
 	switch v.Type {
 	case "error":
-		s.stopped, s.failed = true, true
+		s.failed = true
 		if v.Message == "" {
 			s.a.wrong("an error event without an error")
 			return false
@@ -137,8 +140,12 @@ func (s *responsesStream) event(e sseEvent) (content bool) {
 // response takes the events that are about the whole response.
 func (s *responsesStream) response(v *responsesEvent) {
 	var r responsesReply
-	if json.Unmarshal(v.Response, &r) != nil || r.Object != "response" || r.ID == "" || r.Model == "" {
+	if json.Unmarshal(v.Response, &r) != nil || r.Object != "response" || r.ID == "" {
 		s.a.wrong("%s without a response", v.Type)
+		return
+	}
+	if v.Type == "response.failed" {
+		s.fail(&r)
 		return
 	}
 	switch {
@@ -146,10 +153,12 @@ func (s *responsesStream) response(v *responsesEvent) {
 		s.id = r.ID
 	case v.Type == "response.created":
 		s.a.wrong("a second response.created")
-	case r.ID != s.id && (s.id != "" || v.Type != "response.failed"):
+	case r.ID != s.id:
 		s.a.wrong("events of two responses")
 	}
-	s.a.Model = r.Model
+	if s.a.Model = r.Model; r.Model == "" {
+		s.a.wrong("%s without a model", v.Type)
+	}
 	if v.Type == "response.created" || v.Type == "response.in_progress" || v.Type == "response.queued" {
 		if r.Status != "in_progress" && r.Status != "queued" || len(r.Output) > 0 || s.index > 0 {
 			s.a.wrong("%s of a response that is %s", v.Type, r.Status)
@@ -163,15 +172,6 @@ func (s *responsesStream) response(v *responsesEvent) {
 	if "response."+r.Status != v.Type {
 		s.a.wrong("%s of a response that is %s", v.Type, r.Status)
 	}
-	if r.Status == "failed" {
-		s.failed = true
-		if r.Error == nil || r.Error.Message == "" {
-			s.a.wrong("response.failed without an error")
-			return
-		}
-		s.a.Error, s.a.InBand = r.Error.Code+": "+r.Error.Message, true
-		return
-	}
 	if len(r.Output) != len(s.items) {
 		s.a.wrong("%d items at the end, and %d before", len(r.Output), len(s.items))
 		return
@@ -182,6 +182,15 @@ func (s *responsesStream) response(v *responsesEvent) {
 		}
 	}
 	r.end(s.a)
+}
+
+func (s *responsesStream) fail(r *responsesReply) {
+	s.stopped, s.failed = true, true
+	if r.Status != "failed" || r.Error == nil || r.Error.Message == "" || r.Error.Code == "" {
+		s.a.wrong("response.failed without an error")
+		return
+	}
+	s.a.Error, s.a.InBand = r.Error.Code+": "+r.Error.Message, true
 }
 
 // end takes what an ended response says of itself.
@@ -200,7 +209,7 @@ func (r *responsesReply) end(a *Answer) {
 	if r.Usage.Total != r.Usage.Input+r.Usage.Output {
 		a.wrong("a total of %d tokens that is not the sum of %d and %d", r.Usage.Total, r.Usage.Input, r.Usage.Output)
 	}
-	a.Usage = &Usage{r.Usage.Input, r.Usage.Output}
+	a.Usage = &Usage{r.Usage.Input, r.Usage.Output, r.Usage.In.Cached, r.Usage.Out.Thought}
 }
 
 // inside takes the events that are about an item.
@@ -297,6 +306,8 @@ func (s *responsesStream) delta(v *responsesEvent) (content bool) {
 	switch of.kind {
 	case "text":
 		s.a.Text += *v.Delta
+	case "refusal":
+		s.a.Declined += *v.Delta
 	case "summary", "reasoning":
 		s.a.Thinking += *v.Delta
 	}
@@ -374,13 +385,13 @@ func sameJSON(a, b json.RawMessage) bool {
 func readResponse(body []byte, a *Answer) (ended bool) {
 	if a.Status != http.StatusOK {
 		var v struct {
-			Error *responsesError `json:"error"`
+			Error *wireError `json:"error"`
 		}
 		if json.Unmarshal(body, &v) != nil || v.Error == nil || v.Error.Message == "" || v.Error.Type == "" {
 			a.wrong("an error body without an error")
 			return false
 		}
-		a.Error = v.Error.Type + ": " + v.Error.Message
+		a.Error = v.Error.text()
 		return false
 	}
 	var r responsesReply
@@ -403,6 +414,7 @@ func readResponse(body []byte, a *Answer) (ended bool) {
 			if p.Type == "output_text" {
 				a.Text += p.Text
 			}
+			a.Declined += p.Refusal
 		}
 		for _, p := range item.Summary {
 			a.Thinking += p.Text

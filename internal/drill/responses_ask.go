@@ -22,13 +22,13 @@ func responsesMembers(a *Ask, stream bool) object {
 	if a.Session != "" {
 		out["prompt_cache_key"] = a.Session
 	}
+	reasoning := object{"effort": "none"} // or the newest models think by themselves
 	if a.Effort != "" {
-		reasoning := object{"effort": a.Effort}
-		if !a.Hidden {
+		if reasoning["effort"] = a.Effort; !a.Hidden {
 			reasoning["summary"] = "auto"
 		}
-		out["reasoning"] = reasoning
 	}
+	out["reasoning"] = reasoning
 	if a.Schema {
 		out["text"] = object{"format": object{"type": "json_schema", "name": "answer", "strict": true, "schema": answerSchema()}}
 	}

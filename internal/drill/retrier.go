@@ -12,17 +12,23 @@ import (
 // does by itself.
 const turnAttempts = 8
 
+// codexAgent is how Codex names itself.
+const codexAgent = "codex_exec/0.169.0 (Debian 13.0.0; x86_64) unknown"
+
 // claudeSession is a session as Claude Code names it.
 const claudeSession = "11111111-2222-4333-8444-555555555555"
 
-// The clients' own retries, as captured from Claude Code 2.1.330 and Codex 0.169.0.
+// The clients' own retries, as captured from Claude Code 2.1.330, Codex 0.169.0 and Gemini CLI 0.61.0.
 var (
 	claudeCodeWaits = []time.Duration{
 		500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second,
 		32 * time.Second, 32 * time.Second, 32 * time.Second, 32 * time.Second,
 	}
 	// Within each of Codex's tries of a stream, 5xx are asked again quickly.
-	codexQuick   = []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond}
+	codexQuick  = []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond}
+	geminiWaits = []time.Duration{
+		5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second,
+	}
 	codexStreams = []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 4 * time.Second}
 )
 
@@ -48,8 +54,13 @@ func retriers() []*Scenario {
 	}
 	codex := Scenario{
 		Does: "and F too, always 503; the caller is Codex, which asks thirty times", Must: "at most 8 upstream requests in the turn",
-		Modes: only("Codex streams, here Chat Completions", func(m Mode) bool { return m.Dialect == domain.DialectOpenAIChat && m.Stream }),
-		Ask:   Ask{Same: true}, Play: codexTurn, Judge: judge, Lasts: 6 * time.Minute,
+		Modes: only("Codex streams Responses", func(m Mode) bool { return m.Dialect == domain.DialectOpenAIResp && m.Stream }),
+		Ask:   Ask{Same: true, Session: claudeSession, Header: map[string]string{"User-Agent": codexAgent}}, Play: codexTurn, Judge: judge, Lasts: 6 * time.Minute,
+	}
+	gemini := Scenario{
+		Name: "gemini-cli-503", Does: "and F too, always 503; the caller is Gemini CLI, which asks ten times", Must: "at most 8 upstream requests in the turn",
+		Modes: only("Gemini CLI streams Gemini", func(m Mode) bool { return m.Dialect == domain.DialectGeminiContent && m.Stream }),
+		Ask:   Ask{Same: true}, Play: geminiTurn, Judge: judge, Lasts: 4 * time.Minute, Accounts: nobody("fail503"),
 	}
 	var out []*Scenario
 	for _, f := range []struct{ name, words, status string }{
@@ -68,7 +79,7 @@ func retriers() []*Scenario {
 		s.Does = "and F too, always " + f.status + "; the caller is Codex, which asks thirty times"
 		out = append(out, &s, asModels(&s, domain.FallbackAny))
 	}
-	return out
+	return append(out, &gemini)
 }
 
 // stated is what an answer's Retry-After asks for. Gateways state whole seconds of the
@@ -110,6 +121,16 @@ func claudeCode(ctx context.Context, r *Run) {
 	for try := 0; ; try++ {
 		a := r.Send(ctx, &r.Scenario.Ask)
 		if !a.retryable() || try == len(claudeCodeWaits) || !r.pause(ctx, claudeCodeWaits[try], a.stated()) {
+			return
+		}
+	}
+}
+
+// geminiTurn knows no Retry-After.
+func geminiTurn(ctx context.Context, r *Run) {
+	for try := 0; ; try++ {
+		a := r.Send(ctx, &r.Scenario.Ask)
+		if !a.retryable() || try == len(geminiWaits) || !r.pause(ctx, geminiWaits[try], 0) {
 			return
 		}
 	}

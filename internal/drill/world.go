@@ -40,6 +40,7 @@ type Record struct {
 	Account   string
 	Attempts  int
 	Input     int64 // tokens that were billed, cached ones included
+	Cached    int64
 	Output    int64
 	Trace     []byte // the decision trace; nil: none
 }

@@ -19,6 +19,8 @@ type ask struct {
 	lastText   string // text of the last message, if it is the user's own; empty after a tool's result
 	prefill    bool   // the last message is the assistant's
 
+	responses *responsesAsk // of a Responses request
+
 	blocks       []block // Anthropic: the prompt as its cache sees it
 	prompt       []byte  // OpenAI: the same
 	promptTokens int
@@ -26,12 +28,13 @@ type ask struct {
 
 // answer is what will be said, before it takes a format's shape.
 type answer struct {
-	ask   *ask
-	b     Behaviour
-	name  string // of the provider, for ids
-	seq   int    // of the answer, for ids
-	made  int64  // Unix seconds
-	cache cacheUse
+	ask          *ask
+	b            Behaviour
+	name         string // of the provider, for ids
+	seq          int    // of the answer, for ids
+	made         int64  // Unix seconds
+	organization string // Responses: whom encrypted reasoning is for
+	cache        cacheUse
 
 	thoughts []string // pieces of the thinking block
 	text     []string

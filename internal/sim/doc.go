@@ -1,5 +1,5 @@
 // Package sim is the simulated providers: an http.Handler that answers as the
-// Anthropic Messages, OpenAI Chat Completions and Gemini APIs do, healthy or failing on
+// Anthropic Messages, OpenAI Chat Completions, OpenAI Responses and Gemini APIs do, healthy or failing on
 // demand, and a server that listens with it. It is behind `turnout sim`,
 // `turnout demo`, the end-to-end tests and the fault drill.
 //
@@ -108,6 +108,22 @@
 // give their calls ids, sign the first one of an answer, and refuse it without its signature until the
 // user speaks again; the dummies that Google documents are taken.
 //
+// # Responses
+//
+// OpenAI's other API answers at /v1/responses: POST, with compact and input_tokens beside it; GET (also
+// stream=true) and DELETE of /v1/responses/{id}, its cancel and its input_items. Errors, keys and limits are those of
+// Chat Completions. What the words mean there, where the API has another way to say it:
+//
+//	think compose     in long silences an event "keepalive", every ping<ms>; summaries of reasoning
+//	                  if the request asks for them
+//	errevent errstart two events, "error" and "response.failed" (JSON: a failed response)
+//	nosentinel        a healthy stream: the finish and the end are one event
+//	openend           silence behind that event
+//
+// Reasoning is asked for by an effort or a summary. Encrypted, it is good in its organisation alone; so are stored
+// responses, their items, and what was compacted. A prompt asks for a tool in a namespace as
+// "use tool NAMESPACE.NAME"; a custom tool gets the text of what stands behind "with", or a sample.
+//
 // # Answers
 //
 // The text is Text(n). An answer calls a tool if the last message is the user's,
@@ -118,6 +134,6 @@
 // count_tokens says, the parts of the prompt add up to. Prompt caches belong to
 // an organisation and a model and follow the provider's rules (cache.go).
 //
-// Not simulated: several choices (n), log probabilities, custom tools, stop
-// sequences, OpenAI's embeddings. Real-time limits: a limit is only ever stated, not kept.
+// Not simulated: several choices (n), log probabilities, custom tools of Chat Completions, stop
+// sequences, conversations, tools that a provider runs, OpenAI's embeddings. Real-time limits: a limit is only ever stated, not kept.
 package sim

@@ -11,17 +11,19 @@ import (
 
 // exchange is one request and its answer.
 type exchange struct {
-	p      *Provider
-	w      http.ResponseWriter
-	rc     *http.ResponseController
-	r      *http.Request
-	body   []byte
-	id     int
-	format format
-	array  bool // Gemini: the stream is to be one JSON array
-	b      Behaviour
-	fault  Fault
-	seen   *Seen // shared with the journal: only through update
+	p       *Provider
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	r       *http.Request
+	body    []byte
+	id      int
+	format  format
+	array   bool // Gemini: the stream is to be one JSON array
+	b       Behaviour
+	fault   Fault
+	seen    *Seen   // shared with the journal: only through update
+	said    *answer // Responses: what is being answered
+	written int     // Responses: events, for their numbers
 
 	key, organization, model string // as in seen
 }
@@ -37,7 +39,14 @@ func (x *exchange) generates() bool {
 		at, ok := geminiPath(x.r.URL.Path)
 		return ok && x.r.Method == http.MethodPost && geminiVerbs[at.verb] == generates
 	}
-	return x.r.Method == http.MethodPost && (x.r.URL.Path == "/v1/messages" || x.r.URL.Path == "/v1/chat/completions")
+	if x.r.Method != http.MethodPost {
+		return false
+	}
+	switch x.r.URL.Path {
+	case "/v1/messages", "/v1/chat/completions", "/v1/responses", "/v1/responses/compact":
+		return true
+	}
+	return false
 }
 
 func (x *exchange) requestID() string {
@@ -168,9 +177,14 @@ func (x *exchange) authenticate() *failure {
 
 // route answers what is left after every fault that is an error answer.
 func (x *exchange) route() {
-	if x.format == gemini {
+	switch x.format {
+	case gemini:
 		x.routeGemini()
 		return
+	case responses:
+		x.routeResponses()
+		return
+	case openai, anthropic:
 	}
 	path, method := x.r.URL.Path, x.r.Method
 	want := http.MethodPost
@@ -179,12 +193,7 @@ func (x *exchange) route() {
 		want = http.MethodGet
 	case path == "/v1/messages", path == "/v1/messages/count_tokens", path == "/v1/chat/completions":
 	default:
-		f := statusFailure(x.format, 404, x.who())
-		f.message, f.code = "Not Found", ""
-		if x.format == openai {
-			f.message = fmt.Sprintf("Invalid URL (%s %s)", method, path)
-		}
-		x.fail(f)
+		x.fail(x.noSuchPath())
 		return
 	}
 	if method != want {
@@ -218,10 +227,22 @@ func (x *exchange) route() {
 	}
 }
 
+func (x *exchange) noSuchPath() *failure {
+	f := statusFailure(x.format, 404, x.who())
+	f.message, f.code = "Not Found", ""
+	if x.format.ofOpenAI() {
+		f.message = fmt.Sprintf("Invalid URL (%s %s)", x.r.Method, x.r.URL.Path)
+	}
+	return f
+}
+
 func (x *exchange) prefillFailure() *failure {
 	const text = "This model does not support assistant message prefill. The conversation must end with a user message."
 	if x.format == anthropic {
 		return invalidAnthropic(text)
+	}
+	if x.format == responses {
+		return invalidChat("input", "", text)
 	}
 	return invalidChat("messages", "", text)
 }

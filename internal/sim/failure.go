@@ -16,7 +16,11 @@ const (
 	openai format = iota
 	anthropic
 	gemini
+	responses // OpenAI's other API; errors and headers are the same
 )
+
+// ofOpenAI reports whether OpenAI speaks the format.
+func (f format) ofOpenAI() bool { return f == openai || f == responses }
 
 // failure is an error answer, before it takes a format's shape.
 type failure struct {
@@ -75,7 +79,7 @@ func statusFailure(to format, status int, who subject) *failure {
 		return anthropicStatus(status, who)
 	case gemini:
 		return geminiStatus(status, who)
-	case openai:
+	case openai, responses:
 	}
 	return openaiStatus(status, who)
 }
@@ -175,9 +179,12 @@ func faultFailure(to format, f Fault, who subject, promptTokens int, now time.Ti
 		}
 		out = statusFailure(to, 429, who)
 	case ContextLength:
-		if to == anthropic {
+		switch to {
+		case responses:
+			out = invalidChat("input", "context_length_exceeded", "Your input exceeds the context window of this model. Please adjust your input and try again.")
+		case anthropic:
 			out = invalidAnthropic("prompt is too long: %d tokens > 200000 maximum", promptTokens+200_000)
-		} else {
+		default:
 			out = invalidChat("messages", "context_length_exceeded", "This model's maximum context length is 128000 tokens. However, your messages resulted in %d tokens. Please reduce the length of the messages.", promptTokens+128_000)
 		}
 	case Refused:
@@ -218,7 +225,7 @@ func limitHeaders(to format, f Fault, now time.Time) http.Header {
 		if f.RetryDate {
 			// A date has whole seconds: rounded up, so that nobody comes too early.
 			h.Set("retry-after", now.Add(f.RetryAfter+time.Second-1).UTC().Truncate(time.Second).Format(http.TimeFormat))
-		} else if to == openai {
+		} else if to.ofOpenAI() {
 			h.Set("retry-after-ms", strconv.FormatInt((f.RetryAfter+time.Millisecond-1).Milliseconds(), 10)) // rounded up, too
 		}
 	}

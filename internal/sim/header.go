@@ -11,7 +11,7 @@ import (
 
 // organizationID is what the provider calls an organisation in its headers.
 func organizationID(to format, name string) string {
-	if to == openai {
+	if to.ofOpenAI() {
 		return "org-" + name
 	}
 	sum := sha256.Sum256([]byte("organization " + name))

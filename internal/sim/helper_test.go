@@ -50,10 +50,7 @@ func client(t *testing.T, s *Server) *http.Client {
 
 func request(ctx context.Context, t *testing.T, base string, f format, key, body string) *http.Request {
 	t.Helper()
-	path := "/v1/chat/completions"
-	if f == anthropic {
-		path = "/v1/messages"
-	}
+	path := map[format]string{anthropic: "/v1/messages", openai: "/v1/chat/completions", responses: "/v1/responses"}[f]
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -69,10 +66,7 @@ func request(ctx context.Context, t *testing.T, base string, f format, key, body
 }
 
 func (f format) String() string {
-	if f == anthropic {
-		return "anthropic"
-	}
-	return "openai"
+	return [...]string{openai: "openai", anthropic: "anthropic", gemini: "gemini", responses: "responses"}[f]
 }
 
 // hello is the simplest request of both formats.

@@ -160,6 +160,7 @@ func (x *exchange) playEvents(s *sink, events []event) (whole bool, err error) {
 		if err := s.write(e.data); err != nil {
 			return false, err
 		}
+		x.written++
 		if e.kind == contentEvent {
 			content++
 			x.p.journal.update(x.seen, func(s *Seen) { s.Events++ })
@@ -199,20 +200,31 @@ func (x *exchange) errorEvent() []byte {
 		return append(append([]byte("event: error\ndata: "), body...), "\n\n"...)
 	case gemini:
 		return x.geminiErrorEvent(body)
+	case responses:
+		return x.responsesErrorEvent()
 	case openai:
 	}
 	return append(append([]byte("data: "), body...), "\n\n"...)
 }
 
-func (x *exchange) inBandError() []byte {
+// inBandFailure is what goes wrong inside a success.
+func (x *exchange) inBandFailure() *failure {
 	code := x.fault.Status
 	if code == 0 {
 		code = 500
-		if x.format != openai {
+		if !x.format.ofOpenAI() {
 			code = 529 // Gemini's overloaded is a 503
 		}
 	}
-	return statusFailure(x.format, code, x.who()).body(x.format, x.requestID())
+	return statusFailure(x.format, code, x.who())
+}
+
+func (x *exchange) inBandError() []byte {
+	f := x.inBandFailure()
+	if x.format == responses {
+		return encode(x.failedResponse(f))
+	}
+	return f.body(x.format, x.requestID())
 }
 
 // playJSON writes a 200 with a whole body, and spoils it where the fault says so.

@@ -43,6 +43,7 @@ type Provider struct {
 	o       Options
 	journal *journal
 	cache   *promptCache
+	stored  responseStore
 
 	mu     sync.Mutex
 	keys   map[string]*state
@@ -113,13 +114,14 @@ func (p *Provider) SetOrganization(key, organization string) {
 	p.orgs[key] = organization
 }
 
-// Reset forgets what was seen, how far faults are used up, and the prompt
-// caches. What Set and SetOrganization said stays.
+// Reset forgets what was seen, how far faults are used up, the prompt
+// caches and the stored responses. What Set and SetOrganization said stays.
 func (p *Provider) Reset() {
 	p.mu.Lock()
 	p.forget()
 	p.mu.Unlock()
 	p.cache.forget()
+	p.stored.forget()
 	p.journal.reset()
 }
 
@@ -265,6 +267,8 @@ func formatOf(r *http.Request) format {
 		return anthropic
 	case strings.HasPrefix(r.URL.Path, "/v1/chat/"):
 		return openai
+	case r.URL.Path == "/v1/responses", strings.HasPrefix(r.URL.Path, "/v1/responses/"):
+		return responses
 	case r.Header.Get("anthropic-version") != "" || r.Header.Get("x-api-key") != "":
 		return anthropic
 	}

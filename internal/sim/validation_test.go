@@ -205,12 +205,14 @@ func TestToolLoop(t *testing.T) {
 func FuzzBody(f *testing.F) {
 	for _, b := range []string{``, `{`, `null`, `[]`, hello(true), hello(false),
 		`{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"text","text":"use tool x with {\"a\":1}","cache_control":null}]}],"tools":[{"name":"x","type":"function","function":{"name":"x","parameters":{"properties":{"a":{"enum":[1]}}}}}]}`,
+		`{"model":"m","input":[{"role":"user","content":"use tool ns.x"},{"type":"reasoning","encrypted_content":"gAAA"},null],"tools":[{"type":"namespace","name":"ns","tools":[{"type":"custom","name":"x"}]}],"stream":true}`,
+		`{"model":"m","input":"x","previous_response_id":"resp_1","text":{"format":{"type":"json_schema","name":"n","schema":{}}},"tool_choice":{"type":"allowed_tools"}}`,
 		`{"model":"m","max_tokens":1,"system":[null],"tools":[null],"messages":[null],"thinking":{"type":"enabled"},"stream":true}`,
 	} {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		for _, to := range []format{anthropic, openai} {
+		for _, to := range []format{anthropic, openai, responses} {
 			switch code, text := answerOf(t, to, "sk-n2", body, nil); code {
 			case 200:
 			case 400, 404:

@@ -44,6 +44,14 @@ func TestDecodeRequest(t *testing.T) {
 	}
 }
 
+// A stored conversation needs no input here; whoever cannot have it refuses.
+func TestDecodeStored(t *testing.T) {
+	r, err := Dialect{}.DecodeRequest([]byte(`{"model":"m","prompt":{"id":"pmpt_1"}}`), dialect.Route{})
+	if err != nil || len(r.Turns) != 0 || len(r.Asks) != 1 || r.Asks[0].Feature != neutral.FeaturePreviousResponse {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // normalise takes out what a second writing cannot keep: ids of items, which the API would look
 // for, what was not to be written (store), and where the turns were cut.
 func normalise(r *neutral.Request) {
@@ -78,6 +86,7 @@ func TestDecodeRequestRefused(t *testing.T) {
 		{`{"model":"m"}`, "input"},
 		{`{"model":"m","input":null}`, "input"},
 		{`{"model":"m","input":7}`, "input"},
+		{`{"model":"m","store":true}`, "input"},
 		{`{"model":"m","input":["x"]}`, "input[0]"},
 		{`{"model":"m","input":[{"role":"robot","content":"x"}]}`, "input[0].role"},
 		{`{"model":"m","input":[{"role":"user","content":["x"]}]}`, "input[0].content"},

@@ -159,6 +159,14 @@ func (e *asker) document(b *neutral.Block) {
 	if b.Context != "" {
 		e.words(b.Context, false)
 	}
+	if words, ok := neutral.PlainText(b); ok && e.r.From != own {
+		// Not every server of this dialect takes files that are no PDF.
+		if b.Title != "" {
+			words = b.Title + ":\n" + words
+		}
+		e.words(words, false)
+		return
+	}
 	switch {
 	case b.FileID != "":
 		if e.r.From != own && !e.n.Use(neutral.FeatureFile, "document") {
@@ -264,8 +272,8 @@ func (e *asker) result(b *neutral.Block) {
 	e.j.Close()
 }
 
-// thought writes a reasoning item. Its id is left out, for the same reason as a call's (Codex
-// does so too); what is encrypted says all. Reasoning that nothing follows is refused by the API ("provided without its
+// thought writes a reasoning item. Its id is left out, for the same reason as a call's: what is
+// encrypted says all. Reasoning that nothing follows is refused by the API ("provided without its
 // required following item") and is worth nothing.
 func (e *asker) thought(b *neutral.Block, rest []neutral.Block, after []neutral.Turn) {
 	_, signature, ok := neutral.SignatureFor(own, b)

@@ -23,7 +23,8 @@ type encoder struct {
 	items  int    // begun so far
 	output []byte // whole items, with commas between
 	over   bool   // more was said than is kept
-	last   []byte // the final response object
+	last   []byte // the final response object, if json
+	json   bool   // it is all that is wanted
 
 	item  item
 	block block

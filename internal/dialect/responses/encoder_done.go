@@ -165,7 +165,9 @@ func (e *encoder) ended(b []byte) []byte {
 	j.Key("response")
 	from := len(j.B)
 	e.response(&j, status, true)
-	e.last = append(e.last[:0], j.B[from:]...)
+	if e.json {
+		e.last = append(e.last[:0], j.B[from:]...)
+	}
 	e.alive = nil
 	return e.end(&j)
 }

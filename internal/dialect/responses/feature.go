@@ -23,7 +23,7 @@ var table = neutral.Table{
 	neutral.FeatureAudio:             {How: neutral.Refused, Why: unheard},
 	neutral.FeatureVideo:             {How: neutral.Refused, Why: "the Responses API takes no video"},
 	neutral.FeatureCustomTool:        {How: neutral.Carried},
-	neutral.FeatureServerTool:        {How: neutral.Dropped, Why: "it is another provider's own tool"},
+	neutral.FeatureServerTool:        {How: neutral.Dropped, Why: "it is another provider's own tool; only a search of the web is asked of this one's"},
 	neutral.FeatureToolStrict:        {How: neutral.Carried},
 	neutral.FeatureToolChoiceAllowed: {How: neutral.Carried},
 	neutral.FeatureParallel:          {How: neutral.Carried},

@@ -2,6 +2,7 @@ package responses
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 // readInput reads the conversation: a text, or a list of items.
 func (q *asking) readInput(input []byte) {
 	switch {
+	case len(input) == 0 && q.goesOn():
 	case len(input) == 0:
 		q.refuse("input", `the member "input" is missing; send the conversation, as a text or as a list of items`)
 	case input[0] == '"':
@@ -26,6 +28,11 @@ func (q *asking) readInput(input []byte) {
 	default:
 		q.refuse("input", `the member "input" must be a text or a list of items`)
 	}
+}
+
+// goesOn reports whether the request names a conversation that is stored, which needs no input.
+func (q *asking) goesOn() bool {
+	return slices.ContainsFunc(q.r.Asks, func(a neutral.Ask) bool { return a.Feature == neutral.FeaturePreviousResponse })
 }
 
 func (q *asking) turn(role neutral.Role, blocks ...neutral.Block) {

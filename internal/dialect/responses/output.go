@@ -162,6 +162,7 @@ func said(part []byte) (b neutral.Block, ok bool) {
 // stream of the same answer ends.
 func (Dialect) EncodeAnswer(a *neutral.Answer, s *neutral.Session) []byte {
 	e := newEncoder(s)
+	e.json = true
 	if custom := customsOf(s); custom != nil {
 		restored := *a
 		restored.Blocks = slices.Clone(a.Blocks)
