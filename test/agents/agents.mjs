@@ -56,7 +56,7 @@ export const claude = {
 // Codex with the model that it takes by itself: its tools stand in groups, in the conversation and not beside it, and the
 // one that does the work is a custom tool that takes a program.
 // In its own dialect its name is functions.exec, elsewhere functions__exec: the prompt names both.
-const script = (call) => ({ input: `const r = await ${call}; text(typeof r === "string" ? r : r.output);` });
+const script = (call) => ({ input: `const r = await ${call}; text(JSON.stringify(r));` });
 const askExec = (args) => ["functions.exec", "functions__exec"].map((name) => ask(name, args)).join("\n");
 const patch = `*** Begin Patch\n*** Add File: ${file}\n+${made}\n*** End Patch\n`;
 
