@@ -323,7 +323,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 		return resultServed
 	}
-	a := dialect.Answer{}
+	var a dialect.Answer
 	if x.path == "" {
 		a = at.d.Whole(buf)
 	} else {

@@ -71,7 +71,7 @@ func newRelayer(at *attempt, resp *http.Response) *relayer {
 	if at.codec != nil {
 		req = &dialect.Request{Stream: true, Model: at.cand.Sent} // it hides nothing: all of it is read
 	}
-	reader := dialect.Reader(nil)
+	var reader dialect.Reader
 	if at.x.path == "" {
 		reader = at.d.NewReader(req)
 	} else {

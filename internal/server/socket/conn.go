@@ -182,7 +182,7 @@ func (c *conn) take(msg []byte) {
 func (c *conn) run(t *turn) {
 	input, known := c.memory.input(t)
 	if t.warmUp {
-		id := c.memory.warmUp(t, input)
+		id := c.memory.warmUp(input)
 		for _, ev := range warmUpEvents(id) {
 			c.send(t.stream, ev)
 		}
@@ -200,7 +200,7 @@ func (c *conn) run(t *turn) {
 	c.h.Turn.ServeHTTP(w, r)
 	w.end()
 	if w.response != nil {
-		c.memory.keep(t, input, w.response)
+		c.memory.keep(input, w.response)
 	}
 }
 

@@ -74,7 +74,7 @@ func itemsOf(input []byte) (items [][]byte) {
 
 // keep remembers a response that ended well. The reasoning in it that is not encrypted cannot be sent
 // back where nothing is stored, so it is left out, as clients leave it out.
-func (m *memory) keep(t *turn, input, response []byte) {
+func (m *memory) keep(input, response []byte) {
 	id, _ := dialect.Unquote(dialect.Member(response, "id"))
 	if id == "" || input == nil {
 		return
@@ -97,7 +97,7 @@ func (m *memory) keep(t *turn, input, response []byte) {
 }
 
 // warmUp remembers a turn that is to be gone on from without an answer, and names it.
-func (m *memory) warmUp(_ *turn, input []byte) string {
+func (m *memory) warmUp(input []byte) string {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
 	id := "resp_" + hex.EncodeToString(b[:])
