@@ -234,6 +234,13 @@ type Sealed interface {
 	Unsealed(body []byte) (out []byte, changed bool)
 }
 
+// Clearer is a Dialect whose requests may hold reasoning that an account of another dialect has written: its
+// callers got it sealed and send it back, and its own providers refuse it.
+type Clearer interface {
+	// Cleared gives the body, for the model, without it; changed is false where there is none.
+	Cleared(body []byte, model string) (out []byte, changed bool)
+}
+
 // Renamer is a Dialect whose path names the model, and whose further paths repeat it in the body.
 type Renamer interface {
 	// Rename gives the body with that name in place of every one that stands there.

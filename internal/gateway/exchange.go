@@ -324,7 +324,7 @@ func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decis
 		at.d = at.offer.Dialect
 		at.codec = at.d.(neutral.Codec)
 	}
-	at.open = x.movedFrom(c)
+	at.open = x.movedFrom(c, at.d)
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))
@@ -410,8 +410,8 @@ func (x *exchange) payload(at *attempt, plain bool) *payload {
 	if r, ok := x.d.(dialect.Renamer); ok && x.path != "" && k.sent != x.req.Model {
 		return x.renamed(k, r)
 	}
-	if k.open {
-		return x.unseal(k, rename, ask)
+	if p, done := x.readable(k, rename, ask); done {
+		return p
 	}
 	p := x.body.edit(rename, ask)
 	if p == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"io"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +13,10 @@ import (
 	"time"
 
 	"turnout/internal/caller"
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/anthropic"
+	"turnout/internal/dialect/gemini"
+	"turnout/internal/dialect/neutral"
 	"turnout/internal/dialect/openai"
 	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
@@ -250,4 +255,81 @@ func TestEncryptedReasoning(t *testing.T) {
 			}
 		})
 	})
+}
+
+// The same for a caller of another dialect, who gets such reasoning sealed and sends it back.
+func TestEncryptedReasoningTranslated(t *testing.T) {
+	body := `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[` +
+		`{"type":"thinking","thinking":"","signature":"` + neutral.Seal(domain.DialectOpenAIResp, "rs_1", "xyz") + `"},{"type":"tool_use","id":"c","name":"f","input":{}}]},` +
+		`{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"ok"}]}]}`
+	lost := status(400, `{"error":{"message":"could not be verified","type":"invalid_request_error","code":"invalid_encrypted_content"}}`)
+	for _, c := range []struct {
+		name, org string // of the second account
+		first     reply  // of it
+		asked     int
+		dropped   bool
+	}{
+		{"to another organisation", "two", status(200, responseJSON("resp_2")), 3, true},
+		{"within the organisation", "one", status(200, responseJSON("resp_2")), 3, false},
+		{"nobody knew", "one", lost, 4, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", org: "one"}, {name: "b", org: c.org, priority: 1}}, func(rc *rigConfig) { rc.platform = "openai" })
+				r.on("a", status(200, responseJSON("resp_1")))
+				r.send(body, withHeader("X-Claude-Code-Session-Id", "s"))
+				if !strings.Contains(r.attempts[0].body, "xyz") {
+					t.Errorf("at home: %s", r.attempts[0].body)
+				}
+				r.on("a", status(401, `{"error":{"message":"x"}}`))
+				r.on("b", c.first, status(200, responseJSON("resp_2")))
+				g := r.send(body, withHeader("X-Claude-Code-Session-Id", "s"))
+				last := r.attempts[len(r.attempts)-1]
+				if g.Code != 200 || len(r.attempts) != c.asked || last.account != "b" || strings.Contains(last.body, "xyz") == c.dropped || !strings.Contains(last.body, `"call_id":"c"`) {
+					t.Errorf("%d %s, asked %s; %s got %s", g.Code, g.text(), r.asked(), last.account, last.body)
+				}
+				if warned := strings.Contains(strings.Join(g.Header()[warningHeader], ""), "encrypted reasoning"); warned != c.dropped {
+					t.Errorf("%v", g.Header())
+				}
+			})
+		})
+	}
+}
+
+// A session that comes home to an account of its caller's dialect leaves the reasoning of the others behind: its provider
+// would refuse it.
+func TestReasoningOfOtherDialects(t *testing.T) {
+	seal := func(d domain.Dialect) string { return neutral.Seal(d, "", "xyz") }
+	called := func(signature string) string {
+		return `{"contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"` + signature + `"}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]}]}`
+	}
+	gem := base64.StdEncoding.EncodeToString([]byte(seal(domain.DialectOpenAIResp)))
+	for _, c := range []struct {
+		platform   string
+		d          dialect.Dialect
+		at         dialect.Route
+		body, want string
+	}{
+		{
+			"anthropic", anthropic.Dialect{}, dialect.Route{}, `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"` + seal(domain.DialectGeminiContent) + `"},{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":"so"}]}`,
+			`{"model":"n","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":"so"}]}`,
+		},
+		{
+			"openai", responses.Dialect{}, dialect.Route{}, `{"input":[{"role":"user","content":"hi"},{"type":"reasoning","summary":[],"encrypted_content":"` + seal(domain.DialectAnthropic) + `"},{"type":"reasoning","id":"rs_1","encrypted_content":"own"}],"model":"m"}`,
+			`{"input":[{"role":"user","content":"hi"},{"type":"reasoning","id":"rs_1","encrypted_content":"own"}],"model":"n"}`,
+		},
+		{"gemini", gemini.Dialect{}, dialect.Route{Model: "m", Version: "v1beta", Verb: "generateContent"}, called(gem), called("skip_thought_signature_validator")},
+		{"gemini", gemini.Dialect{}, dialect.Route{Model: "gemini-2.5-pro", Version: "v1beta", Verb: "generateContent"}, called(gem), strings.Replace(called(""), `,"thoughtSignature":""`, "", 1)},
+	} {
+		t.Run(c.platform, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", models: domain.ModelMap{"m": "n", "gemini-*": "gemini-*"}}}, as(c.d), func(rc *rigConfig) { rc.platform = c.platform })
+				r.on("a", status(401, `{"error":{"message":"x"}}`))
+				g := r.ask(Call{Dialect: c.d, At: c.at}, []byte(c.body))
+				if got := r.attempts[0].body; got != c.want {
+					t.Errorf("%d %s: sent %s\nwant %s", g.Code, g.Body, got, c.want)
+				}
+			})
+		})
+	}
 }

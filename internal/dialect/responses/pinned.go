@@ -1,10 +1,16 @@
 package responses
 
-import "turnout/internal/dialect"
+import (
+	"bytes"
+
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/neutral"
+)
 
 var (
-	_ dialect.Named  = (*reader)(nil)
-	_ dialect.Sealed = Dialect{}
+	_ dialect.Named   = (*reader)(nil)
+	_ dialect.Sealed  = Dialect{}
+	_ dialect.Clearer = Dialect{}
 )
 
 // conversation reads the id of a stored conversation, which stands as a string or in an object.
@@ -23,33 +29,31 @@ func (r *reader) ID() string { return r.id }
 // out whole, because without it an item is only a name that another account does not know. What was compacted
 // stays: without it the conversation would be another one, and the refusal says so better.
 func (Dialect) Unsealed(body []byte) (out []byte, changed bool) {
-	input := dialect.Span{}
-	_ = dialect.Object(body, func(key []byte, v, _ dialect.Span) bool {
-		if dialect.Name(key, "input") {
-			input = v
-		}
-		return true
-	})
-	items := input.Of(body)
-	if len(items) == 0 || items[0] != '[' {
+	return withoutReasoning(body, func(encrypted []byte) bool { return !dialect.IsNull(encrypted) })
+}
+
+// Cleared implements dialect.Clearer.
+func (Dialect) Cleared(body []byte, _ string) (out []byte, changed bool) {
+	if !bytes.Contains(body, []byte(neutral.SealPrefix)) {
 		return body, false
 	}
-	out = append(make([]byte, 0, len(body)), body[:input.Start]...)
-	out = append(out, '[')
-	first := true
-	_ = dialect.Array(items, func(e dialect.Span) bool {
-		item := e.Of(items)
-		if typ, _ := dialect.Unquote(dialect.Member(item, "type")); typ == "reasoning" && !dialect.IsNull(dialect.Member(item, "encrypted_content")) {
-			changed = true
-			return true
-		}
-		if !first {
-			out = append(out, ',')
-		}
-		first = false
-		out = append(out, item...)
-		return true
+	return withoutReasoning(body, func(encrypted []byte) bool {
+		_, _, _, sealed := neutral.Unseal(text(encrypted))
+		return sealed
 	})
-	out = append(out, ']')
-	return append(out, body[input.End:]...), changed
+}
+
+// withoutReasoning leaves out the items of reasoning whose encrypted content is as asked.
+func withoutReasoning(body []byte, is func(encrypted []byte) bool) (out []byte, changed bool) {
+	return dialect.RewriteObject(body, func(key, v []byte) ([]byte, bool) {
+		if !dialect.Name(key, "input") {
+			return v, false
+		}
+		return dialect.RewriteArray(v, func(item []byte) ([]byte, bool) {
+			if text(dialect.Member(item, "type")) == "reasoning" && is(dialect.Member(item, "encrypted_content")) {
+				return nil, true
+			}
+			return item, false
+		})
+	})
 }

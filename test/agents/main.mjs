@@ -1,0 +1,102 @@
+// Has every agent do a task through Turnout, before every kind of account, and prints a line for each row.
+//
+//   node main.mjs TURNOUT [--counts FILE] [--short] [PART…]
+//
+// PARTs choose rows: each is a part of a row's name. --short chooses those that CI runs.
+import assert from "node:assert/strict";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as agents from "./agents.mjs";
+import { cell, kinds, logTail, rig, run, said, seen, start, stop } from "./rig.mjs";
+
+const [, , binary, ...flags] = process.argv;
+const counts = flags.includes("--counts") ? flags.splice(flags.indexOf("--counts"), 2)[1] : undefined;
+const short = flags.includes("--short");
+const only = flags.filter((f) => f !== "--short");
+
+// What the first account does from the second request on, when the agent sends its tool's result.
+const faults = { 503: "fail503", limited: "fail429-ra300", cut: "cut0", "in-band": "errstart", "key refused": "auth401" };
+
+const rows = [];
+function add(agent, name, task, { short = false, accounts, fault }) {
+  const id = `${agent.client} ${name}`;
+  rows.push({ agent, name, task, short, fault, id, cell: cell(`row.${rows.length + 1}`, agent.native, accounts) });
+}
+
+const names = Object.keys(kinds);
+const everyone = [agents.claude, agents.codex, agents.codexClassic, agents.gemini, agents.opencode["openai-compatible"]];
+for (const [i, agent] of everyone.entries()) {
+  for (const [j, kind] of names.entries()) {
+    const native = kind === agent.native;
+    const other = names[(j + 1) % names.length];
+    const fault = Object.keys(faults)[(i + j) % Object.keys(faults).length];
+    const later = Object.keys(faults)[(i + j + 2) % Object.keys(faults).length];
+    const failing = (name, second) => [{ kind, words: `${faults[name]}-after1` }, { kind: second }];
+    add(agent, `${kind}, shell`, "shell", { accounts: [{ kind }] });
+    add(agent, `${kind}, edit`, "edit", { accounts: [{ kind }] });
+    add(agent, `${kind}, ${fault}, then ${kind}`, "shell", { accounts: failing(fault, kind), fault });
+    add(agent, `${kind}, ${later}, then ${other}`, "edit", { accounts: failing(later, other), fault: later });
+  }
+}
+for (const kind of ["openai", "anthropic", "gemini"]) add(agents.opencode[kind], `${kind}, shell`, "shell", { accounts: [{ kind }] });
+
+// prove runs a row and gives what speaks for it.
+async function prove({ agent, task, cell, fault }) {
+  const { prompt, result } = agent.tasks[task];
+  const work = join(rig.dir, "work", cell.name);
+  const r = await run(cell, { home: agent.client.replaceAll(/\W+/g, "-"), ...agent.start(cell, prompt(work), { title: fault && "a task" }) });
+  const told = () => `exit ${r.hung ? "none: it hung" : r.code}\nout: ${r.out.slice(-1500)}\nerr: ${r.err.slice(-2500)}`;
+  const [first, second] = cell.accounts;
+  // The last of these requests has ended before the agent did.
+  const one = await seen(first, fault ? 2 : agent.requests);
+  const two = second ? await seen(second, 1) : [];
+  const last = (two.length ? two : one).at(-1);
+  const lines = [...one, ...two].map((q) => `${q.path} ${q.status} ${q.fault} ${q.outcome} ${q.size} bytes`).join("; ");
+  assert.equal(r.code, 0, told());
+  assert.ok(r.out.includes(await said()), `the final answer is not printed\n${told()}`);
+  assert.ok(existsSync(join(work, agents.file)), `the tool made no file\n${told()}`);
+  assert.equal(readFileSync(join(work, agents.file), "utf8").trim(), agents.made);
+  assert.ok(last.body.includes(result), `the provider did not get the tool's result: ${lines}`);
+  // A healthy account: one request for the call, one with its result. A failing one: at most two that fail, and
+  // then the other account once.
+  const title = agent.title && !fault ? 1 : 0;
+  const well = one.filter((q) => q.outcome === "ok").length;
+  const ill = one.length - well;
+  if (fault) assert.ok(well === 1 && (ill === 1 || ill === 2) && two.length === 1, `upstream requests: ${lines}`);
+  else assert.equal(`${well} ${ill}`, `${agent.requests + title} 0`, `upstream requests: ${lines}`);
+  for (const [i, list] of [one, two].entries()) for (const q of list) assert.match(q.path, kinds[cell.accounts[i].kind].path);
+  assert.deepEqual(r.escapes, [], "it asked for other machines");
+  if (r.trace) assert.deepEqual(outside(r.trace), [], "it called other machines");
+  return `${one.length}${second ? ` + ${two.length}` : ""} upstream requests`;
+}
+
+// outside lists the calls in a trace that do not stay on this machine.
+function outside(trace) {
+  return readFileSync(trace, "latin1").split("\n").filter((l) => /sin6?_port/.test(l) && !/inet_addr\("127\.|"::1"|"::ffff:127\./.test(l));
+}
+
+const chosen = rows.filter((r) => (!short || r.short) && only.every((part) => r.id.includes(part)));
+const began = Date.now();
+let failed = 0;
+try {
+  await start(binary);
+  console.log(`${chosen.length} rows on Node ${process.version}: ${[...new Set(chosen.map((r) => `${r.agent.package} ${agents.version(r.agent.package)}`))].join(", ")}`);
+  for (const row of chosen) {
+    const from = Date.now();
+    let evidence;
+    let ok = true;
+    try {
+      evidence = await prove(row);
+    } catch (err) {
+      ok = false;
+      evidence = `${err.message}\nTurnout: ${logTail().slice(-3000)}`;
+      failed++;
+    }
+    console.log(`${ok ? "ok    " : "FAILED"}  ${row.agent.client.padEnd(36)} ${row.name.padEnd(44)} ${((Date.now() - from) / 1000).toFixed(1).padStart(5)} s  ${evidence}`);
+  }
+} finally {
+  await stop();
+}
+if (counts) appendFileSync(counts, `${chosen.length - failed} ${failed} 0\n`);
+console.log(`${chosen.length - failed} passed, ${failed} failed, in ${Math.round((Date.now() - began) / 1000)} s`);
+process.exitCode = failed ? 1 : 0;
