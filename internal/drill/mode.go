@@ -48,9 +48,6 @@ func Pair(callers, accounts domain.Dialect) []Mode {
 
 // NoPair says why a pair of dialects does not come about; "" if it does.
 func NoPair(callers, accounts domain.Dialect) string {
-	if accounts == domain.DialectOpenAIResp {
-		return "not simulated yet"
-	}
 	if callers == domain.DialectOpenAIChat && accounts == domain.DialectOpenAIResp {
 		return "who serves Responses serves Chat Completions too, so nothing is translated"
 	}

@@ -11,6 +11,8 @@ import (
 // one after the other, each with its pieces and then whole, and the response's end, which has all
 // items and the usage.
 //
+// Before the first content the API's own keepalive events may have been left out, which are numbered, too.
+//
 // An error is an event of its own, a failed response, or both in this order, as the API has it. Who did not
 // count the events before may number these 0.
 type responsesStream struct {
@@ -100,8 +102,10 @@ func (s *responsesStream) event(e sseEvent) (content bool) {
 		s.a.wrong("an event that is not JSON")
 		return false
 	}
-	if v.Type == "keepalive" && e.name == v.Type { // it has no number of its own
-		s.a.Pings++
+	if v.Type == "keepalive" && e.name == v.Type { // a number of its own has only the API's
+		if s.a.Pings++; v.Number != nil && *v.Number == s.number {
+			s.number++
+		}
 		return false
 	}
 	switch {
@@ -109,6 +113,8 @@ func (s *responsesStream) event(e sseEvent) (content bool) {
 		s.a.wrong("an event named %q of the type %q", e.name, v.Type)
 	case s.stopped, s.failed && v.Type != "response.failed":
 		s.a.wrong("%s after the end", v.Type)
+	case v.Number != nil && *v.Number > s.number && s.a.Contents == 0:
+		s.number = *v.Number
 	case v.Number == nil || *v.Number != s.number && (*v.Number != 0 || v.Type != "error" && v.Type != "response.failed"):
 		s.a.wrong("%s has another number than %d", v.Type, s.number)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
@@ -77,7 +78,7 @@ func TestStoredResponses(t *testing.T) {
 		r, kept := ownedRig(t, account{name: "a", priority: 1}, account{name: "b"})
 		r.on("b", status(503, `{"error":{"message":"x"}}`))
 		r.on("a", status(200, responseJSON("resp_1")))
-		if g := r.send(`{"model":"m","input":"hi"}`); g.Code != 200 || len(kept) != 1 {
+		if g := r.send(`{"model":"m","input":"hi"}`); g.Code != 200 || len(kept) != 2 { // the response and its one item
 			t.Fatalf("%d %s, %v", g.Code, g.text(), kept)
 		}
 		r.on("b", status(200, responseJSON("resp_b")))
@@ -127,9 +128,9 @@ func TestWhatIsStored(t *testing.T) {
 		"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"hi\"}\n\n" +
 		"event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":2,\"response\":" + responseJSON("resp_s") + "}\n\n"
 	for body, want := range map[string]int{
-		`{"model":"m","input":"hi","stream":true}`:               1,
+		`{"model":"m","input":"hi","stream":true}`:               2, // the response and its item
 		`{"model":"m","input":"hi","stream":true,"store":false}`: 0,
-		`{"model":"m","input":"hi","store":null}`:                1,
+		`{"model":"m","input":"hi","store":null}`:                2,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r, kept := ownedRig(t, account{name: "a"})
@@ -191,6 +192,126 @@ func TestFiles(t *testing.T) {
 		}
 		if w := r.object("POST", otherKey, batches, `{"input_file_id":"file-1"}`); w.Code != 404 {
 			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// What a body names is found wherever it stands and however it is spelt; what tools are called with names nothing.
+func TestRefs(t *testing.T) {
+	many := `{"file_ids":["f"`
+	for i := range dialect.MaxRefs + 1 {
+		many += fmt.Sprintf(`,"f%d"`, i)
+	}
+	for body, want := range map[string]string{
+		`{"a":[{"file_id":"file-1"}]}`:                                                        "file-1",
+		`{"a":[{"fil\u0065_id":"file-1"}]}`:                                                   "file-1",
+		`{"container":{"file_ids":["a","b","a"]},"vector_store_ids":["v"]}`:                   "a b v",
+		`{"container":"cntr_1"}`:                                                              "cntr_1",
+		`{"input":[{"type":"item_reference","id":"msg_1"},{"id":"x","type":"message"}]}`:      "msg_1",
+		`{"input":[{"id":"msg_2" , "type" : "item_reference"}]}`:                              "msg_2",
+		`{"generateContentRequest":{"cachedContent":"cachedContents/1"}}`:                     "cachedContents/1",
+		`{"fileData":{"fileUri":"https://generativelanguage.googleapis.com/v1beta/files/x"}}`: "files/x",
+		`{"fileData":{"fileUri":"https://example.com/files/x"}}`:                              "",
+		`{"text":"\"file_id\":\"file-1\""}`:                                                   "",
+		`{"type":"tool_use","input":{"file_id":"mine","container":"docker"}}`:                 "",
+		`{"functionCall":{"args":{"file_id":"mine"}}}`:                                        "",
+		`{"tools":[{"input_schema":{"properties":{"file_id":{"type":"string"}}}}]}`:           "",
+		`{"file_id":5,"file_ids":{},"container":{"type":"auto"}}`:                             "",
+		`{"file_id":"file-1"`:                                                                 "file-1",
+	} {
+		refs, ok := dialect.Refs([]byte(body))
+		var got []string
+		for _, r := range refs {
+			got = append(got, r.ID)
+		}
+		if strings.Join(got, " ") != want || !ok {
+			t.Errorf("%s: %q, %v; want %q", body, got, ok, want)
+		}
+	}
+	if _, ok := dialect.Refs([]byte(many + "]}")); ok {
+		t.Error("too many were taken")
+	}
+}
+
+// Items of a stored answer and containers are as much one key's own as the answer itself.
+func TestItemsAndContainers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := ownedRig(t, account{name: "a"}, account{name: "b", priority: 1})
+		r.on("a", status(200, strings.Replace(responseJSON("resp_1"), `"id":"msg_1"`, `"id":"msg_1","container_id":"cntr_1"`, 1)))
+		r.send(`{"model":"m","input":"hi"}`)
+		for _, next := range []string{
+			`{"model":"m","input":[{"type":"item_reference","id":"msg_1"}]}`,
+			`{"model":"m","input":"x","tools":[{"type":"code_interpreter","container":"cntr_1"}]}`,
+		} {
+			before := len(r.attempts)
+			if g := r.send(next); g.Code != 200 || r.attempts[before].account != "a" {
+				t.Errorf("%s: %d %s", next, g.Code, g.text())
+			}
+			before = len(r.attempts)
+			if g := r.send(next, withHeader("X-Api-Key", otherKey)); g.Code != 404 || len(r.attempts) != before {
+				t.Errorf("%s of another key: %d %s", next, g.Code, g.text())
+			}
+		}
+	})
+}
+
+// A stored stream can be asked about before it has ended, and after its caller has left.
+func TestStoredStreamIsKnownAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, kept := ownedRig(t, account{name: "a"})
+		r.on("a", stream(io.ErrUnexpectedEOF, part{0, "data: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_s\"}}\n\n" +
+			"data: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"hi\"}\n\n"}))
+		r.send(`{"model":"m","input":"hi","stream":true}`)
+		if _, ok := kept[domain.NewObjectID(1, "resp_s")]; !ok {
+			t.Errorf("%v", kept)
+		}
+	})
+}
+
+// A batch is held to the key's models; bodies of PATCH arrive; an own seat is refused here; what cannot be looked
+// through is not shown.
+func TestObjectPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, kept := ownedRig(t, account{name: "a"})
+		keys, err := caller.NewDirectory([]domain.Key{{ID: 1, Name: "team", Hash: sha256.Sum256([]byte(testKey)), Pools: []string{"default"}, Models: []string{"small-*"}, Enabled: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.g.Snapshot().keys = keys
+		r.on("a", status(200, `{"id":"b1"}`))
+		batches := ObjectCall{Dialect: openai.Dialect{}, Collection: "/v1/batches"}
+		for body, want := range map[string]int{
+			`{"requests":[{"params":{"model":"small-1"}},{"params":{"model":"large-1"}}]}`: 403,
+			`{"requests":[{"params":{"model":"small-1"}},{}]}`:                             403,
+			`{"requests":"none"}`:                           403,
+			`{"requests":[{"params":{"model":"small-1"}}]}`: 200,
+		} {
+			if w := r.object("POST", testKey, batches, body); w.Code != want {
+				t.Errorf("%s: %d %s", body, w.Code, w.Body)
+			}
+		}
+		_ = kept.SaveObject(t.Context(), domain.Object{ID: domain.NewObjectID(1, "file-1"), Account: 1, Expires: time.Now().Add(time.Hour)})
+		if w := r.object("POST", testKey, batches, `{"input_file_id":"file-1"}`); w.Code != 403 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		one := ObjectCall{Dialect: openai.Dialect{}, Collection: "/v1/files", ID: "file-1"}
+		if w := r.object("PATCH", testKey, one, `{"ttl":"60s"}`); w.Code != 200 || r.attempts[len(r.attempts)-1].body != `{"ttl":"60s"}` {
+			t.Errorf("%d, sent %q", w.Code, r.attempts[len(r.attempts)-1].body)
+		}
+		before := len(r.attempts)
+		files := ObjectCall{Dialect: openai.Dialect{}, Collection: "/v1/files"}
+		req := httptest.NewRequest("POST", "/", strings.NewReader("x"))
+		req.Header.Set("X-Turnout-Key", testKey)
+		req.Header.Set("Authorization", "Bearer of-the-caller")
+		w := httptest.NewRecorder()
+		if r.g.Object(w, req, &files); w.Code != 400 || len(r.attempts) != before {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		for _, list := range []string{`{"things":[{"id":"file-of-another"}]}`, `{"data":[` + strings.Repeat(`{"id":"file-of-another"},`, 1_000_000) + `{}]}`} {
+			r.on("a", status(200, list))
+			if w := r.object("GET", testKey, files, ""); strings.Contains(w.Body.String(), "file-of-another") {
+				t.Errorf("%d bytes with others' files", w.Body.Len())
+			}
 		}
 	})
 }

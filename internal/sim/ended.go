@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -16,7 +17,7 @@ import (
 //	GET /requests?key=K&model=M&count=N&body=1
 //
 // waits until N requests (0: none is waited for) with this key and model (each optional) have
-// ended, and lists all of them in the order of their ends, with their bodies if asked.
+// ended, and lists all of them in the order in which they came, with their bodies if asked.
 //
 //	GET /arrived?key=K&model=M
 //
@@ -60,6 +61,7 @@ func (e *ended) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // nobody reads it any more
 	}
+	slices.SortStableFunc(found, func(a, b Seen) int { return a.Start.Compare(b.Start) })
 	out := make([]endedRequest, len(found))
 	for i, s := range found {
 		out[i] = endedRequest{s.Key, s.Method, s.Path, s.Model, s.Stream, s.Status, s.Events, s.Fault.Kind.String(), s.Outcome.String(), s.Header, len(s.Body), ""}

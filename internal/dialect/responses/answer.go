@@ -45,6 +45,8 @@ func (Dialect) Whole(body []byte) dialect.Answer {
 		a.Error = true
 	case status == "completed", status == "incomplete":
 		a.Finished = true
+	case (status == "in_progress" || status == "queued") && !background:
+		// Who waits for an answer gets one that has ended: this one was cut off.
 	case status != "", other:
 		// The answer is about a response in the background, whatever became of that, or it is
 		// of another path: it is whole as it is.

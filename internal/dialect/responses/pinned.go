@@ -57,3 +57,26 @@ func withoutReasoning(body []byte, is func(encrypted []byte) bool) (out []byte, 
 		})
 	})
 }
+
+var _ dialect.Maker = Dialect{}
+
+// Made implements dialect.Maker: of a whole answer, or of the event that ends a stream, the items and the
+// containers that their tools ran in.
+func (Dialect) Made(answer []byte) (ids []string) {
+	if response := dialect.Member(answer, "response"); response != nil {
+		answer = response
+	}
+	output := dialect.Member(answer, "output")
+	_ = dialect.Array(output, func(e dialect.Span) bool {
+		for _, member := range []string{"id", "container_id"} {
+			if id, ok := dialect.Unquote(dialect.Member(e.Of(output), member)); ok && id != "" {
+				ids = append(ids, id)
+			}
+		}
+		return len(ids) < maxMade
+	})
+	return ids
+}
+
+// maxMade bounds what one answer is said to have made.
+const maxMade = 256
