@@ -56,8 +56,7 @@ export const claude = {
 // Codex with the model that it takes by itself: its tools stand in groups, in the conversation and not beside it, and the
 // one that does the work is a custom tool that takes a program.
 // In its own dialect its name is functions.exec, elsewhere functions__exec: the prompt names both.
-const script = (call) => ({ input: `const r = await ${call}; text(JSON.stringify(r));` });
-const askExec = (args) => ["functions.exec", "functions__exec"].map((name) => ask(name, args)).join("\n");
+const askExec = (input) => ["functions.exec", "functions__exec"].map((name) => ask(name, { input })).join("\n");
 const patch = `*** Begin Patch\n*** Add File: ${file}\n+${made}\n*** End Patch\n`;
 
 function codexStart(model) {
@@ -88,8 +87,8 @@ wire_api = "responses"
 export const codex = {
   client: "Codex", package: "@openai/codex", native: "openai", requests: 2,
   tasks: {
-    shell: { prompt: () => askExec(script(`tools.exec_command(${JSON.stringify({ cmd: command })})`)), result: counted },
-    edit: { prompt: () => askExec(script(`tools.apply_patch(${JSON.stringify(patch)})`)), result: "Success. Updated the following files" },
+    shell: { prompt: () => askExec(`text((await tools.exec_command(${JSON.stringify({ cmd: command })})).output)`), result: counted },
+    edit: { prompt: () => askExec(`await tools.apply_patch(${JSON.stringify(patch)}); text("patched " + (40 + 2))`), result: "patched 42" },
   },
   start: codexStart(),
 };
