@@ -1,6 +1,6 @@
 // The agents, each as its user runs it without a terminal. docs/protocols/agents.md tells users the same
 // settings; what only the rig needs (nothing may leave this machine) is marked here.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rig } from "./rig.mjs";
@@ -18,6 +18,10 @@ const programs = {
   opencode: join(modules, `opencode-${platform}-${arch}${hasAVX2() ? "" : "-baseline"}`, "bin", `opencode${exe}`),
   gemini: join(modules, "@google", "gemini-cli", "bundle", "gemini.js"),
 };
+
+// Gemini CLI needs Node.js 20, and a stable Debian may have 18: it runs with the one that is among the packages.
+const bundled = join(modules, `node-${platform}-${arch}`, "bin", "node");
+const node = existsSync(bundled) ? bundled : process.execPath;
 
 function hasAVX2() {
   if (platform !== "linux" || arch !== "x64") return true;
@@ -38,7 +42,7 @@ const ask = (tool, args) => `use tool ${tool} with ${JSON.stringify(args)}`;
 
 // Claude Code. Only the base URL and the token are needed; the other two keep it off the network.
 export const claude = {
-  client: "Claude Code", package: "@anthropic-ai/claude-code", native: "anthropic", requests: 2,
+  client: "Claude Code", package: "@anthropic-ai/claude-code", native: "anthropic", requests: 2, session: true,
   tasks: {
     shell: { prompt: () => ask("Bash", { command }), result: counted },
     edit: { prompt: (work) => ask("Write", { file_path: at(work), content: made }), result: "File created successfully" },
@@ -85,7 +89,7 @@ wire_api = "responses"
 }
 
 export const codex = {
-  client: "Codex", package: "@openai/codex", native: "openai", requests: 2,
+  client: "Codex", package: "@openai/codex", native: "openai", requests: 2, session: true,
   tasks: {
     shell: { prompt: () => askExec(`text((await tools.exec_command(${JSON.stringify({ cmd: command })})).output)`), result: counted },
     edit: { prompt: () => askExec(`await tools.apply_patch(${JSON.stringify(patch)}); text("patched " + (40 + 2))`), result: "patched 42" },
@@ -95,7 +99,7 @@ export const codex = {
 
 // Codex with a model that it gives single tools: functions, and a custom tool that takes a patch.
 export const codexClassic = {
-  client: "Codex, gpt-5.5", package: "@openai/codex", native: "openai", requests: 2,
+  client: "Codex, gpt-5.5", package: "@openai/codex", native: "openai", requests: 2, session: true,
   tasks: {
     shell: { prompt: () => ask("exec_command", { cmd: command }), result: counted },
     edit: { prompt: () => ask("apply_patch", { input: patch }), result: "Success. Updated the following files" },
@@ -111,7 +115,7 @@ export const gemini = {
     edit: { prompt: (work) => ask("write_file", { file_path: at(work), content: made }), result: "Successfully created" },
   },
   start: (c, prompt) => ({
-    command: process.execPath,
+    command: node,
     args: [programs.gemini, "--yolo", "--model", "gemini-3.1-pro-preview", "--prompt", prompt],
     files: {
       ".gemini/settings.json": JSON.stringify({
@@ -133,7 +137,7 @@ const opencodeProviders = {
 };
 
 export const opencode = Object.fromEntries(Object.entries(opencodeProviders).map(([native, { npm, path, model }]) => [native, {
-  client: `OpenCode, ${npm}`, package: "opencode-ai", native, requests: 2, title: true,
+  client: `OpenCode, ${npm}`, package: "opencode-ai", native, requests: 2, title: true, session: true,
   tasks: {
     shell: { prompt: () => ask("bash", { command, description: "write" }), result: counted },
     edit: { prompt: (work) => ask("write", { filePath: at(work), content: made }), result: "Wrote file successfully" },

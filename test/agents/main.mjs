@@ -1,8 +1,8 @@
 // Has every agent do a task through Turnout, before every kind of account, and prints a line for each row.
 //
-//   node main.mjs TURNOUT [--counts FILE] [--short] [PART…]
+//   node main.mjs TURNOUT [--counts FILE] [--brief] [PART…]
 //
-// PARTs choose rows: each is a part of a row's name. --short chooses those that CI runs.
+// PARTs choose rows: each is a part of a row's name. --brief chooses those that CI runs.
 import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,8 +11,8 @@ import { cell, kinds, logTail, rig, run, said, seen, start, stop } from "./rig.m
 
 const [, , binary, ...flags] = process.argv;
 const counts = flags.includes("--counts") ? flags.splice(flags.indexOf("--counts"), 2)[1] : undefined;
-const short = flags.includes("--short");
-const only = flags.filter((f) => f !== "--short");
+const short = flags.includes("--brief");
+const only = flags.filter((f) => f !== "--brief");
 
 // What the first account does from the second request on, when the agent sends its tool's result. After a break in the
 // middle of the answer it is the agent who asks again.
@@ -20,29 +20,33 @@ const faults = { 503: "fail503", limited: "fail429-ra300", cut: "cut0", "in-band
 const kindsOfFault = Object.keys(faults);
 
 const rows = [];
-function add(agent, name, task, accounts, { fault } = {}) {
+function add(agent, name, task, accounts, { fault, brief } = {}) {
   const id = `${agent.client}: ${name}`;
-  rows.push({ agent, name, task, fault, id, cell: cell(`row.${rows.length + 1}`, agent.native, accounts) });
+  rows.push({ agent, name, task, fault, brief, id, cell: cell(`row.${rows.length + 1}`, agent.native, accounts) });
 }
 
-// Each fault stands once or more with each agent, each dialect before and behind each other one.
+// failing adds a row in which a second account takes over. Without a fault the next one in turn is meant, so that each
+// stands with each agent.
 let turn = 0;
-function failing(agent, kind, second, task) {
-  let fault = kindsOfFault[turn++ % kindsOfFault.length];
+function failing(agent, kind, second, task, { fault, brief } = {}) {
+  fault ??= kindsOfFault[turn++ % kindsOfFault.length];
   // Codex sends a finished thought back with nothing behind it, which the simulated provider refuses as OpenAI documents.
   if (fault === "broken" && agent.native === "openai" && kind === "openai") fault = kindsOfFault[turn++ % kindsOfFault.length];
-  add(agent, `${kind}, ${fault}, then ${second}`, task, [{ kind, words: `${faults[fault]}-after1` }, { kind: second }], { fault });
+  add(agent, `${kind}, ${fault}, then ${second}`, task, [{ kind, words: `${faults[fault]}-after1` }, { kind: second }], { fault, brief });
 }
 
+// brief: CI runs them. Each agent natively, across dialects, and with a fail-over across dialects.
 const names = Object.keys(kinds);
 for (const agent of [agents.claude, agents.codex, agents.codexClassic, agents.gemini, agents.opencode["openai-compatible"]]) {
   const { native } = agent;
+  const brief = agent !== agents.codexClassic;
   const foreign = names.filter((kind) => kind !== native);
-  for (const task of ["shell", "edit"]) add(agent, `${native}, ${task}`, task, [{ kind: native }]);
-  for (const [i, kind] of foreign.entries()) add(agent, `${kind}, ${i % 2 ? "shell" : "edit"}`, i % 2 ? "shell" : "edit", [{ kind }]);
+  for (const task of ["shell", "edit"]) add(agent, `${native}, ${task}`, task, [{ kind: native }], { brief: brief && task === "shell" });
+  for (const [i, kind] of foreign.entries()) add(agent, `${kind}, ${i % 2 ? "shell" : "edit"}`, i % 2 ? "shell" : "edit", [{ kind }], { brief: brief && i === 0 });
   for (const kind of [native, ...foreign]) failing(agent, kind, kind, "shell");
+  if (native !== "openai") failing(agent, native, native, "edit", { fault: "broken" });
   for (const [i, kind] of foreign.entries()) {
-    failing(agent, native, kind, "edit");
+    failing(agent, native, kind, "edit", { brief: brief && i === 0 });
     failing(agent, kind, native, "shell");
     failing(agent, kind, foreign[(i + 1) % foreign.length], "edit");
   }
@@ -74,7 +78,9 @@ async function prove({ agent, task, cell, fault }) {
   const title = agent.title && !fault ? 1 : 0;
   const well = one.filter((q) => q.outcome === "ok").length;
   const ill = one.length - well;
-  if (fault) assert.ok(well === 1 && (ill === 1 || ill === 2) && two.length === 1, told());
+  // Where nobody knew that the session moves (this agent names none), OpenAI refuses reasoning of another organisation once.
+  const unread = !agent.session && two.length === 2 && two[0].status === 400 && two[0].path === "/v1/responses";
+  if (fault) assert.ok(well === 1 && (ill === 1 || ill === 2) && (two.length === 1 || unread), told());
   else assert.equal(`${well} ${ill}`, `${agent.requests + title} 0`, told());
   for (const [i, list] of [one, two].entries()) for (const q of list) assert.match(q.path, kinds[cell.accounts[i].kind].path);
   assert.deepEqual(r.escapes, [], "it asked for other machines");
@@ -87,10 +93,7 @@ function outside(trace) {
   return readFileSync(trace, "latin1").split("\n").filter((l) => /sin6?_port/.test(l) && !/inet_addr\("127\.|"::1"|"::ffff:127\./.test(l));
 }
 
-// What CI runs: each agent natively, across dialects, and with a fail-over across them.
-const brief = new Set();
-
-const chosen = rows.filter((r) => (!short || brief.has(r.id)) && only.every((part) => r.id.includes(part)));
+const chosen = rows.filter((r) => (!short || r.brief) && only.every((part) => r.id.includes(part)));
 const began = Date.now();
 let failed = 0;
 try {
