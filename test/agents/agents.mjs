@@ -15,7 +15,8 @@ const codexTargets = { "linux-x64": "x86_64-unknown-linux-musl", "linux-arm64": 
 const programs = {
   claude: join(modules, "@anthropic-ai", `claude-code-${platform}-${arch}`, `claude${exe}`),
   codex: join(modules, "@openai", `codex-${platform}-${arch}`, "vendor", codexTargets[`${platform}-${arch}`] ?? "", "bin", `codex${exe}`),
-  opencode: join(modules, `opencode-${platform}-${arch}${hasAVX2() ? "" : "-baseline"}`, "bin", `opencode${exe}`),
+  // The package opencode-ai is a launcher of these. The baseline is the same program for every processor.
+  opencode: join(modules, `opencode-${platform}-${arch}-baseline`, "bin", `opencode${exe}`),
   gemini: join(modules, "@google", "gemini-cli", "bundle", "gemini.js"),
 };
 
@@ -23,12 +24,9 @@ const programs = {
 const bundled = join(modules, `node-${platform}-${arch}`, "bin", "node");
 const node = existsSync(bundled) ? bundled : process.execPath;
 
-function hasAVX2() {
-  if (platform !== "linux" || arch !== "x64") return true;
-  return /\savx2\s/.test(readFileSync("/proc/cpuinfo", "utf8"));
-}
-
-export const version = (name) => JSON.parse(readFileSync(join(modules, name, "package.json"), "utf8")).version;
+// installed: not every agent's package is pinned for every platform (package.json).
+export const installed = (agent) => existsSync(agent.program);
+export const version = (agent) => JSON.parse(readFileSync(join(modules, agent.package, "package.json"), "utf8")).version;
 
 // What the tools have to bring about, and what of their results nobody but they can say.
 export const made = "made-by-a-tool";
@@ -42,7 +40,7 @@ const ask = (tool, args) => `use tool ${tool} with ${JSON.stringify(args)}`;
 
 // Claude Code. Only the base URL and the token are needed; the other two keep it off the network.
 export const claude = {
-  client: "Claude Code", package: "@anthropic-ai/claude-code", native: "anthropic", requests: 2, session: true,
+  client: "Claude Code", package: "@anthropic-ai/claude-code", program: programs.claude, native: "anthropic", requests: 2, session: true,
   tasks: {
     shell: { prompt: () => ask("Bash", { command }), result: counted },
     edit: { prompt: (work) => ask("Write", { file_path: at(work), content: made }), result: "File created successfully" },
@@ -89,7 +87,7 @@ wire_api = "responses"
 }
 
 export const codex = {
-  client: "Codex", package: "@openai/codex", native: "openai", requests: 2, session: true,
+  client: "Codex", package: "@openai/codex", program: programs.codex, native: "openai", requests: 2, session: true,
   tasks: {
     shell: { prompt: () => askExec(`text((await tools.exec_command(${JSON.stringify({ cmd: command })})).output)`), result: counted },
     edit: { prompt: () => askExec(`await tools.apply_patch(${JSON.stringify(patch)}); text("patched " + (40 + 2))`), result: "patched 42" },
@@ -99,7 +97,7 @@ export const codex = {
 
 // Codex with a model that it gives single tools: functions, and a custom tool that takes a patch.
 export const codexClassic = {
-  client: "Codex, gpt-5.5", package: "@openai/codex", native: "openai", requests: 2, session: true,
+  client: "Codex, gpt-5.5", package: "@openai/codex", program: programs.codex, native: "openai", requests: 2, session: true,
   tasks: {
     shell: { prompt: () => ask("exec_command", { cmd: command }), result: counted },
     edit: { prompt: () => ask("apply_patch", { input: patch }), result: "Success. Updated the following files" },
@@ -109,7 +107,7 @@ export const codexClassic = {
 
 // Gemini CLI. Without the settings a base URL alone makes it choose a way to sign in that it then refuses.
 export const gemini = {
-  client: "Gemini CLI", package: "@google/gemini-cli", native: "gemini", requests: 2,
+  client: "Gemini CLI", package: "@google/gemini-cli", program: programs.gemini, native: "gemini", requests: 2,
   tasks: {
     shell: { prompt: () => ask("run_shell_command", { command, description: "write" }), result: counted },
     edit: { prompt: (work) => ask("write_file", { file_path: at(work), content: made }), result: "Successfully created" },
@@ -137,7 +135,7 @@ const opencodeProviders = {
 };
 
 export const opencode = Object.fromEntries(Object.entries(opencodeProviders).map(([native, { npm, path, model }]) => [native, {
-  client: `OpenCode, ${npm}`, package: "opencode-ai", native, requests: 2, title: true, session: true,
+  client: `OpenCode, ${npm}`, package: `opencode-${platform}-${arch}-baseline`, program: programs.opencode, native, requests: 2, title: true, session: true,
   tasks: {
     shell: { prompt: () => ask("bash", { command, description: "write" }), result: counted },
     edit: { prompt: (work) => ask("write", { filePath: at(work), content: made }), result: "Wrote file successfully" },
