@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -50,6 +51,9 @@ func (d *decoder) Event(raw []byte, emit func(*neutral.Event)) error {
 
 func (d *decoder) chunk(data []byte, emit func(*neutral.Event)) error {
 	d.emit = emit
+	if !json.Valid(data) { // what is taken out of it goes into another JSON text as it is
+		return errNoChunk
+	}
 	var candidates, usage, model, id, feedback []byte
 	failed := false
 	err := dialect.Object(data, func(key []byte, v, _ dialect.Span) bool {
