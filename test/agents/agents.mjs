@@ -1,6 +1,6 @@
 // The agents, each as its user runs it without a terminal. docs/protocols/agents.md tells users the same
 // settings; what only the rig needs (nothing may leave this machine) is marked here.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rig } from "./rig.mjs";
@@ -18,6 +18,10 @@ const programs = {
   opencode: join(modules, `opencode-${platform}-${arch}${hasAVX2() ? "" : "-baseline"}`, "bin", `opencode${exe}`),
   gemini: join(modules, "@google", "gemini-cli", "bundle", "gemini.js"),
 };
+
+// Gemini CLI needs Node.js 20, and a stable Debian may have 18: it runs with the one that is among the packages.
+const bundled = join(modules, `node-${platform}-${arch}`, "bin", "node");
+const node = existsSync(bundled) ? bundled : process.execPath;
 
 function hasAVX2() {
   if (platform !== "linux" || arch !== "x64") return true;
@@ -38,7 +42,7 @@ const ask = (tool, args) => `use tool ${tool} with ${JSON.stringify(args)}`;
 
 // Claude Code. Only the base URL and the token are needed; the other two keep it off the network.
 export const claude = {
-  client: "Claude Code", package: "@anthropic-ai/claude-code", native: "anthropic", requests: 2,
+  client: "Claude Code", package: "@anthropic-ai/claude-code", native: "anthropic", requests: 2, session: true,
   tasks: {
     shell: { prompt: () => ask("Bash", { command }), result: counted },
     edit: { prompt: (work) => ask("Write", { file_path: at(work), content: made }), result: "File created successfully" },
@@ -56,8 +60,7 @@ export const claude = {
 // Codex with the model that it takes by itself: its tools stand in groups, in the conversation and not beside it, and the
 // one that does the work is a custom tool that takes a program.
 // In its own dialect its name is functions.exec, elsewhere functions__exec: the prompt names both.
-const script = (call) => ({ input: `const r = await ${call}; text(JSON.stringify(r));` });
-const askExec = (args) => ["functions.exec", "functions__exec"].map((name) => ask(name, args)).join("\n");
+const askExec = (input) => ["functions.exec", "functions__exec"].map((name) => ask(name, { input })).join("\n");
 const patch = `*** Begin Patch\n*** Add File: ${file}\n+${made}\n*** End Patch\n`;
 
 function codexStart(model) {
@@ -86,17 +89,17 @@ wire_api = "responses"
 }
 
 export const codex = {
-  client: "Codex", package: "@openai/codex", native: "openai", requests: 2,
+  client: "Codex", package: "@openai/codex", native: "openai", requests: 2, session: true,
   tasks: {
-    shell: { prompt: () => askExec(script(`tools.exec_command(${JSON.stringify({ cmd: command })})`)), result: counted },
-    edit: { prompt: () => askExec(script(`tools.apply_patch(${JSON.stringify(patch)})`)), result: "Success. Updated the following files" },
+    shell: { prompt: () => askExec(`text((await tools.exec_command(${JSON.stringify({ cmd: command })})).output)`), result: counted },
+    edit: { prompt: () => askExec(`await tools.apply_patch(${JSON.stringify(patch)}); text("patched " + (40 + 2))`), result: "patched 42" },
   },
   start: codexStart(),
 };
 
 // Codex with a model that it gives single tools: functions, and a custom tool that takes a patch.
 export const codexClassic = {
-  client: "Codex, gpt-5.5", package: "@openai/codex", native: "openai", requests: 2,
+  client: "Codex, gpt-5.5", package: "@openai/codex", native: "openai", requests: 2, session: true,
   tasks: {
     shell: { prompt: () => ask("exec_command", { cmd: command }), result: counted },
     edit: { prompt: () => ask("apply_patch", { input: patch }), result: "Success. Updated the following files" },
@@ -112,7 +115,7 @@ export const gemini = {
     edit: { prompt: (work) => ask("write_file", { file_path: at(work), content: made }), result: "Successfully created" },
   },
   start: (c, prompt) => ({
-    command: process.execPath,
+    command: node,
     args: [programs.gemini, "--yolo", "--model", "gemini-3.1-pro-preview", "--prompt", prompt],
     files: {
       ".gemini/settings.json": JSON.stringify({
@@ -134,7 +137,7 @@ const opencodeProviders = {
 };
 
 export const opencode = Object.fromEntries(Object.entries(opencodeProviders).map(([native, { npm, path, model }]) => [native, {
-  client: `OpenCode, ${npm}`, package: "opencode-ai", native, requests: 2, title: true,
+  client: `OpenCode, ${npm}`, package: "opencode-ai", native, requests: 2, title: true, session: true,
   tasks: {
     shell: { prompt: () => ask("bash", { command, description: "write" }), result: counted },
     edit: { prompt: (work) => ask("write", { filePath: at(work), content: made }), result: "Wrote file successfully" },

@@ -1,8 +1,8 @@
 // Has every agent do a task through Turnout, before every kind of account, and prints a line for each row.
 //
-//   node main.mjs TURNOUT [--counts FILE] [--short] [PART…]
+//   node main.mjs TURNOUT [--counts FILE] [--brief] [PART…]
 //
-// PARTs choose rows: each is a part of a row's name. --short chooses those that CI runs.
+// PARTs choose rows: each is a part of a row's name. --brief chooses those that CI runs.
 import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,59 +11,77 @@ import { cell, kinds, logTail, rig, run, said, seen, start, stop } from "./rig.m
 
 const [, , binary, ...flags] = process.argv;
 const counts = flags.includes("--counts") ? flags.splice(flags.indexOf("--counts"), 2)[1] : undefined;
-const short = flags.includes("--short");
-const only = flags.filter((f) => f !== "--short");
+const short = flags.includes("--brief");
+const only = flags.filter((f) => f !== "--brief");
 
-// What the first account does from the second request on, when the agent sends its tool's result.
-const faults = { 503: "fail503", limited: "fail429-ra300", cut: "cut0", "in-band": "errstart", "key refused": "auth401" };
+// What the first account does from the second request on, when the agent sends its tool's result. After a break in the
+// middle of the answer it is the agent who asks again.
+const faults = { 503: "fail503", limited: "fail429-ra300", cut: "cut0", "in-band": "errstart", "key refused": "auth401", broken: "cut3" };
+const kindsOfFault = Object.keys(faults);
 
 const rows = [];
-function add(agent, name, task, { short = false, accounts, fault }) {
-  const id = `${agent.client} ${name}`;
-  rows.push({ agent, name, task, short, fault, id, cell: cell(`row.${rows.length + 1}`, agent.native, accounts) });
+function add(agent, name, task, accounts, { fault, brief } = {}) {
+  const id = `${agent.client}: ${name}`;
+  rows.push({ agent, name, task, fault, brief, id, cell: cell(`row.${rows.length + 1}`, agent.native, accounts) });
 }
 
+// failing adds a row in which a second account takes over. Without a fault the next one in turn is meant, so that each
+// stands with each agent.
+let turn = 0;
+function failing(agent, kind, second, task, { fault, brief } = {}) {
+  fault ??= kindsOfFault[turn++ % kindsOfFault.length];
+  // Codex sends a finished thought back with nothing behind it, which the simulated provider refuses as OpenAI documents.
+  if (fault === "broken" && agent.native === "openai" && kind === "openai") fault = kindsOfFault[turn++ % kindsOfFault.length];
+  add(agent, `${kind}, ${fault}, then ${second}`, task, [{ kind, words: `${faults[fault]}-after1` }, { kind: second }], { fault, brief });
+}
+
+// brief: CI runs them. Each agent natively, across dialects, and with a fail-over across dialects.
 const names = Object.keys(kinds);
-const everyone = [agents.claude, agents.codex, agents.codexClassic, agents.gemini, agents.opencode["openai-compatible"]];
-for (const [i, agent] of everyone.entries()) {
-  for (const [j, kind] of names.entries()) {
-    const native = kind === agent.native;
-    const other = names[(j + 1) % names.length];
-    const fault = Object.keys(faults)[(i + j) % Object.keys(faults).length];
-    const later = Object.keys(faults)[(i + j + 2) % Object.keys(faults).length];
-    const failing = (name, second) => [{ kind, words: `${faults[name]}-after1` }, { kind: second }];
-    add(agent, `${kind}, shell`, "shell", { accounts: [{ kind }] });
-    add(agent, `${kind}, edit`, "edit", { accounts: [{ kind }] });
-    add(agent, `${kind}, ${fault}, then ${kind}`, "shell", { accounts: failing(fault, kind), fault });
-    add(agent, `${kind}, ${later}, then ${other}`, "edit", { accounts: failing(later, other), fault: later });
+for (const agent of [agents.claude, agents.codex, agents.codexClassic, agents.gemini, agents.opencode["openai-compatible"]]) {
+  const { native } = agent;
+  const brief = agent !== agents.codexClassic;
+  const foreign = names.filter((kind) => kind !== native);
+  for (const task of ["shell", "edit"]) add(agent, `${native}, ${task}`, task, [{ kind: native }], { brief: brief && task === "shell" });
+  for (const [i, kind] of foreign.entries()) add(agent, `${kind}, ${i % 2 ? "shell" : "edit"}`, i % 2 ? "shell" : "edit", [{ kind }], { brief: brief && i === 0 });
+  for (const kind of [native, ...foreign]) failing(agent, kind, kind, "shell");
+  if (native !== "openai") failing(agent, native, native, "edit", { fault: "broken" });
+  for (const [i, kind] of foreign.entries()) {
+    failing(agent, native, kind, "edit", { brief: brief && i === 0 });
+    failing(agent, kind, native, "shell");
+    failing(agent, kind, foreign[(i + 1) % foreign.length], "edit");
   }
 }
-for (const kind of ["openai", "anthropic", "gemini"]) add(agents.opencode[kind], `${kind}, shell`, "shell", { accounts: [{ kind }] });
+for (const kind of ["openai", "anthropic", "gemini"]) {
+  const agent = agents.opencode[kind];
+  add(agent, `${kind}, shell`, "shell", [{ kind }]);
+  failing(agent, kind, kind, "edit");
+}
 
 // prove runs a row and gives what speaks for it.
 async function prove({ agent, task, cell, fault }) {
   const { prompt, result } = agent.tasks[task];
   const work = join(rig.dir, "work", cell.name);
   const r = await run(cell, { home: agent.client.replaceAll(/\W+/g, "-"), ...agent.start(cell, prompt(work), { title: fault && "a task" }) });
-  const told = () => `exit ${r.hung ? "none: it hung" : r.code}\nout: ${r.out.slice(-1500)}\nerr: ${r.err.slice(-2500)}`;
   const [first, second] = cell.accounts;
   // The last of these requests has ended before the agent did.
-  const one = await seen(first, fault ? 2 : agent.requests);
-  const two = second ? await seen(second, 1) : [];
+  const [one, two] = [await seen(first, fault ? 2 : agent.requests), second ? await seen(second, 1) : []];
   const last = (two.length ? two : one).at(-1);
   const lines = [...one, ...two].map((q) => `${q.path} ${q.status} ${q.fault} ${q.outcome} ${q.size} bytes`).join("; ");
+  const told = () => `exit ${r.hung ? "none: it hung" : r.code}; upstream requests: ${lines}\nout: ${r.out.slice(-1500)}\nerr: ${r.err.slice(-2500)}`;
   assert.equal(r.code, 0, told());
   assert.ok(r.out.includes(await said()), `the final answer is not printed\n${told()}`);
   assert.ok(existsSync(join(work, agents.file)), `the tool made no file\n${told()}`);
   assert.equal(readFileSync(join(work, agents.file), "utf8").trim(), agents.made);
-  assert.ok(last.body.includes(result), `the provider did not get the tool's result: ${lines}`);
+  assert.ok(last?.body.includes(result), `the provider did not get the tool's result\n${told()}`);
   // A healthy account: one request for the call, one with its result. A failing one: at most two that fail, and
   // then the other account once.
   const title = agent.title && !fault ? 1 : 0;
   const well = one.filter((q) => q.outcome === "ok").length;
   const ill = one.length - well;
-  if (fault) assert.ok(well === 1 && (ill === 1 || ill === 2) && two.length === 1, `upstream requests: ${lines}`);
-  else assert.equal(`${well} ${ill}`, `${agent.requests + title} 0`, `upstream requests: ${lines}`);
+  // Where nobody knew that the session moves (this agent names none), OpenAI refuses reasoning of another organisation once.
+  const unread = !agent.session && two.length === 2 && two[0].status === 400 && two[0].path === "/v1/responses";
+  if (fault) assert.ok(well === 1 && (ill === 1 || ill === 2) && (two.length === 1 || unread), told());
+  else assert.equal(`${well} ${ill}`, `${agent.requests + title} 0`, told());
   for (const [i, list] of [one, two].entries()) for (const q of list) assert.match(q.path, kinds[cell.accounts[i].kind].path);
   assert.deepEqual(r.escapes, [], "it asked for other machines");
   if (r.trace) assert.deepEqual(outside(r.trace), [], "it called other machines");
@@ -75,7 +93,7 @@ function outside(trace) {
   return readFileSync(trace, "latin1").split("\n").filter((l) => /sin6?_port/.test(l) && !/inet_addr\("127\.|"::1"|"::ffff:127\./.test(l));
 }
 
-const chosen = rows.filter((r) => (!short || r.short) && only.every((part) => r.id.includes(part)));
+const chosen = rows.filter((r) => (!short || r.brief) && only.every((part) => r.id.includes(part)));
 const began = Date.now();
 let failed = 0;
 try {

@@ -10,7 +10,7 @@ import { join } from "node:path";
 // dialect. Gemini 3 refuses a call that comes back without its signature.
 export const kinds = {
   anthropic: { base: "", model: "claude-sonnet-4-5", path: /^\/v1\/messages(\?|$)/ },
-  openai: { base: "/v1", model: "gpt-5.5", path: /^\/v1\/responses$/ },
+  openai: { base: "/v1", model: "gpt-5.5", path: /^\/v1\/(responses|chat\/completions)$/ },
   "openai-compatible": { base: "/v1", model: "qwen3-coder", path: /^\/v1\/chat\/completions$/ },
   gemini: { base: "", model: "gemini-3.1-pro-preview", path: /^\/v1(beta)?\/models\/[^/]+:(streamG|g)enerateContent/ },
 };
@@ -101,11 +101,11 @@ function setTrap() {
   return new Promise((resolve) => trap.listen(0, "127.0.0.1", () => ((rig.trap = `http://127.0.0.1:${trap.address().port}`), resolve())));
 }
 
-// seen gives what the provider saw with an account's key, once so many requests have ended.
-export async function seen(account, count = 0) {
-  const q = new URLSearchParams({ key: account.key, count: String(count), body: "1" });
-  const r = await fetch(`${journal}/requests?${q}`, { signal: AbortSignal.timeout(60_000) });
-  return r.json();
+// seen gives what the provider saw with an account's key, once so many requests have ended; or fewer, where there are
+// no more.
+export async function seen(account, count) {
+  const ask = (q, bound) => fetch(`${journal}/requests?${new URLSearchParams({ key: account.key, body: "1", ...q })}`, { signal: AbortSignal.timeout(bound) }).then((r) => r.json());
+  return ask({ count: String(count) }, 15_000).catch(() => ask({}, 60_000));
 }
 
 // said is the text with which every answer of the provider's ends.
