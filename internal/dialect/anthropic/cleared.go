@@ -38,7 +38,7 @@ func (Dialect) Cleared(body []byte, _ string) (out []byte, changed bool) {
 }
 
 func clearedBlock(b []byte) ([]byte, bool) {
-	where := ""
+	var where string
 	switch text(dialect.Member(b, "type")) {
 	case "thinking":
 		where = "signature"

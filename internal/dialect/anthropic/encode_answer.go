@@ -36,6 +36,9 @@ func (Dialect) EncodeAnswer(a *neutral.Answer, s *neutral.Session) []byte {
 		if said && i == len(a.Blocks)-1 && b.Kind == neutral.KindReasoning && b.Text == "" && !b.Redacted && b.Origin != own {
 			break // an answer does not end in a thought without words (see encoder.open)
 		}
+		if b.Kind == neutral.KindReasoning && b.Signature == "" && (b.Text == "" || b.Redacted) {
+			continue // nothing was thought that anybody could see or give back
+		}
 		said = said || b.Kind == neutral.KindText || b.Kind == neutral.KindRefusal
 		tools = tools || b.Kind == neutral.KindToolUse
 		refused = refused || b.Kind == neutral.KindRefusal

@@ -37,8 +37,9 @@ const (
 	closed  blockState = iota
 	pending            // a call that has not been begun: its signature has to stand before it
 	opened
-	hidden // not shown to callers of this dialect
-	silent // a thought after text, of which no word has come
+	hidden  // not shown to callers of this dialect
+	silent  // a thought after text, of which no word has come
+	waiting // a thought of which nothing has come: without words and signature it is none
 )
 
 // The deltas' text members, which end every delta's prefix.
@@ -109,6 +110,9 @@ func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 		e.refused = e.refused || block.Kind == neutral.KindRefusal
 		return e.begin(b, `{"type":"text","text":""}`, textDelta)
 	case neutral.KindReasoning:
+		if block.Redacted && block.Signature == "" {
+			break
+		}
 		if block.Redacted {
 			j := neutral.JSON{}
 			appendThinking(&j, block, "")
@@ -120,7 +124,8 @@ func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 			e.state = silent
 			return b
 		}
-		return e.begin(b, emptyThinking, thinkingDelta)
+		e.state = waiting
+		return b
 	case neutral.KindToolUse:
 		e.tools = true
 		e.state = pending
@@ -170,7 +175,7 @@ func (e *encoder) add(b, quoted []byte) []byte {
 	switch e.state {
 	case pending:
 		b = e.call(b)
-	case silent:
+	case silent, waiting:
 		b = e.begin(b, emptyThinking, thinkingDelta)
 	}
 	switch {
@@ -191,6 +196,9 @@ func (e *encoder) delta(b, quoted []byte) []byte {
 
 // sign shows a signature: of a thinking block in its place, of a call in a block before it.
 func (e *encoder) sign(b []byte, signature string) []byte {
+	if e.state == waiting && signature != "" {
+		b = e.begin(b, emptyThinking, thinkingDelta)
+	}
 	switch {
 	case e.state == pending:
 		b = e.wordless(b, neutral.Shown(own, &neutral.Block{Signature: signature, Origin: e.block.Origin}))
