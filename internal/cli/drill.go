@@ -16,13 +16,14 @@ import (
 )
 
 type drillCommand struct {
-	Config  string   `short:"c" help:"Drill the settings of a pool of this configuration file (policy, commit, limits, keep_alive); its accounts are not used." placeholder:"FILE"`
-	Pool    string   `help:"Which pool of the file; the first one." placeholder:"NAME"`
-	Dialect string   `help:"Only this dialect: anthropic or openai." enum:",anthropic,openai" default:""`
-	Full    bool     `help:"Real durations: more than 40 minutes."`
-	JSON    bool     `help:"One JSON document with everything that was sent, got and seen."`
-	Only    []string `help:"Only these scenarios: names, numbers of the sixteen, or a name's beginning with a '*'." placeholder:"NAMES"`
-	List    bool     `help:"List the scenarios and run none."`
+	Config   string   `short:"c" help:"Drill the settings of a pool of this configuration file (policy, commit, limits, keep_alive); its accounts are not used." placeholder:"FILE"`
+	Pool     string   `help:"Which pool of the file; the first one." placeholder:"NAME"`
+	Dialect  string   `help:"Only callers of this dialect: anthropic, openai-chat (openai for short), openai-responses or gemini." enum:",anthropic,openai,openai-chat,openai-responses,gemini" default:""`
+	Accounts string   `help:"Accounts that speak this dialect, and callers that speak another one: what is translated." enum:",anthropic,openai,openai-chat,openai-responses,gemini" default:"" placeholder:"DIALECT"`
+	Full     bool     `help:"Real durations: more than 40 minutes."`
+	JSON     bool     `help:"One JSON document with everything that was sent, got and seen."`
+	Only     []string `help:"Only these scenarios: names, numbers of the sixteen, or a name's beginning with a '*'." placeholder:"NAMES"`
+	List     bool     `help:"List the scenarios and run none."`
 }
 
 // Run runs the drill and prints its scorecard; it fails unless every scenario passes.
@@ -40,12 +41,11 @@ func (c drillCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	o := drill.Options{
-		Start: StartDrillGateway, Network: drill.Sockets(), Pool: pool, Scenarios: scenarios,
-		Modes: slices.DeleteFunc(drill.Modes(), func(m drill.Mode) bool {
-			return c.Dialect != "" && (c.Dialect == "anthropic") != (m.Dialect == domain.DialectAnthropic)
-		}),
+	modes, err := c.modes()
+	if err != nil {
+		return err
 	}
+	o := drill.Options{Start: StartDrillGateway, Network: drill.Sockets(), Pool: pool, Scenarios: scenarios, Modes: modes}
 	if c.Full {
 		o.Clock = drill.Real
 	}
@@ -77,6 +77,38 @@ func (c drillCommand) Run(s *session) error {
 		return errFailed
 	}
 	return nil
+}
+
+// modes are the callers' dialects beside the accounts', each as a stream and as JSON.
+func (c drillCommand) modes() (modes []drill.Mode, err error) {
+	callers, accounts := dialectNamed(c.Dialect), dialectNamed(c.Accounts)
+	switch {
+	case accounts == domain.DialectNone && callers == domain.DialectNone:
+		return drill.Modes(), nil
+	case accounts == domain.DialectNone:
+		return drill.Pair(callers, callers), nil
+	case callers == domain.DialectNone:
+		return drill.Translated(accounts), nil
+	case callers == accounts:
+		return nil, errors.New("--accounts is for callers of another dialect: leave it out where both are the same")
+	}
+	if why := drill.NoPair(callers, accounts); why != "" {
+		return nil, fmt.Errorf("nothing to drill: %s", why)
+	}
+	return drill.Pair(callers, accounts), nil
+}
+
+// dialectNamed is the dialect of a name; none for an empty one.
+func dialectNamed(name string) domain.Dialect {
+	if name == "openai" {
+		return domain.DialectOpenAIChat
+	}
+	for _, d := range drill.Dialects() {
+		if d.String() == name {
+			return d
+		}
+	}
+	return domain.DialectNone
 }
 
 // pool is the one whose settings are drilled: the defaults, or an operator's own.

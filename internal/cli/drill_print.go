@@ -41,7 +41,7 @@ var drillGroups = map[drill.Group]string{
 // The table's columns.
 const (
 	nameWidth    = 28
-	verdictWidth = 9
+	verdictWidth = 8
 )
 
 func (p *drillPrinter) list(scenarios []*drill.Scenario) {
@@ -67,6 +67,9 @@ func (p *drillPrinter) scorecard(c *drill.Scorecard, what string) {
 	clock := "clocks shortened, most of them ten times"
 	if c.Clock == drill.Real.String() {
 		clock = "real clocks"
+	}
+	if m := c.Modes[0]; m.Accounts != domain.DialectNone {
+		clock += "; the accounts speak " + drill.Title(m.Accounts)
 	}
 	p.printf("%s\n\n", p.paint("1", fmt.Sprintf("Fault drill of %s: %d scenarios, %s", what, len(c.Rows), clock)))
 	p.heading(c.Modes)
@@ -105,10 +108,7 @@ func (p *drillPrinter) heading(modes []drill.Mode) {
 		dialect := ""
 		if m.Dialect != last {
 			last = m.Dialect
-			dialect = "Messages"
-			if m.Dialect == domain.DialectOpenAIChat {
-				dialect = "Chat Completions"
-			}
+			dialect = drill.Title(m.Dialect)
 		}
 		form := "json"
 		if m.Stream {

@@ -2,7 +2,6 @@ package drill
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -384,17 +383,14 @@ func failures() []*Scenario {
 		},
 	}
 	for _, l := range leavers() {
-		var why string
 		switch l.Name {
-		case "leave-mid-stream":
-			why = "of streams"
-			l.Modes = only(why, streaming)
 		case "leave-before":
-			l.Modes = only("the row of streams says more", func(m Mode) bool { return !m.Stream })
+			l.Name = "cancel"
+		case "leave-mid-stream":
+			l.Name = "cancel, amid a stream"
 		default:
 			continue
 		}
-		l.Name = fmt.Sprintf("cancel (%s)", l.Name)
 		list = append(list, l)
 	}
 	return list

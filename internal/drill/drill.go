@@ -29,7 +29,10 @@ type Options struct {
 }
 
 // atOnce is how many scenarios run side by side where nothing else is said: they mostly wait.
-const atOnce = 24
+const atOnce = 32
+
+// heavyAtOnce is how many of the heavy ones.
+const heavyAtOnce = 2
 
 // DefaultPool is a pool with every setting at its default.
 func DefaultPool() config.Pool {
@@ -60,7 +63,7 @@ func Drill(ctx context.Context, o Options) (*Scorecard, error) {
 		o.AtOnce = atOnce
 	}
 	card := &Scorecard{Clock: o.Clock.String(), Modes: o.Modes}
-	w := &world{start: o.Start, network: o.Network, clock: o.Clock, pool: o.Pool}
+	w := &world{start: o.Start, network: o.Network, clock: o.Clock, pool: o.Pool, starting: make(chan struct{}, startsAtOnce)}
 	began := time.Now()
 	var jobs []job
 	for _, s := range o.Scenarios {
@@ -76,17 +79,18 @@ func Drill(ctx context.Context, o Options) (*Scorecard, error) {
 
 	queue := make(chan job)
 	var workers sync.WaitGroup
-	var mu, heavy sync.Mutex
+	var mu sync.Mutex
+	heavy := make(chan struct{}, heavyAtOnce)
 	done := 0
 	for range min(o.AtOnce, len(jobs)) {
 		workers.Go(func() {
 			for j := range queue {
 				if j.scenario.Heavy {
-					heavy.Lock()
+					heavy <- struct{}{}
 				}
 				w.judge(ctx, j)
 				if j.scenario.Heavy {
-					heavy.Unlock()
+					<-heavy
 				}
 				mu.Lock()
 				done++

@@ -1,17 +1,47 @@
 package drill_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"go.uber.org/goleak"
 
 	"turnout/internal/cli"
+	"turnout/internal/domain"
 	"turnout/internal/drill"
 	"turnout/internal/drill/memnet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestDrill runs every conversation and every fault for every pair of dialects with virtual clocks: real
+// durations, exact, in no time. What came of it stands in docs/protocols/matrix.md.
+func TestDrill(t *testing.T) {
+	b := newBoard()
+	t.Cleanup(func() { b.compare(t) }) // runs when all of them have ended
+	conversations := len(drill.Conversations())
+	for i, s := range slices.Concat(drill.Conversations(), drill.Scenarios()) {
+		for _, m := range everyMode() {
+			if s.Modes != nil && s.Modes(m) != "" {
+				continue
+			}
+			fault := i >= conversations
+			if race && (s.Heavy || fault && m.Accounts != domain.DialectNone) {
+				continue
+			}
+			b.expect(s, m)
+			t.Run(s.Name+"/"+m.String(), func(t *testing.T) {
+				t.Parallel()
+				r := play(t, s, m)
+				b.note(s, m, r.Verdict == drill.Pass)
+				if r.Verdict != drill.Pass {
+					t.Errorf("%s: %q\nupstream: %s", r.Verdict, r.Reasons, r.Timeline(20))
+				}
+			})
+		}
+	}
+}
 
 // everyMode lists those of every pair of dialects.
 func everyMode() (out []drill.Mode) {
@@ -23,29 +53,13 @@ func everyMode() (out []drill.Mode) {
 	return out
 }
 
-// TestDrill runs every scenario with virtual clocks: real durations, exact, in no time.
-func TestDrill(t *testing.T) {
-	for _, s := range drill.Scenarios() {
-		if s.Heavy && !heavy {
-			continue
-		}
-		for _, m := range everyMode() {
-			if s.Modes != nil && s.Modes(m) != "" {
-				continue
-			}
-			name := s.Name + "/" + m.String()
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					var n memnet.Network
-					r := drill.RunOne(t.Context(), drill.Options{
-						Start: cli.StartDrillGateway, Network: drill.Network{Dial: n.Dial, Listen: n.Listen}, Clock: drill.Virtual, Pool: drill.DefaultPool(),
-					}, s, m)
-					if r.Verdict != drill.Pass {
-						t.Errorf("%s: %q\nupstream: %s", r.Verdict, r.Reasons, r.Timeline(20))
-					}
-				})
-			})
-		}
-	}
+// play runs one scenario in one mode.
+func play(t *testing.T, s *drill.Scenario, m drill.Mode) (r *drill.Result) {
+	synctest.Test(t, func(t *testing.T) {
+		var n memnet.Network
+		r = drill.RunOne(t.Context(), drill.Options{
+			Start: cli.StartDrillGateway, Network: drill.Network{Dial: n.Dial, Listen: n.Listen}, Clock: drill.Virtual, Pool: drill.DefaultPool(),
+		}, s, m)
+	})
+	return r
 }

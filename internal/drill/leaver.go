@@ -45,8 +45,8 @@ func leavers() []*Scenario {
 			Accounts: pf("hang"), Ask: Ask{LeaveAfter: 2 * time.Second},
 		}},
 		{inLine: true, Scenario: Scenario{
-			Name: "leave-in-line", Does: "busy with another request for 15 s, there is no F, and the caller leaves after 3 s in the line, which has one place",
-			Accounts: alone("d250"), Ask: Ask{LeaveAfter: 3 * time.Second}, Queue: 1,
+			Name: "leave-in-line", Does: "busy with another request for 12 s, there is no F, and the caller leaves after 3 s in the line, which has one place",
+			Accounts: alone("d200"), Ask: Ask{LeaveAfter: 3 * time.Second}, Queue: 1,
 		}},
 		{attempts: 1, over: 1, rest: 4 * time.Second, Scenario: Scenario{
 			Name: "leave-in-wait", Does: "500 with Retry-After: 2, once; the caller leaves after 1 s, before P is asked again", RealTime: true,

@@ -54,6 +54,9 @@ func NoPair(callers, accounts domain.Dialect) string {
 	return ""
 }
 
+// Title is a dialect's name for people.
+func Title(d domain.Dialect) string { return protocols[d].title }
+
 // String is the mode's name in the scorecard.
 func (m Mode) String() string {
 	s := m.Dialect.String() + "/json"

@@ -2,4 +2,4 @@
 
 package drill_test
 
-const heavy = true
+const race = false

@@ -18,6 +18,7 @@ import (
 type responsesStream struct {
 	a       *Answer
 	number  int    // of the next event
+	alive   int    // keepalive events since the last one, which may have numbers of their own
 	id      string // of the response
 	item    *responsesItem
 	index   int               // of the next item
@@ -103,22 +104,11 @@ func (s *responsesStream) event(e sseEvent) (content bool) {
 		return false
 	}
 	if v.Type == "keepalive" && e.name == v.Type { // a number of its own has only the API's
-		if s.a.Pings++; v.Number != nil && *v.Number == s.number {
-			s.number++
-		}
+		s.a.Pings++
+		s.alive++
 		return false
 	}
-	switch {
-	case e.name != v.Type:
-		s.a.wrong("an event named %q of the type %q", e.name, v.Type)
-	case s.stopped, s.failed && v.Type != "response.failed":
-		s.a.wrong("%s after the end", v.Type)
-	case v.Number != nil && *v.Number > s.number && s.a.Contents == 0:
-		s.number = *v.Number
-	case v.Number == nil || *v.Number != s.number && (*v.Number != 0 || v.Type != "error" && v.Type != "response.failed"):
-		s.a.wrong("%s has another number than %d", v.Type, s.number)
-	}
-	s.number++
+	s.count(&v, e.name)
 	switch v.Type {
 	case "error":
 		s.failed = true
@@ -141,6 +131,22 @@ func (s *responsesStream) event(e sseEvent) (content bool) {
 		return false
 	}
 	return s.inside(&v)
+}
+
+// count checks an event's name, place and number.
+func (s *responsesStream) count(v *responsesEvent, name string) {
+	switch {
+	case name != v.Type:
+		s.a.wrong("an event named %q of the type %q", name, v.Type)
+	case s.stopped, s.failed && v.Type != "response.failed":
+		s.a.wrong("%s after the end", v.Type)
+	case v.Number != nil && *v.Number > s.number && (s.a.Contents == 0 || *v.Number <= s.number+s.alive):
+		s.number = *v.Number
+	case v.Number == nil || *v.Number != s.number && (*v.Number != 0 || v.Type != "error" && v.Type != "response.failed"):
+		s.a.wrong("%s has another number than %d", v.Type, s.number)
+	}
+	s.number++
+	s.alive = 0
 }
 
 // response takes the events that are about the whole response.

@@ -40,7 +40,7 @@ type Scenario struct {
 	// Lasts is about how long the story is where it is longer than a minute: long ones begin first.
 	Lasts time.Duration
 
-	// Heavy ones keep the machine busy, so that only one of them runs at a time.
+	// Heavy ones keep the machine busy, so that few of them run at a time.
 	Heavy bool
 
 	// Accounts are P, F and whoever else there is.

@@ -63,7 +63,7 @@ func unended() []*Scenario {
 		case !m.Stream:
 			return "a body has no terminal event"
 		case !m.provider().terminal:
-			return "the provider's streams have no terminal event"
+			return "nothing comes after the finish reason of the provider's streams"
 		}
 		return ""
 	}

@@ -96,7 +96,12 @@ type world struct {
 	network Network
 	clock   Clock
 	pool    config.Pool
+	// starting lets few gateways start at a time, which keeps the machine busy; nil: any number.
+	starting chan struct{}
 }
+
+// startsAtOnce is how many.
+const startsAtOnce = 2
 
 // run plays one scenario in one mode. The error is one of this machine's, not of the
 // gateway's conduct.
@@ -108,15 +113,17 @@ func (w *world) run(ctx context.Context, s *Scenario, m Mode) (r *Run, err error
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	untrusted, err := w.providers(r)
+	if w.starting != nil {
+		w.starting <- struct{}{}
+	}
+	untrusted, err := w.begin(ctx, r, dir)
+	if w.starting != nil {
+		<-w.starting
+	}
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, r.provider.Close(), untrusted.Close()) }()
-	r.gateway, err = w.start(ctx, w.network, w.configuration(r, dir, untrusted.URL()))
-	if err != nil {
-		return r, fmt.Errorf("start a gateway: %w", err)
-	}
 	r.client = &http.Transport{DialContext: w.network.Dial, MaxIdleConnsPerHost: 1024, DisableCompression: true}
 	r.Began = time.Now()
 	r.began = r.Began
@@ -137,6 +144,17 @@ func (w *world) run(ctx context.Context, s *Scenario, m Mode) (r *Run, err error
 	}
 	r.see()
 	return r, ctx.Err()
+}
+
+// begin starts the providers and the gateway.
+func (w *world) begin(ctx context.Context, r *Run, dir string) (untrusted *sim.Server, err error) {
+	if untrusted, err = w.providers(r); err != nil {
+		return nil, err
+	}
+	if r.gateway, err = w.start(ctx, w.network, w.configuration(r, dir, untrusted.URL())); err != nil {
+		return nil, errors.Join(fmt.Errorf("start a gateway: %w", err), r.provider.Close(), untrusted.Close())
+	}
+	return untrusted, nil
 }
 
 // providers starts the simulated provider, and one whose certificate nobody trusts.

@@ -56,8 +56,8 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	if !known || d.Wait < soonest {
 		x.awaiting = 0 // the wait is for something else
 	}
-	if pol.Braked.Has(o.Class) && (d.Action == failover.RetrySame || d.Action == failover.Switch && o.AlternativeProvider == o.Provider) {
-		// Counted now and not when it begins: others decide meanwhile.
+	if pol.Braked.Has(o.Class) && (d.Action == failover.RetrySame || d.Action == failover.Round || d.Action == failover.Switch && o.AlternativeProvider == o.Provider) {
+		// Counted now and not when it begins: others decide meanwhile, and a round waits.
 		x.paid = x.loadKey(c)
 		x.g.loads.began(x.paid, true, now)
 	}

@@ -279,3 +279,24 @@ func TestWhoComesLateWaitsLikeTheOthers(t *testing.T) {
 		}
 	})
 }
+
+// Who waits for a provider that has no capacity takes its retry from the budget when it decides to wait, because all
+// that decide meanwhile would find it full.
+func TestRoundsKeepToTheRetryBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const requests, floor = 12, 10
+		r := newRig(t, []account{{name: "a"}, {name: "b"}})
+		for _, name := range []string{"a", "b"} {
+			r.on(name, status(529, errorJSON("overloaded_error")))
+		}
+		var wg sync.WaitGroup
+		for i := range requests {
+			wg.Go(func() { r.send(saying(askStream, fmt.Sprint("no ", i))) })
+			time.Sleep(time.Millisecond)
+		}
+		wg.Wait()
+		if n := len(r.attempts); n > requests+floor {
+			t.Errorf("%d attempts for %d requests, where %d retries were left", n, requests, floor)
+		}
+	})
+}
