@@ -83,6 +83,16 @@ func (at *attempt) made(data []byte) {
 	}
 }
 
+// kept says what to do where a turn of a conversation is named that nobody keeps: what was translated from another
+// provider's protocol. The AI SDK names earlier turns by default (@ai-sdk/openai 4.0.118).
+func kept(code string) string {
+	switch code {
+	case "item_not_found", "previous_response_not_found", "conversation_not_found":
+		return "; what came from a provider other than OpenAI is kept by nobody: send the conversation whole, as SDKs do with store: false"
+	}
+	return ""
+}
+
 // pinned finds the one account that a request is bound to, because it names what lives
 // there; 0: none in particular.
 func (x *exchange) pinned(ctx context.Context) (domain.AccountID, error) {
@@ -94,7 +104,7 @@ func (x *exchange) pinned(ctx context.Context) (domain.AccountID, error) {
 		case domain.KindOf(err) == domain.KindNotFound:
 			return 0, &domain.Error{
 				Kind: domain.KindNotFound, Op: op, Param: ref.Param, Code: ref.Code,
-				Message: ref.What + " " + clip(ref.ID) + " is not known to this key: it was made with another key or outside of Turnout, was deleted, or has expired",
+				Message: ref.What + " " + clip(ref.ID) + " is not known to this key: it was made with another key or outside of Turnout, was deleted, or has expired" + kept(ref.Code),
 			}
 		case err != nil:
 			return 0, err

@@ -101,7 +101,8 @@ func TestStoredResponses(t *testing.T) {
 		// For another key there is no such response.
 		before = len(r.attempts)
 		g := r.send(next, withHeader("X-Api-Key", otherKey))
-		if g.Code != 404 || !strings.Contains(g.text(), "previous_response_not_found") || !strings.Contains(g.text(), `"param":"previous_response_id"`) || len(r.attempts) != before {
+		if g.Code != 404 || !strings.Contains(g.text(), "previous_response_not_found") || !strings.Contains(g.text(), `"param":"previous_response_id"`) || len(r.attempts) != before ||
+			!strings.Contains(g.text(), "send the conversation whole") {
 			t.Errorf("%d %s", g.Code, g.text())
 		}
 		one := ObjectCall{Dialect: responses.Dialect{}, Collection: "/v1/responses", ID: "resp_1"}

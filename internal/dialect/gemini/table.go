@@ -36,7 +36,7 @@ var table = neutral.Table{
 	neutral.FeatureVerbosity:     {How: neutral.Dropped, Why: "Gemini has no verbosity"},
 	neutral.FeatureStore:         {How: neutral.Dropped, Why: "nothing is stored by this API"},
 
-	neutral.FeaturePreviousResponse:  {How: neutral.Refused, Why: "Gemini does not know earlier answers; send the conversation itself"},
+	neutral.FeaturePreviousResponse:  {How: neutral.Refused, Why: "what it refers to is kept by another provider; send the conversation whole, as SDKs do with store: false"},
 	neutral.FeatureBackground:        {How: neutral.Refused, Why: "Gemini answers at once"},
 	neutral.FeatureTruncation:        {How: neutral.Dropped, Why: "Gemini does not shorten a conversation"},
 	neutral.FeatureSafety:            {How: neutral.Dropped, Why: "safety settings of another dialect"},

@@ -46,7 +46,7 @@ var table = neutral.Table{
 	neutral.FeatureTier:              {How: neutral.Carried, Why: "auto, default, flex and priority"},
 	neutral.FeatureVerbosity:         {How: neutral.Dropped, Why: "only models since gpt-5 know it"},
 	neutral.FeatureStore:             {How: neutral.Dropped, Why: "answers are not stored for later requests"},
-	neutral.FeaturePreviousResponse:  {How: neutral.Refused, Why: "the conversation is kept by another provider; send it whole"},
+	neutral.FeaturePreviousResponse:  {How: neutral.Refused, Why: "what it refers to is kept by another provider; send the conversation whole, as SDKs do with store: false"},
 	neutral.FeatureBackground:        {How: neutral.Refused, Why: "there are no background answers"},
 	neutral.FeatureTruncation:        {How: neutral.Dropped, Why: "a prompt that is too long is an error"},
 	neutral.FeatureSafety:            {How: neutral.Dropped, Why: "there are no such settings"},

@@ -29,6 +29,9 @@ var tries = map[string]try{
 	"tools-thinking": func(ctx context.Context, t *testing.T, p *place) string {
 		return roundTrip(ctx, t, p, "ask", "think") + roundTrip(ctx, t, p, "stream", "think")
 	},
+	"kept-elsewhere": func(context.Context, *testing.T, *place) string {
+		return "this SDK sends conversations whole by itself"
+	},
 	"structured":   structured,
 	"usage":        usage,
 	"usage-cached": usageCached,
@@ -315,7 +318,7 @@ func models(ctx context.Context, t *testing.T, p *place) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "models", got, []string{"claude-sonnet-4-5-1", "gemini-2.5-pro-1", "gpt-5-1"})
+	equal(t, "models", got, []string{"claude-sonnet-4-5-1", "gemini-3-pro-1", "gpt-5-1"})
 	return ""
 }
 

@@ -85,6 +85,14 @@ export const rows = {
 
   tools: (s, p) => roundTrip(s, p, "ask"),
   "tools-stream": (s, p) => roundTrip(s, p, "stream"),
+  // What an account of another provider cannot follow is refused in words that say what to do.
+  async "kept-elsewhere"(s, p) {
+    if (s.client !== "ai-openai-responses") return "this SDK sends conversations whole by itself";
+    const call = () => gateway(s, p).round({ model: modelOf(s, p, "kept", "n17"), system, prompt: toolPrompt, think: true }, "ask");
+    // Chat Completions shows no thoughts, so nothing refers to them.
+    if (p.accounts.startsWith("openai")) return whole((await call()).last, 17);
+    refused(s, await failing(call), { status: 404, "openai-responses": { code: "item_not_found", message: /send the conversation whole.*store: false/ } });
+  },
   async "tools-thinking"(s, p) {
     await roundTrip(s, p, "ask", true);
     await roundTrip(s, p, "stream", true);
@@ -132,7 +140,7 @@ export const rows = {
   async models(s, p) {
     const c = gateway(s, p);
     if (!c.models) return "this SDK lists no models";
-    assert.deepEqual(await c.models(), ["claude-sonnet-4-5-1", "gemini-2.5-pro-1", "gpt-5-1"]);
+    assert.deepEqual(await c.models(), ["claude-sonnet-4-5-1", "gemini-3-pro-1", "gpt-5-1"]);
   },
 
   async "bad-request"(s, p) {
@@ -244,7 +252,8 @@ for (const row of ["failover-503", "failover-429", "failover-cut", "failover-sta
 
 async function roundTrip(s, p, how, think = false) {
   const row = `tools.${how}${think ? "think" : ""}`;
-  const q = { model: modelOf(s, p, row, "n17"), system, prompt: toolPrompt, think };
+  // The conversation is sent whole where no earlier turn is kept: a provider other than OpenAI.
+  const q = { model: modelOf(s, p, row, "n17"), system, prompt: toolPrompt, think, whole: p.accounts !== "openai" };
   const { first, last } = await gateway(s, p).round(q, how);
   assert.deepEqual(first.calls.map((c) => ({ name: c.name, args: c.args })), wanted, "calls");
   assert.equal(first.end, "tools");

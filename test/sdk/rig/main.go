@@ -97,7 +97,7 @@ func inRig(ctx context.Context, binary, dir, results string, command []string) (
 	start := func(name string, expr *regexp.Regexp, args ...string) ([]string, error) {
 		return child(ctx, &children, dir, name, binary, expr, args...)
 	}
-	sim, err := start("sim", regexp.MustCompile(`(?s)journal: GET (\S+)/requests.*listens on (\S+)`), "sim", "--journal", "127.0.0.1:0", "--models", "claude-sonnet-4-5-1,gpt-5-1,gemini-2.5-pro-1,qwen-3-1")
+	sim, err := start("sim", regexp.MustCompile(`(?s)journal: GET (\S+)/requests.*listens on (\S+)`), "sim", "--journal", "127.0.0.1:0", "--models", "claude-sonnet-4-5-1,gpt-5-1,gemini-3-pro-1,qwen-3-1")
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ var accounts = []struct{ name, platform, path, models string }{
 	{"anthropic", "anthropic", "", "claude-sonnet-4-5-"},
 	{"openai", "openai", "/v1", "gpt-5-"},
 	{"openai-compatible", "openai-compatible", "/v1", "qwen-3-"},
-	{"gemini", "gemini", "", "gemini-2.5-pro-"},
+	{"gemini", "gemini", "", "gemini-3-pro-"},
 }
 
 // asked is how the names begin that the SDKs ask for, by dialect. Every account maps them to its own.
@@ -26,13 +26,13 @@ var asked = map[string]string{
 	"anthropic":        "claude-sonnet-4-5-",
 	"openai-chat":      "gpt-5-",
 	"openai-responses": "gpt-5-",
-	"gemini":           "gemini-2.5-pro-",
+	"gemini":           "gemini-3-pro-",
 }
 
 // models maps the names that are asked for to an account's own.
 func models(own string) string {
 	var out []string
-	for _, a := range []string{"claude-sonnet-4-5-", "gpt-5-", "gemini-2.5-pro-"} {
+	for _, a := range []string{"claude-sonnet-4-5-", "gpt-5-", "gemini-3-pro-"} {
 		out = append(out, fmt.Sprintf("%q: %q", a+"*", own+"*"))
 	}
 	return strings.Join(out, ", ")
@@ -40,7 +40,7 @@ func models(own string) string {
 
 // rows are what is tried with every SDK before every kind of account.
 var rows = []string{
-	"text", "stream", "tools", "tools-stream", "tools-thinking", "structured", "usage", "usage-cached", "reasoning", "models",
+	"text", "stream", "tools", "tools-stream", "tools-thinking", "kept-elsewhere", "structured", "usage", "usage-cached", "reasoning", "models",
 	"bad-request", "context", "unauthorized", "not-found", "model-gone", "limited", "internal", "unavailable", "account-key", "broken",
 	"abort", "large", "parallel",
 	"failover-503", "failover-429", "failover-cut", "failover-start", "failover-key",
