@@ -127,20 +127,20 @@ func (f *formerStates) forget() {
 	f.count.Store(0)
 }
 
-// take finds and forgets a state.
-func (f *formerStates) take(k formerKey, now time.Time) (former, bool) {
+// take finds and forgets a state; the zero state is none.
+func (f *formerStates) take(k formerKey, now time.Time) former {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	old, ok := f.m[k]
 	if !ok {
-		return former{}, false
+		return former{}
 	}
 	delete(f.m, k)
 	f.count.Store(int32(len(f.m)))
 	if !now.Before(old.expires) {
-		return former{}, false
+		return former{}
 	}
-	return old, true
+	return old
 }
 
 // anyLeft reports whether a request with that state may ask anybody.

@@ -61,8 +61,8 @@ export const claude = {
 const askExec = (input) => ["functions.exec", "functions__exec"].map((name) => ask(name, { input })).join("\n");
 const patch = `*** Begin Patch\n*** Add File: ${file}\n+${made}\n*** End Patch\n`;
 
-function codexStart(model) {
-  return (c, prompt) => ({
+function codexStart(model, socket) {
+  return (c, prompt, { url = rig.url } = {}) => ({
     command: programs.codex,
     args: ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", prompt],
     files: {
@@ -77,10 +77,10 @@ plugins = false # asks github.com
 
 [model_providers.turnout]
 name = "Turnout"
-base_url = "${rig.url}/v1"
+base_url = "${url}/v1"
 env_key = "TURNOUT_KEY"
 wire_api = "responses"
-`,
+${socket ? "supports_websockets = true\n" : ""}`,
     },
     env: { TURNOUT_KEY: c.key },
   });
@@ -104,6 +104,9 @@ export const codexClassic = {
   },
   start: codexStart("gpt-5.5"),
 };
+
+// The same over one WebSocket.
+export const codexSocket = { ...codexClassic, client: "Codex, WebSocket", socket: true, start: codexStart("gpt-5.5", true) };
 
 // Gemini CLI. Without the settings a base URL alone makes it choose a way to sign in that it then refuses.
 export const gemini = {

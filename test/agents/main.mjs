@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as agents from "./agents.mjs";
-import { cell, kinds, logTail, rig, run, said, seen, start, stop } from "./rig.mjs";
+import { cell, kinds, logTail, rig, run, said, seen, start, stop, tap } from "./rig.mjs";
 
 const [, , binary, ...flags] = process.argv;
 const counts = flags.includes("--counts") ? flags.splice(flags.indexOf("--counts"), 2)[1] : undefined;
@@ -51,6 +51,10 @@ for (const agent of [agents.claude, agents.codex, agents.codexClassic, agents.ge
     failing(agent, kind, foreign[(i + 1) % foreign.length], "edit");
   }
 }
+for (const [i, kind] of names.entries()) {
+  add(agents.codexSocket, `${kind}, ${i % 2 ? "edit" : "shell"}`, i % 2 ? "edit" : "shell", [{ kind }]);
+  failing(agents.codexSocket, kind, names[(i + 1) % names.length], "edit");
+}
 for (const kind of ["openai", "anthropic", "gemini"]) {
   const agent = agents.opencode[kind];
   add(agent, `${kind}, shell`, "shell", [{ kind }]);
@@ -61,7 +65,8 @@ for (const kind of ["openai", "anthropic", "gemini"]) {
 async function prove({ agent, task, cell, fault }) {
   const { prompt, result } = agent.tasks[task];
   const work = join(rig.dir, "work", cell.name);
-  const r = await run(cell, { home: agent.client.replaceAll(/\W+/g, "-"), ...agent.start(cell, prompt(work), { title: fault && "a task" }) });
+  const t = agent.socket ? await tap() : undefined;
+  const r = await run(cell, { home: agent.client.replaceAll(/\W+/g, "-"), ...agent.start(cell, prompt(work), { title: fault && "a task", url: t?.url }) });
   const [first, second] = cell.accounts;
   // The last of these requests has ended before the agent did.
   const [one, two] = [await seen(first, fault ? 2 : agent.requests), second ? await seen(second, 1) : []];
@@ -83,6 +88,7 @@ async function prove({ agent, task, cell, fault }) {
   if (fault) assert.ok(well === 1 && (ill === 1 || ill === 2) && (two.length === 1 || unread), told());
   else assert.equal(`${well} ${ill}`, `${agent.requests + title} 0`, told());
   for (const [i, list] of [one, two].entries()) for (const q of list) assert.match(q.path, kinds[cell.accounts[i].kind].path);
+  if (t) assert.ok(t.opened > 0, `no WebSocket was opened\n${told()}`);
   assert.deepEqual(r.escapes, [], "it asked for other machines");
   if (r.trace) assert.deepEqual(outside(r.trace), [], "it called other machines");
   return `${one.length}${second ? ` + ${two.length}` : ""} upstream requests`;

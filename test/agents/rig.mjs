@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -45,7 +46,7 @@ function config() {
 export const rig = { dir: undefined, sim: undefined, url: undefined, trap: undefined, escapes: [] };
 let journal;
 const children = [];
-let trap;
+const servers = [];
 let log = "";
 
 // child starts a process and resolves with the match of expr in its output.
@@ -79,9 +80,26 @@ export async function start(binary) {
   rig.url = "http://" + (await child(binary, ["serve", "-c", file], /msg=serving address=(\S+)/))[1];
 }
 
+// tap listens before Turnout, passes bytes on untouched and counts the WebSockets that were opened.
+export async function tap() {
+  const { hostname: host, port } = new URL(rig.url);
+  const t = { url: undefined, opened: 0 };
+  const server = net.createServer({ allowHalfOpen: true }, (down) => {
+    const up = net.connect({ host, port: Number(port), allowHalfOpen: true });
+    up.once("data", (b) => (t.opened += b.toString("latin1").startsWith("HTTP/1.1 101") ? 1 : 0));
+    down.pipe(up);
+    up.pipe(down);
+    for (const [a, b] of [[down, up], [up, down]]) a.on("error", () => b.destroy()).on("close", () => b.destroy());
+  });
+  servers.push(server);
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.url = `http://127.0.0.1:${server.address().port}`;
+  return t;
+}
+
 // stop ends what start began.
 export async function stop() {
-  trap?.close();
+  for (const s of servers) s.close();
   for (const p of children) {
     if (p.exitCode !== null) continue;
     p.removeAllListeners("exit");
@@ -96,8 +114,9 @@ export async function stop() {
 // for all but this machine.
 function setTrap() {
   const caught = (req, to) => (rig.escapes.push(`${req.method} ${req.url}`), to);
-  trap = http.createServer((req, res) => caught(req, res).writeHead(403).end());
+  const trap = http.createServer((req, res) => caught(req, res).writeHead(403).end());
   trap.on("connect", (req, socket) => caught(req, socket).end("HTTP/1.1 403 Forbidden\r\n\r\n"));
+  servers.push(trap);
   return new Promise((resolve) => trap.listen(0, "127.0.0.1", () => ((rig.trap = `http://127.0.0.1:${trap.address().port}`), resolve())));
 }
 
