@@ -2,7 +2,7 @@
 # stages themselves are in scripts/stages.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint race arch fuzz build builds demo drill sdk bench bench-quick bench-profile bench-build clients clients-long clean
+.PHONY: help test lint race arch fuzz build builds demo drill sdk agents bench bench-quick bench-profile bench-build clients clients-long clean
 
 BENCH := bin/bench
 
@@ -39,6 +39,9 @@ drill: ## every fault against a real gateway, with shortened clocks, about a min
 sdk: ## the official SDKs before every kind of account (SDK='anthropic-js gemini' for a part)
 	@scripts/test sdk
 
+agents: ## the real coding agents before every kind of account, about 20 minutes (AGENTS='Claude Code' for a part)
+	@test/agents/run $(if $(AGENTS),'$(AGENTS)')
+
 bench: bench-build ## figures beside the Go floor, about 5 minutes
 	@$(BENCH)/compare
 
@@ -58,4 +61,4 @@ clients-long: ## the same with Claude Code's own watchdogs, about 14 minutes
 	@test/clients/run long $(if $(CLIENTS),'$(CLIENTS)')
 
 clean: ## remove what the other targets made
-	@rm -rf bin bench/results bench/profiles test/clients/node_modules test/sdk/node/node_modules
+	@rm -rf bin bench/results bench/profiles test/clients/node_modules test/sdk/node/node_modules test/agents/node_modules

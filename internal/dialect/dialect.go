@@ -1,10 +1,8 @@
 package dialect
 
 import (
-	"bytes"
 	"io"
 	"net/http"
-	"slices"
 
 	"turnout/internal/domain"
 )
@@ -99,6 +97,8 @@ type Request struct {
 
 	// Refs are what the body names that lives at one account: stored responses, uploads.
 	Refs []Ref
+	// Tools: the provider may run tools of its own, which leave containers at the account.
+	Tools bool
 	// Stored: what is answered stays at the account, under the answer's id (Responses).
 	Stored bool
 
@@ -113,49 +113,6 @@ type Request struct {
 	// WholeCalls: tools are offered, and the protocol sends a call in one piece, after the silence in
 	// which its arguments are written.
 	WholeCalls bool
-}
-
-// Ref is the name of something that lives at one account.
-type Ref struct {
-	ID    string // the provider's name of it
-	Param string // the member that names it
-	What  string // what it is, for people: "the response"
-	Code  string // the provider's error code where it is unknown
-}
-
-// maxRefs bounds how many are looked for in one body.
-const maxRefs = 64
-
-// FileRefs finds the uploads that a body names in members of the given name, at any depth. In
-// a JSON text the name with its quotes stands nowhere but as a member's name: inside a string its
-// quotes are escaped.
-func FileRefs(body []byte, member string) (refs []Ref) {
-	quoted := []byte(`"` + member + `"`)
-	for len(refs) < maxRefs {
-		i := bytes.Index(body, quoted)
-		if i < 0 {
-			break
-		}
-		body = body[i+len(quoted):]
-		at := skipSpace(body, 0)
-		if at >= len(body) || body[at] != ':' {
-			continue
-		}
-		at = skipSpace(body, at+1)
-		if at >= len(body) || body[at] != '"' {
-			continue
-		}
-		end, err := skipString(body, at)
-		if err != nil {
-			break
-		}
-		id, ok := Unquote(body[at:end])
-		if ok && id != "" && !slices.ContainsFunc(refs, func(r Ref) bool { return r.ID == id }) {
-			refs = append(refs, Ref{ID: id, Param: member, What: "the file", Code: "file_not_found"})
-		}
-		body = body[end:]
-	}
-	return refs
 }
 
 // InputTokens estimates the prompt's tokens from its size: four bytes a token,
@@ -234,10 +191,24 @@ type Sealed interface {
 	Unsealed(body []byte) (out []byte, changed bool)
 }
 
+// Clearer is a Dialect whose requests may hold reasoning that an account of another dialect has written: its
+// callers got it sealed and send it back, and its own providers refuse it.
+type Clearer interface {
+	// Cleared gives the body, for the model, without it; changed is false where there is none.
+	Cleared(body []byte, model string) (out []byte, changed bool)
+}
+
 // Renamer is a Dialect whose path names the model, and whose further paths repeat it in the body.
 type Renamer interface {
 	// Rename gives the body with that name in place of every one that stands there.
 	Rename(body []byte, model string) []byte
+}
+
+// Maker is a Dialect whose answers make things that stay at the account and that later requests may
+// name: items of stored responses, containers.
+type Maker interface {
+	// Made lists their ids in a JSON answer, or in the data of one event.
+	Made(answer []byte) []string
 }
 
 // Named is a Reader of a dialect that keeps answers under their ids.

@@ -429,7 +429,9 @@ func (c *call) spend(r *Rule, full time.Duration, stated bool) time.Duration {
 	if !stated && r.Backoff.Jitter > 0 && full > 0 {
 		full = r.Backoff.shorten(full, c.s.draw())
 	}
-	full = plus(full, c.pace(full))
+	if full > 0 { // who waits for nothing has nobody before it
+		full = plus(full, c.pace(full))
+	}
 	c.s.Waited = plus(c.s.Waited, full)
 	return full
 }

@@ -211,3 +211,12 @@ func TestBesideAWellAccount(t *testing.T) {
 		t.Errorf("beside one that is well: %+v", d)
 	}
 }
+
+// A switch that waits for nothing does not wait for those who wait for the account that it leaves.
+func TestSwitchIsNotPaced(t *testing.T) {
+	p := Balanced()
+	o := Outcome{Account: 1, Class: Credential, Ahead: 500, Alternative: 2}
+	if _, d := AfterFailure(p, NewState(Session{}, 1), o); d.Action != Switch || d.Wait != 0 {
+		t.Errorf("%+v", d)
+	}
+}

@@ -47,7 +47,7 @@ func (at *attempt) send(u *url.URL) (resp *http.Response, res result, ok bool) {
 		switch {
 		case !plain && at.asksUsage() && refuses(resp, "stream_options"):
 			plain, learnt = true, true
-		case !at.open && at.codec == nil && x.sealed() && refuses(resp, "invalid_encrypted_content"):
+		case !at.open && x.sealed(at.d) && refuses(resp, "invalid_encrypted_content"):
 			at.open = true // nobody knew that the session has moved
 		default:
 			return resp, 0, true

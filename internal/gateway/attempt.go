@@ -67,6 +67,7 @@ type attempt struct {
 	took         time.Duration
 	status       int
 	requestID    string // the upstream's own
+	owned        string // the answer's id, once it is remembered
 	answerID     string // of the answer, where its dialect keeps answers
 	usage        domain.Usage
 	events       int
@@ -158,8 +159,8 @@ func (at *attempt) url() (*url.URL, error) {
 	if at.codec == nil {
 		q = x.query
 	}
-	if at.offer.StreamQuery != "" && x.req.Stream && x.path == "" && !strings.Contains(q, at.offer.StreamQuery) {
-		q = strings.TrimPrefix(q+"&"+at.offer.StreamQuery, "&")
+	if want := at.offer.StreamQuery; want != "" && x.req.Stream && x.path == "" {
+		q = strings.TrimPrefix(without(q, want)+"&"+want, "&")
 	}
 	if q == "" {
 		return u, nil
@@ -167,6 +168,18 @@ func (at *attempt) url() (*url.URL, error) {
 	withQuery := *u
 	withQuery.RawQuery = q
 	return &withQuery, nil
+}
+
+// without gives a query without the parameter that another one names.
+func without(q, like string) string {
+	name, _, _ := strings.Cut(like, "=")
+	var keep []string
+	for pair := range strings.SplitSeq(q, "&") {
+		if n, _, _ := strings.Cut(pair, "="); n != name && pair != "" {
+			keep = append(keep, pair)
+		}
+	}
+	return strings.Join(keep, "&")
 }
 
 // committed reports whether this attempt owns the answer.
@@ -323,7 +336,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 		return resultServed
 	}
-	a := dialect.Answer{}
+	var a dialect.Answer
 	if x.path == "" {
 		a = at.d.Whole(buf)
 	} else {
@@ -351,6 +364,9 @@ func (at *attempt) whole(resp *http.Response) result {
 			}
 			return at.failClass(failover.StreamCut, "answer.untranslatable", err.Error())
 		}
+	}
+	if x.makes() {
+		at.made(buf)
 	}
 	if res, ok := at.commit(resp, int64(len(out))); !ok {
 		return res

@@ -24,6 +24,12 @@ func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
 // Used is how much is held now.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
+// Take takes n bytes; false: there are not so many left, and none was taken.
+func (b *Budget) Take(n int) bool { return b.take(n) }
+
+// Give gives n bytes back.
+func (b *Budget) Give(n int) { b.give(n) }
+
 func (b *Budget) take(n int) bool {
 	if b.used.Add(int64(n)) > b.limit {
 		b.used.Add(int64(-n))

@@ -43,6 +43,8 @@ type exchange struct {
 	boundAtStart domain.AccountID
 	self         formerKey // names a stream's request once its body has been let go
 	former       former    // what is left of the client's earlier try of this request
+	broke        former    // what the session's last answer left behind, which broke after its commit
+	avoids       bool      // the account that it came from is left out
 	trial        bool      // one attempt, to see whether what failed the earlier try is over
 
 	mu       sync.Mutex // guards what follows: two attempts may run side by side
@@ -324,7 +326,7 @@ func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decis
 		at.d = at.offer.Dialect
 		at.codec = at.d.(neutral.Codec)
 	}
-	at.open = x.movedFrom(c)
+	at.open = x.movedFrom(c, at.d)
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))
@@ -410,8 +412,8 @@ func (x *exchange) payload(at *attempt, plain bool) *payload {
 	if r, ok := x.d.(dialect.Renamer); ok && x.path != "" && k.sent != x.req.Model {
 		return x.renamed(k, r)
 	}
-	if k.open {
-		return x.unseal(k, rename, ask)
+	if p, done := x.readable(k, rename, ask); done {
+		return p
 	}
 	p := x.body.edit(rename, ask)
 	if p == nil {

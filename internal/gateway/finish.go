@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -55,9 +54,6 @@ func (x *exchange) bindApart(at *attempt, now time.Time) { apart(func() { x.bind
 // succeeded is what a whole answer means for the circuits that it went through.
 func (x *exchange) succeeded(at *attempt) {
 	now := time.Now()
-	if x.req.Stored && at.codec == nil && x.ownSeat == nil {
-		x.own(context.WithoutCancel(x.ctx), at.cand.ID, at.answerID, responseLife)
-	}
 	more := false
 	for _, cell := range at.cand.Rests {
 		more = cell.Succeed(now) || more

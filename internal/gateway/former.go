@@ -53,6 +53,7 @@ const (
 func (x *exchange) goOn() bool {
 	f := &x.former
 	if !f.known() {
+		x.goOnBroken()
 		return true
 	}
 	x.state = f.state
@@ -74,6 +75,25 @@ func (x *exchange) goOn() bool {
 	x.state = failover.NewState(f.state.Session, f.state.Seed)
 	x.state.Attempts = max(x.policy().Attempts-1, 0)
 	return true
+}
+
+// goOnBroken begins with what the session's last answers cost where they broke after their commit. A client does
+// not always send the same body again then: Claude Code 2.1.330 adds that it was cut off, and gives up at the fourth time.
+// An account gets as many attempts as of one request; then others are asked, if there are any.
+func (x *exchange) goOnBroken() {
+	if !x.broke.known() {
+		return
+	}
+	s := x.state
+	s.Accounts = x.broke.state.Accounts
+	if !x.anyLeft(&s) {
+		return
+	}
+	x.state = s
+	if len(s.Failed()) > 0 {
+		x.avoids = true
+		x.g.deps.Observer.Event(EventClientRetry, "continued", 1)
+	}
 }
 
 func newFormerStates() *formerStates { return &formerStates{m: map[formerKey]former{}} }
@@ -173,6 +193,9 @@ func (x *exchange) remember(end ending) {
 		self = formerKeyOf(x.key.ID, x.session.id, body)
 	}
 	now := time.Now()
+	if end.broken != nil && !x.session.id.IsZero() {
+		x.g.former.put(formerKeyOf(x.key.ID, x.session.id, nil), former{state: x.state, expires: now.Add(formerTTL)}, now)
+	}
 	f := x.former
 	switch {
 	case !f.known():

@@ -23,14 +23,13 @@ func (x *exchange) facts(r *http.Request, body []byte) (dialect.Request, error) 
 		}
 	}
 	req, err := x.d.Request(body, x.at)
-	if err == nil && x.path == "" {
-		req.Refs = append(req.Refs, dialect.FileRefs(body, "file_id")...)
-		if x.at.Model != "" { // only Gemini's path names the model
-			for _, r := range append(dialect.FileRefs(body, "cachedContent"), dialect.FileRefs(body, "cached_content")...) {
-				r.What, r.Code = "the cached content", ""
-				req.Refs = append(req.Refs, r)
-			}
+	if err == nil {
+		refs, few := dialect.Refs(body)
+		if !few {
+			return req, domain.Errorf(domain.KindInvalid, "read the request", "the request names more than %d files and the like", dialect.MaxRefs)
 		}
+		req.Refs = append(req.Refs, refs...)
+		req.Tools = bytes.Contains(body, []byte("code_interpreter")) || bytes.Contains(body, []byte("code_execution")) || bytes.Contains(body, []byte(`"container"`))
 	}
 	return req, err
 }

@@ -142,6 +142,9 @@ func New(d Deps) *Gateway {
 	}
 }
 
+// Bodies is the memory that requests may hold.
+func (g *Gateway) Bodies() *Budget { return g.deps.Bodies }
+
 // Swap puts a configuration in place. Requests in flight keep theirs.
 func (g *Gateway) Swap(s *Snapshot) {
 	g.snapshot.Store(s)

@@ -363,6 +363,41 @@ func cancelled() context.Context {
 	return ctx
 }
 
+// An answer that breaks after its commit, and a client that does not send the same again but adds that it was cut off
+// (captured from Claude Code 2.1.330, which gives up at the fourth): the third try goes elsewhere, and
+// the session stays there.
+func TestBrokenSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "a"}, {name: "b", priority: 1}})
+		r.on("a", whole("hi"))
+		session := withHeader("X-Claude-Code-Session-Id", "s")
+		r.send(askStream, session)
+		r.on("a", stream(io.ErrUnexpectedEOF, part{0, msgStart + txtStart + delta("so")}))
+		r.on("b", whole("hello"))
+		ask := func(n int) string {
+			return strings.Replace(askStream, `"hi"`, `"hi`+strings.Repeat(" You were cut off.", n)+`"`, 1)
+		}
+		for n := range 4 {
+			r.send(ask(n), session)
+		}
+		if got := r.names(); got != "a a a b b" {
+			t.Errorf("asked %s", got)
+		}
+	})
+	t.Run("nobody else", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []account{{name: "a"}})
+			r.on("a", stream(io.ErrUnexpectedEOF, part{0, msgStart + txtStart + delta("so")}))
+			for n := range 3 {
+				r.send(strings.Replace(askStream, `"hi"`, fmt.Sprintf(`"hi %d"`, n), 1), withHeader("X-Claude-Code-Session-Id", "s"))
+			}
+			if got := r.names(); got != "a a a" {
+				t.Errorf("asked %s", got)
+			}
+		})
+	})
+}
+
 // TestClientsOwnRetries: what real clients do on a failure that lasts (captured: Codex
 // 0.169.0 makes 30 requests of one turn, Claude Code 2.1.330 eleven), and what reaches the upstream.
 func TestClientsOwnRetries(t *testing.T) {

@@ -66,7 +66,7 @@ func (g *Gateway) Models(d dialect.Dialect, name string) http.Handler {
 			return
 		}
 		models := g.modelsOf(r.Context(), x.snap, x.key)
-		body := []byte(nil)
+		var body []byte
 		if name == "" {
 			body = d.Models(models)
 		} else {

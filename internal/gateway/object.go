@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"turnout/internal/dialect"
@@ -49,6 +51,9 @@ func (g *Gateway) Object(w http.ResponseWriter, r *http.Request, c *ObjectCall) 
 // object finds the account and asks it. An error has not been told to the caller yet.
 func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall) (int, domain.AccountID, error) {
 	const op = "find the account"
+	if bringsSeat(r.Header) {
+		return 0, 0, domain.Errorf(domain.KindInvalid, op, "%s is served by the accounts of the Turnout key alone; send that key, without a credential of the provider's beside it", c.Collection)
+	}
 	body, err := x.objectBody(w, r)
 	if err != nil {
 		return 0, 0, err
@@ -68,7 +73,13 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 			return 0, 0, err
 		}
 	} else if body != nil {
-		x.req.Refs = fileRefs(body.bytes())
+		if err = x.batchModels(c, body.bytes()); err != nil {
+			return 0, 0, err
+		}
+		var few bool
+		if x.req.Refs, few = dialect.Refs(body.bytes()); !few {
+			return 0, 0, domain.Errorf(domain.KindInvalid, op, "the request names more than %d files and the like", dialect.MaxRefs)
+		}
 		if at, err = x.pinned(r.Context()); err != nil {
 			return 0, 0, err
 		}
@@ -88,7 +99,7 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 
 // objectBody reads the body of a request that may have one; nil: it has none.
 func (x *exchange) objectBody(w http.ResponseWriter, r *http.Request) (*body, error) {
-	if r.Method != http.MethodPost {
+	if r.Method != http.MethodPost && r.Method != http.MethodPatch {
 		return nil, nil
 	}
 	s := &x.snap.Settings
@@ -215,7 +226,10 @@ func (x *exchange) answerObject(w http.ResponseWriter, r *http.Request, c *Objec
 		x.stream(w, resp.Body)
 		return resp.StatusCode, nil
 	}
-	buf, err := io.ReadAll(io.LimitReader(resp.Body, maxModelsBody))
+	buf, err := io.ReadAll(io.LimitReader(resp.Body, maxObjectBody+1))
+	if err == nil && len(buf) > maxObjectBody {
+		return 0, domain.Errorf(domain.KindUpstream, "ask the account", "the upstream's list is larger than %d bytes; ask for fewer rows, with limit", maxObjectBody)
+	}
 	if err != nil {
 		return 0, &domain.Error{Kind: domain.KindUpstream, Op: "ask the account", Message: "the upstream's answer broke off", FromProvider: true, Err: err}
 	}
@@ -224,7 +238,7 @@ func (x *exchange) answerObject(w http.ResponseWriter, r *http.Request, c *Objec
 		buf = redact(buf, a)
 	case r.Method == http.MethodPost:
 		x.own(ctx, a.ID, madeName(buf), objectLife)
-	case r.Method == http.MethodGet:
+	default:
 		buf = x.ownOnly(ctx, buf)
 	}
 	upstream.AnswerHeader(resp.Header, w.Header())
@@ -295,7 +309,7 @@ func (x *exchange) ownOnly(ctx context.Context, list []byte) []byte {
 		out = append(out, ']')
 		return append(out, list[at+len(rows):]...)
 	}
-	return list
+	return []byte(`{"object":"list","data":[],"has_more":false}`) // nobody knows whose it is
 }
 
 func (x *exchange) recordObject(r *http.Request, status int, account domain.AccountID, err error) {
@@ -322,7 +336,36 @@ func (x *exchange) recordObject(r *http.Request, status int, account domain.Acco
 	})
 }
 
-// fileRefs finds the uploads that a JSON body names.
-func fileRefs(b []byte) []dialect.Ref {
-	return append(dialect.FileRefs(b, "file_id"), dialect.FileRefs(b, "input_file_id")...)
+// maxObjectBody is the largest answer about a collection that is looked through.
+const maxObjectBody = 16 << 20
+
+// batchModels holds a batch to the models that the key may use. A batch that names its requests in an upload cannot be
+// looked into, so a key that may not use every model may send none.
+func (x *exchange) batchModels(c *ObjectCall, body []byte) error {
+	if len(x.key.Models) == 0 || !strings.HasSuffix(c.Collection, "batches") {
+		return nil
+	}
+	const op = "route the request"
+	requests := dialect.Member(body, "requests")
+	if len(requests) == 0 || requests[0] != '[' {
+		return &domain.Error{Kind: domain.KindForbidden, Op: op, Code: "model_not_allowed", Message: "this key may use some models only, and the models of this batch stand in an upload; use a key without a list of models"}
+	}
+	var refused string
+	err := dialect.Array(requests, func(e dialect.Span) bool {
+		model, ok := dialect.Unquote(dialect.Member(dialect.Member(e.Of(requests), "params"), "model"))
+		if !ok || !x.key.Allows(model) {
+			refused = model
+			if refused == "" {
+				refused = "(none)"
+			}
+		}
+		return refused == ""
+	})
+	if err != nil {
+		return &domain.Error{Kind: domain.KindInvalid, Op: op, Param: "requests", Message: "the batch is not valid JSON"}
+	}
+	if refused != "" {
+		return &domain.Error{Kind: domain.KindForbidden, Op: op, Param: "requests", Code: "model_not_allowed", Message: fmt.Sprintf("this key may not use the model %q", clip(refused))}
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"turnout/internal/dialect"
 	"turnout/internal/domain"
 )
 
@@ -57,6 +58,28 @@ func (x *exchange) own(ctx context.Context, account domain.AccountID, name strin
 	if err := x.g.deps.Objects.SaveObject(ctx, o); err != nil {
 		x.g.deps.Log.LogAttrs(ctx, slog.LevelError, "an object's account could not be remembered; its id will not be found",
 			slog.String("request", x.id.String()), slog.String("error", err.Error()))
+	}
+}
+
+// makes reports whether an answer to the request may make something that stays at the account.
+func (x *exchange) makes() bool { return x.req.Stored || x.req.Tools }
+
+// made remembers what an answer has made at the account: its id, where it is stored, and what else later
+// requests may name. It is called before the caller can know of it.
+func (at *attempt) made(data []byte) {
+	x := at.x
+	if at.codec != nil || x.ownSeat != nil || x.path != "" {
+		return
+	}
+	ctx := context.WithoutCancel(x.ctx)
+	if x.req.Stored && at.answerID != "" && at.answerID != at.owned {
+		x.own(ctx, at.cand.ID, at.answerID, responseLife)
+		at.owned = at.answerID
+	}
+	if m, ok := x.d.(dialect.Maker); ok && len(data) > 0 {
+		for _, id := range m.Made(data) {
+			x.own(ctx, at.cand.ID, id, responseLife)
+		}
 	}
 }
 

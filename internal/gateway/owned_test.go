@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +14,10 @@ import (
 	"time"
 
 	"turnout/internal/caller"
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/anthropic"
+	"turnout/internal/dialect/gemini"
+	"turnout/internal/dialect/neutral"
 	"turnout/internal/dialect/openai"
 	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
@@ -72,7 +78,7 @@ func TestStoredResponses(t *testing.T) {
 		r, kept := ownedRig(t, account{name: "a", priority: 1}, account{name: "b"})
 		r.on("b", status(503, `{"error":{"message":"x"}}`))
 		r.on("a", status(200, responseJSON("resp_1")))
-		if g := r.send(`{"model":"m","input":"hi"}`); g.Code != 200 || len(kept) != 1 {
+		if g := r.send(`{"model":"m","input":"hi"}`); g.Code != 200 || len(kept) != 2 { // the response and its one item
 			t.Fatalf("%d %s, %v", g.Code, g.text(), kept)
 		}
 		r.on("b", status(200, responseJSON("resp_b")))
@@ -122,9 +128,9 @@ func TestWhatIsStored(t *testing.T) {
 		"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"hi\"}\n\n" +
 		"event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":2,\"response\":" + responseJSON("resp_s") + "}\n\n"
 	for body, want := range map[string]int{
-		`{"model":"m","input":"hi","stream":true}`:               1,
+		`{"model":"m","input":"hi","stream":true}`:               2, // the response and its item
 		`{"model":"m","input":"hi","stream":true,"store":false}`: 0,
-		`{"model":"m","input":"hi","store":null}`:                1,
+		`{"model":"m","input":"hi","store":null}`:                2,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r, kept := ownedRig(t, account{name: "a"})
@@ -190,6 +196,126 @@ func TestFiles(t *testing.T) {
 	})
 }
 
+// What a body names is found wherever it stands and however it is spelt; what tools are called with names nothing.
+func TestRefs(t *testing.T) {
+	many := `{"file_ids":["f"`
+	for i := range dialect.MaxRefs + 1 {
+		many += fmt.Sprintf(`,"f%d"`, i)
+	}
+	for body, want := range map[string]string{
+		`{"a":[{"file_id":"file-1"}]}`:                                                        "file-1",
+		`{"a":[{"fil\u0065_id":"file-1"}]}`:                                                   "file-1",
+		`{"container":{"file_ids":["a","b","a"]},"vector_store_ids":["v"]}`:                   "a b v",
+		`{"container":"cntr_1"}`:                                                              "cntr_1",
+		`{"input":[{"type":"item_reference","id":"msg_1"},{"id":"x","type":"message"}]}`:      "msg_1",
+		`{"input":[{"id":"msg_2" , "type" : "item_reference"}]}`:                              "msg_2",
+		`{"generateContentRequest":{"cachedContent":"cachedContents/1"}}`:                     "cachedContents/1",
+		`{"fileData":{"fileUri":"https://generativelanguage.googleapis.com/v1beta/files/x"}}`: "files/x",
+		`{"fileData":{"fileUri":"https://example.com/files/x"}}`:                              "",
+		`{"text":"\"file_id\":\"file-1\""}`:                                                   "",
+		`{"type":"tool_use","input":{"file_id":"mine","container":"docker"}}`:                 "",
+		`{"functionCall":{"args":{"file_id":"mine"}}}`:                                        "",
+		`{"tools":[{"input_schema":{"properties":{"file_id":{"type":"string"}}}}]}`:           "",
+		`{"file_id":5,"file_ids":{},"container":{"type":"auto"}}`:                             "",
+		`{"file_id":"file-1"`:                                                                 "file-1",
+	} {
+		refs, ok := dialect.Refs([]byte(body))
+		var got []string
+		for _, r := range refs {
+			got = append(got, r.ID)
+		}
+		if strings.Join(got, " ") != want || !ok {
+			t.Errorf("%s: %q, %v; want %q", body, got, ok, want)
+		}
+	}
+	if _, ok := dialect.Refs([]byte(many + "]}")); ok {
+		t.Error("too many were taken")
+	}
+}
+
+// Items of a stored answer and containers are as much one key's own as the answer itself.
+func TestItemsAndContainers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := ownedRig(t, account{name: "a"}, account{name: "b", priority: 1})
+		r.on("a", status(200, strings.Replace(responseJSON("resp_1"), `"id":"msg_1"`, `"id":"msg_1","container_id":"cntr_1"`, 1)))
+		r.send(`{"model":"m","input":"hi"}`)
+		for _, next := range []string{
+			`{"model":"m","input":[{"type":"item_reference","id":"msg_1"}]}`,
+			`{"model":"m","input":"x","tools":[{"type":"code_interpreter","container":"cntr_1"}]}`,
+		} {
+			before := len(r.attempts)
+			if g := r.send(next); g.Code != 200 || r.attempts[before].account != "a" {
+				t.Errorf("%s: %d %s", next, g.Code, g.text())
+			}
+			before = len(r.attempts)
+			if g := r.send(next, withHeader("X-Api-Key", otherKey)); g.Code != 404 || len(r.attempts) != before {
+				t.Errorf("%s of another key: %d %s", next, g.Code, g.text())
+			}
+		}
+	})
+}
+
+// A stored stream can be asked about before it has ended, and after its caller has left.
+func TestStoredStreamIsKnownAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, kept := ownedRig(t, account{name: "a"})
+		r.on("a", stream(io.ErrUnexpectedEOF, part{0, "data: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_s\"}}\n\n" +
+			"data: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"hi\"}\n\n"}))
+		r.send(`{"model":"m","input":"hi","stream":true}`)
+		if _, ok := kept[domain.NewObjectID(1, "resp_s")]; !ok {
+			t.Errorf("%v", kept)
+		}
+	})
+}
+
+// A batch is held to the key's models; bodies of PATCH arrive; an own seat is refused here; what cannot be looked
+// through is not shown.
+func TestObjectPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, kept := ownedRig(t, account{name: "a"})
+		keys, err := caller.NewDirectory([]domain.Key{{ID: 1, Name: "team", Hash: sha256.Sum256([]byte(testKey)), Pools: []string{"default"}, Models: []string{"small-*"}, Enabled: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.g.Snapshot().keys = keys
+		r.on("a", status(200, `{"id":"b1"}`))
+		batches := ObjectCall{Dialect: openai.Dialect{}, Collection: "/v1/batches"}
+		for body, want := range map[string]int{
+			`{"requests":[{"params":{"model":"small-1"}},{"params":{"model":"large-1"}}]}`: 403,
+			`{"requests":[{"params":{"model":"small-1"}},{}]}`:                             403,
+			`{"requests":"none"}`:                           403,
+			`{"requests":[{"params":{"model":"small-1"}}]}`: 200,
+		} {
+			if w := r.object("POST", testKey, batches, body); w.Code != want {
+				t.Errorf("%s: %d %s", body, w.Code, w.Body)
+			}
+		}
+		_ = kept.SaveObject(t.Context(), domain.Object{ID: domain.NewObjectID(1, "file-1"), Account: 1, Expires: time.Now().Add(time.Hour)})
+		if w := r.object("POST", testKey, batches, `{"input_file_id":"file-1"}`); w.Code != 403 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		one := ObjectCall{Dialect: openai.Dialect{}, Collection: "/v1/files", ID: "file-1"}
+		if w := r.object("PATCH", testKey, one, `{"ttl":"60s"}`); w.Code != 200 || r.attempts[len(r.attempts)-1].body != `{"ttl":"60s"}` {
+			t.Errorf("%d, sent %q", w.Code, r.attempts[len(r.attempts)-1].body)
+		}
+		before := len(r.attempts)
+		files := ObjectCall{Dialect: openai.Dialect{}, Collection: "/v1/files"}
+		req := httptest.NewRequest("POST", "/", strings.NewReader("x"))
+		req.Header.Set("X-Turnout-Key", testKey)
+		req.Header.Set("Authorization", "Bearer of-the-caller")
+		w := httptest.NewRecorder()
+		if r.g.Object(w, req, &files); w.Code != 400 || len(r.attempts) != before {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		for _, list := range []string{`{"things":[{"id":"file-of-another"}]}`, `{"data":[` + strings.Repeat(`{"id":"file-of-another"},`, 1_000_000) + `{}]}`} {
+			r.on("a", status(200, list))
+			if w := r.object("GET", testKey, files, ""); strings.Contains(w.Body.String(), "file-of-another") {
+				t.Errorf("%d bytes with others' files", w.Body.Len())
+			}
+		}
+	})
+}
+
 // An upstream's refusal of the account is not the caller's, and its error texts hold no keys.
 func TestObjectErrors(t *testing.T) {
 	one := ObjectCall{Dialect: responses.Dialect{}, Collection: "/v1/responses", ID: "resp_1"}
@@ -250,4 +376,81 @@ func TestEncryptedReasoning(t *testing.T) {
 			}
 		})
 	})
+}
+
+// The same for a caller of another dialect, who gets such reasoning sealed and sends it back.
+func TestEncryptedReasoningTranslated(t *testing.T) {
+	body := `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[` +
+		`{"type":"thinking","thinking":"","signature":"` + neutral.Seal(domain.DialectOpenAIResp, "rs_1", "xyz") + `"},{"type":"tool_use","id":"c","name":"f","input":{}}]},` +
+		`{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"ok"}]}]}`
+	lost := status(400, `{"error":{"message":"could not be verified","type":"invalid_request_error","code":"invalid_encrypted_content"}}`)
+	for _, c := range []struct {
+		name, org string // of the second account
+		first     reply  // of it
+		asked     int
+		dropped   bool
+	}{
+		{"to another organisation", "two", status(200, responseJSON("resp_2")), 3, true},
+		{"within the organisation", "one", status(200, responseJSON("resp_2")), 3, false},
+		{"nobody knew", "one", lost, 4, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", org: "one"}, {name: "b", org: c.org, priority: 1}}, func(rc *rigConfig) { rc.platform = "openai" })
+				r.on("a", status(200, responseJSON("resp_1")))
+				r.send(body, withHeader("X-Claude-Code-Session-Id", "s"))
+				if !strings.Contains(r.attempts[0].body, "xyz") {
+					t.Errorf("at home: %s", r.attempts[0].body)
+				}
+				r.on("a", status(401, `{"error":{"message":"x"}}`))
+				r.on("b", c.first, status(200, responseJSON("resp_2")))
+				g := r.send(body, withHeader("X-Claude-Code-Session-Id", "s"))
+				last := r.attempts[len(r.attempts)-1]
+				if g.Code != 200 || len(r.attempts) != c.asked || last.account != "b" || strings.Contains(last.body, "xyz") == c.dropped || !strings.Contains(last.body, `"call_id":"c"`) {
+					t.Errorf("%d %s, asked %s; %s got %s", g.Code, g.text(), r.asked(), last.account, last.body)
+				}
+				if warned := strings.Contains(strings.Join(g.Header()[warningHeader], ""), "encrypted reasoning"); warned != c.dropped {
+					t.Errorf("%v", g.Header())
+				}
+			})
+		})
+	}
+}
+
+// A session that comes home to an account of its caller's dialect leaves the reasoning of the others behind: its provider
+// would refuse it.
+func TestReasoningOfOtherDialects(t *testing.T) {
+	seal := func(d domain.Dialect) string { return neutral.Seal(d, "", "xyz") }
+	called := func(signature string) string {
+		return `{"contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"` + signature + `"}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]}]}`
+	}
+	gem := base64.StdEncoding.EncodeToString([]byte(seal(domain.DialectOpenAIResp)))
+	for _, c := range []struct {
+		platform   string
+		d          dialect.Dialect
+		at         dialect.Route
+		body, want string
+	}{
+		{
+			"anthropic", anthropic.Dialect{}, dialect.Route{}, `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"` + seal(domain.DialectGeminiContent) + `"},{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":"so"}]}`,
+			`{"model":"n","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":"so"}]}`,
+		},
+		{
+			"openai", responses.Dialect{}, dialect.Route{}, `{"input":[{"role":"user","content":"hi"},{"type":"reasoning","summary":[],"encrypted_content":"` + seal(domain.DialectAnthropic) + `"},{"type":"reasoning","id":"rs_1","encrypted_content":"own"}],"model":"m"}`,
+			`{"input":[{"role":"user","content":"hi"},{"type":"reasoning","id":"rs_1","encrypted_content":"own"}],"model":"n"}`,
+		},
+		{"gemini", gemini.Dialect{}, dialect.Route{Model: "m", Version: "v1beta", Verb: "generateContent"}, called(gem), called("skip_thought_signature_validator")},
+		{"gemini", gemini.Dialect{}, dialect.Route{Model: "gemini-2.5-pro", Version: "v1beta", Verb: "generateContent"}, called(gem), strings.Replace(called(""), `,"thoughtSignature":""`, "", 1)},
+	} {
+		t.Run(c.platform, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", models: domain.ModelMap{"m": "n", "gemini-*": "gemini-*"}}}, as(c.d), func(rc *rigConfig) { rc.platform = c.platform })
+				r.on("a", status(401, `{"error":{"message":"x"}}`))
+				g := r.ask(Call{Dialect: c.d, At: c.at}, []byte(c.body))
+				if got := r.attempts[0].body; got != c.want {
+					t.Errorf("%d %s: sent %s\nwant %s", g.Code, g.Body, got, c.want)
+				}
+			})
+		})
+	}
 }

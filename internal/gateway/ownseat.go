@@ -70,6 +70,19 @@ func (s *ownSeats) of(id domain.AccountID, p *platform.Platform, now time.Time) 
 	return o
 }
 
+// bringsSeat reports whether a caller sends a provider's credential beside its Turnout key.
+func bringsSeat(h http.Header) bool {
+	if first(h, caller.KeyHeader) == "" {
+		return false
+	}
+	for _, name := range seatHeaders {
+		if first(h, name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // ownSeat takes the caller's own seat, if it sent one; ok is false where it did not, and
 // the key's accounts serve. The seat's id is negative, so that it is nobody's in the records.
 func (x *exchange) takeOwnSeat(r *http.Request) (ok bool, err error) {

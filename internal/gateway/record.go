@@ -131,7 +131,7 @@ func (x *exchange) trace() []byte {
 	if x.rebound {
 		b = append(b, `,"x":true`...)
 	}
-	if x.former.known() {
+	if x.former.known() || x.avoids {
 		b = append(b, `,"p":true`...)
 	}
 	if x.req.Stream && x.commit != (domain.Commit{}) {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -71,7 +72,7 @@ func newRelayer(at *attempt, resp *http.Response) *relayer {
 	if at.codec != nil {
 		req = &dialect.Request{Stream: true, Model: at.cand.Sent} // it hides nothing: all of it is read
 	}
-	reader := dialect.Reader(nil)
+	var reader dialect.Reader
 	if at.x.path == "" {
 		reader = at.d.NewReader(req)
 	} else {
@@ -221,7 +222,14 @@ func (r *relayer) events() (res result, stop bool) {
 				r.drop(size) // held back it would be worth nothing, and keep-alives of our own go out meanwhile
 				continue
 			}
+		case dialect.EventNote, dialect.EventFinish:
+			if at.x.makes() && bytes.Contains(ev.Data, []byte("container")) {
+				r.own(ev.Data)
+			}
 		case dialect.EventEnd:
+			if r.reader.Finished() && at.x.makes() {
+				r.own(ev.Data)
+			}
 			if !r.reader.Finished() {
 				// Whole means that the finish reason was seen: this end is not passed on.
 				_ = r.flush()
@@ -288,11 +296,24 @@ func (r *relayer) holding(kind dialect.EventKind, now time.Time) (res result, ok
 }
 
 func (r *relayer) commit() (res result, ok bool) {
+	if r.at.x.req.Stored {
+		r.own(nil)
+	}
 	if res, ok = r.at.commit(r.resp, -1); ok {
 		r.owns = true
 		r.at.heldBound = r.hold.bound
 	}
 	return res, ok
+}
+
+// own remembers what the stream has made at the account.
+//
+//go:noinline
+func (r *relayer) own(data []byte) {
+	if named, ok := r.reader.(dialect.Named); ok {
+		r.at.answerID = named.ID()
+	}
+	r.at.made(data)
 }
 
 // timeUp ends a hold whose time is over, while the relay waits for more.

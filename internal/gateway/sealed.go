@@ -7,55 +7,60 @@ import (
 
 // Reasoning that a provider encrypts can be read by the organisation that it was written for
 // and nobody else (Responses: 400 invalid_encrypted_content). A session stays where it is bound for that
-// reason among others; where it has to move, such reasoning is left out, and the caller is told.
+// reason among others; where it has to move, such reasoning is left out, and the caller is told. The same with what
+// Turnout sealed of another dialect's reasoning, once an account of the caller's own dialect takes over.
 
 const warnSealed = "dropped encrypted reasoning: another account wrote it, and the one that answers cannot read it"
 
-// sealed reports whether the request may hold such reasoning.
-func (x *exchange) sealed() bool {
-	_, ok := x.d.(dialect.Sealed)
+// warnForeign: the session was served by an account of another dialect before.
+const warnForeign = "dropped reasoning of another dialect's account: the one that answers cannot read it"
+
+// sealed reports whether the request may hold such reasoning in the dialect of an attempt.
+func (x *exchange) sealed(d dialect.Dialect) bool {
+	_, ok := d.(dialect.Sealed)
 	return ok && x.path == ""
 }
 
-// movedFrom reports whether a candidate belongs to another organisation than the account
+// movedFrom reports whether a candidate, asked in the dialect d, belongs to another organisation than the account
 // that the session was bound to when the request came.
-func (x *exchange) movedFrom(c *sched.Candidate) bool {
-	if !x.sealed() || c.Foreign || x.boundAtStart == 0 || x.boundAtStart == c.ID {
+func (x *exchange) movedFrom(c *sched.Candidate, d dialect.Dialect) bool {
+	if !x.sealed(d) || x.boundAtStart == 0 || x.boundAtStart == c.ID {
 		return false
 	}
 	a := x.snap.account(x.boundAtStart)
 	return a == nil || sched.OrganizationOf(a) != c.Organization
 }
 
-// unseal makes the payload without such reasoning; the lock is held. nil: the body has been let go.
-func (x *exchange) unseal(k payloadKey, edits ...dialect.Edit) *payload {
-	raw, done := x.body.use()
+// readable makes the payload without reasoning that the account cannot read; the lock is held. done is false where
+// there is none; a nil payload with it: the body has been let go.
+func (x *exchange) readable(k payloadKey, rename, ask dialect.Edit) (p *payload, done bool) {
+	raw, used := x.body.use()
 	if raw == nil {
-		return nil
+		return nil, true
 	}
-	defer done()
-	out, changed := x.d.(dialect.Sealed).Unsealed(raw)
+	defer used()
+	out, changed, warning := raw, false, warnSealed
+	if k.open {
+		out, changed = x.d.(dialect.Sealed).Unsealed(raw)
+	} else if c, ok := x.d.(dialect.Clearer); ok {
+		out, changed = c.Cleared(raw, k.sent)
+		warning = warnForeign
+	}
 	if !changed {
-		p := x.body.edit(edits...)
-		if p == nil {
-			return nil
-		}
-		x.payloads = append(x.payloads, payload{payloadKey: k, body: p})
-		return &x.payloads[len(x.payloads)-1]
+		return nil, false
 	}
 	// The edits' places are those of the body as it came.
 	req, err := x.d.Request(out, x.at)
 	if err != nil {
-		return nil
+		return nil, true
 	}
-	for i := range edits {
-		if edits[i].At == x.req.ModelAt {
-			edits[i].At = req.ModelAt
-		} else {
-			edits[i] = req.AskUsage
-		}
+	if rename.Present() {
+		rename.At = req.ModelAt
 	}
-	return x.remade(k, out, []string{warnSealed}, edits...)
+	if ask.Present() {
+		ask = req.AskUsage
+	}
+	return x.remade(k, out, []string{warning}, rename, ask), true
 }
 
 // remade keeps a payload whose body is another one than the caller's; the lock is held. nil: there is no memory for it.

@@ -323,6 +323,7 @@ func (x *exchange) route(r *http.Request) (err error) {
 	}
 	if x.ownSeat == nil && x.g.former.any() && x.policy().Profile == failover.ProfileBalanced {
 		x.former, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, x.body.bytes()), x.began)
+		x.broke, _ = x.g.former.take(formerKeyOf(x.key.ID, x.session.id, nil), x.began)
 	}
 	return nil
 }

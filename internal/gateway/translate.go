@@ -59,10 +59,11 @@ func (x *exchange) translatable(c *sched.Candidate) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	codec := o.Dialect.(neutral.Codec)
-	if x.prepared(payloadKey{c.Sent, false, false, codec.ID()}) != nil {
+	k := payloadKey{c.Sent, false, x.movedFrom(c, o.Dialect), codec.ID()}
+	if x.prepared(k) != nil {
 		return true
 	}
-	_, err := x.translate(payloadKey{c.Sent, false, false, codec.ID()}, codec)
+	_, err := x.translate(k, codec)
 	if err == nil {
 		return true
 	}
@@ -133,7 +134,11 @@ func (x *exchange) translate(k payloadKey, to neutral.Codec) (*payload, *domain.
 	r := *x.asked
 	r.Model = k.sent
 	r.PlainUsage = k.plain
-	fitted, names := neutral.FitNames(&r, to.ID())
+	left, unread := &r, false
+	if k.open {
+		left, unread = neutral.Unsealed(&r, to.ID())
+	}
+	fitted, names := neutral.FitNames(left, to.ID())
 	notes := neutral.NewNotes(to.ID(), to.Table())
 	out := to.EncodeRequest(fitted, notes)
 	if err := notes.Err(); err != nil {
@@ -143,7 +148,11 @@ func (x *exchange) translate(k payloadKey, to neutral.Codec) (*payload, *domain.
 	if !b.budget.take(cap(out)) {
 		return nil, &domain.Error{Kind: domain.KindUnavailable, Op: "translate the request", Message: "too many large requests at once; try again in a moment", RetryAfter: time.Second}
 	}
-	x.payloads = append(x.payloads, payload{payloadKey: k, body: b.edit(), own: b, names: names, warnings: notes.Warnings()})
+	warnings := notes.Warnings()
+	if unread {
+		warnings = append(warnings, warnSealed)
+	}
+	x.payloads = append(x.payloads, payload{payloadKey: k, body: b.edit(), own: b, names: names, warnings: warnings})
 	return &x.payloads[len(x.payloads)-1], nil
 }
 

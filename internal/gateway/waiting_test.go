@@ -108,7 +108,7 @@ func TestASessionWaitsUntilItsAccountIsBack(t *testing.T) {
 		}
 		wg.Wait()
 		others()
-		if want := "a@0s a@0s b@56ms a@6.04s a@6.048s"; r.asked() != want {
+		if want := "a@0s a@0s b@40ms a@6.04s a@6.048s"; r.asked() != want {
 			t.Errorf("asked %s, want %s", r.asked(), want)
 		}
 		for _, rec := range r.records[len(r.records)-2:] {

@@ -69,7 +69,7 @@ var (
 		// A thousand rows are the most that a page holds (API reference, models.list).
 		ModelsPath: "/" + defaultVersion + "/models?pageSize=1000",
 		Others: map[string]string{
-			"/v1beta/cachedContents": "/" + defaultVersion + "/cachedContents",
+			"/v1beta/cachedContents": "/" + defaultVersion + "/cachedContents", "/v1/cachedContents": "/v1/cachedContents",
 
 			"countTokens":        generatePath + "countTokens",
 			"embedContent":       generatePath + "embedContent",

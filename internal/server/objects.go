@@ -17,8 +17,8 @@ type objectRoute struct {
 	// collection are the methods of the collection itself; one those of an object; tails what may
 	// follow an object's path, with its method.
 	collection, one []string
-	tails           map[string]string
-	prefix          string // before the id in the provider's names
+	tails           map[string]string // methods, parted by blanks
+	prefix          string            // before the id in the provider's names
 }
 
 // objectRoutes are all there are. OpenAI and Anthropic both keep uploads under /v1/files; the caller's
@@ -31,10 +31,11 @@ func objectRoutes() []objectRoute {
 	get, post, del, patch := http.MethodGet, http.MethodPost, http.MethodDelete, http.MethodPatch
 	return []objectRoute{
 		{path: "/v1/responses", dialect: responses, one: []string{get, del}, tails: map[string]string{"/cancel": post, "/input_items": get}},
-		{path: "/v1/conversations", dialect: responses, collection: []string{post}, one: []string{get, post, del}, tails: map[string]string{"/items": get}},
+		{path: "/v1/conversations", dialect: responses, collection: []string{post}, one: []string{get, post, del}, tails: map[string]string{"/items": get + " " + post}},
 		{path: "/v1/files", dialect: (*Server).shape, collection: []string{get, post}, one: []string{get, del}, tails: map[string]string{"/content": get}},
 		{path: "/v1/batches", dialect: openai, collection: []string{get, post}, one: []string{get}, tails: map[string]string{"/cancel": post}},
 		{path: "/v1/messages/batches", dialect: anthropic, collection: []string{get, post}, one: []string{get, del}, tails: map[string]string{"/cancel": post, "/results": get}},
+		{path: "/v1/cachedContents", dialect: gemini, collection: []string{get, post}, one: []string{get, del, patch}, prefix: "cachedContents/"},
 		{path: "/v1beta/cachedContents", dialect: gemini, collection: []string{get, post}, one: []string{get, del, patch}, prefix: "cachedContents/"},
 	}
 }
@@ -62,7 +63,7 @@ func (s *Server) objects(mux *http.ServeMux) {
 		}
 		handle(o.path+"/{id}", o.one, "")
 		for tail, method := range o.tails {
-			handle(o.path+"/{id}"+tail, []string{method}, tail)
+			handle(o.path+"/{id}"+tail, strings.Fields(method), tail)
 		}
 	}
 }

@@ -153,6 +153,7 @@ func (s *Server) socket() http.HandlerFunc {
 		Draining: func() bool { return s.gone.Load() || s.opts.Gateway.Draining() },
 		// What is larger ends the connection.
 		MaxMessage: func() int64 { return s.opts.Gateway.Snapshot().Settings.MaxBody }, Log: s.opts.Log,
+		Memory: s.opts.Gateway.Bodies(),
 	}
 	s.sockets = h
 	return func(w http.ResponseWriter, r *http.Request) {

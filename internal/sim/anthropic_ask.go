@@ -149,7 +149,7 @@ func parseAnthropic(h http.Header, body []byte, counting bool) (*ask, *failure) 
 		return nil, invalidAnthropic("system: %v", err)
 	}
 	q.addBlocks("system", system)
-	if f := q.addMessages(r.Messages); f != nil {
+	if f := q.addMessages(r.Messages, strings.Contains(strings.Join(h.Values("anthropic-beta"), ","), "per-turn-control-")); f != nil {
 		return nil, f
 	}
 	if n := len(q.blocks); r.CacheControl != nil && n > 0 && q.blocks[n-1].cache == 0 {
@@ -186,11 +186,13 @@ func (q *ask) addTools(tools []json.RawMessage) *failure {
 }
 
 // addMessages walks the conversation: roles, empty text, signatures, and that
-// every tool_use is answered at once.
-func (q *ask) addMessages(messages []anthropicMessage) *failure {
+// every tool_use is answered at once. amid: instructions may stand between the turns, as Claude Code's do since
+// Opus 5.5; they say nothing of their own.
+func (q *ask) addMessages(messages []anthropicMessage, amid bool) *failure {
 	var open map[string]bool // tool_use ids of the previous message
 	for i, m := range messages {
-		if m.Role != "user" && m.Role != "assistant" {
+		instructions := amid && m.Role == "system"
+		if m.Role != "user" && m.Role != "assistant" && !instructions {
 			return invalidAnthropic("messages.%d.role: Input should be 'user' or 'assistant'", i)
 		}
 		blocks, err := contentBlocks(m.Content)
@@ -200,6 +202,10 @@ func (q *ask) addMessages(messages []anthropicMessage) *failure {
 		last := i == len(messages)-1
 		if len(blocks) == 0 && (!last || m.Role != "assistant") {
 			return invalidAnthropic("messages.%d: all messages must have non-empty content except for the optional final assistant message", i)
+		}
+		if instructions {
+			q.addBlocks(m.Role, blocks)
+			continue
 		}
 		var calls map[string]bool
 		answered := false

@@ -8,13 +8,17 @@ import (
 
 // Limits of the prompt caches, as the providers document them.
 const (
-	minCached      = 1024             // tokens below which nothing is cached
-	openaiStep     = 128              // OpenAI's cached prefix grows in such steps
-	openaiLife     = 10 * time.Minute // after the last use ("5 to 10 minutes of inactivity")
-	lookBack       = 20               // blocks before a breakpoint in which Anthropic looks for an older entry
-	bytesPerToken  = 4                // the estimate used everywhere in this package
-	maxCacheEntry  = 200_000          // bound of the cache; beyond it everything is forgotten
-	requestTokens  = 3                // what a request costs besides its blocks
+	minCached     = 1024             // tokens below which nothing is cached
+	openaiStep    = 128              // OpenAI's cached prefix grows in such steps
+	openaiLife    = 10 * time.Minute // after the last use ("5 to 10 minutes of inactivity")
+	lookBack      = 20               // blocks before a breakpoint in which Anthropic looks for an older entry
+	bytesPerToken = 4                // the estimate used everywhere in this package
+	// Behind so many tokens only these steps are kept: one prompt of megabytes must not push
+	// everybody else's out.
+	fineCached     = 1 << 16
+	coarseStep     = 64 * openaiStep
+	maxCacheEntry  = 200_000 // bound of the cache; beyond it everything is forgotten
+	requestTokens  = 3       // what a request costs besides its blocks
 	anthropicShort = 5 * time.Minute
 	anthropicLong  = time.Hour
 )
@@ -142,17 +146,18 @@ func (c *promptCache) automatic(organization, model string, prompt []byte, now t
 	h := c.hash(organization, model)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	before := 0
 	for n := openaiStep; n*bytesPerToken <= len(prompt); n += openaiStep {
 		_, _ = h.Write(prompt[(n-openaiStep)*bytesPerToken : n*bytesPerToken])
-		if n < minCached {
+		if n < minCached || n > fineCached && n%coarseStep != 0 {
 			continue
 		}
-		sum := h.Sum64()
-		if cached == n-openaiStep && c.alive(sum, now) || n == minCached && c.alive(sum, now) {
+		if sum := h.Sum64(); cached == before && c.alive(sum, now) {
 			cached = n
-			continue
+		} else {
+			c.put(sum, openaiLife, now)
 		}
-		c.put(sum, openaiLife, now)
+		before = n
 	}
 	return cached
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -234,4 +235,23 @@ func TestCacheProperties(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAutomaticCacheOfALargePrompt: one prompt of megabytes is cached nearly whole and does not push everybody else's
+// out of the cache, which it did when each of its steps was an entry.
+func TestAutomaticCacheOfALargePrompt(t *testing.T) {
+	c := newPromptCache()
+	now := time.Now()
+	small := bytes.Repeat([]byte("small "), 2000)
+	large := bytes.Repeat([]byte("large "), 1<<20)
+	c.automatic("org", "m", small, now)
+	for i := range 100 {
+		c.automatic("org", fmt.Sprint("large", i), large, now)
+	}
+	if got, least := c.automatic("org", "large0", large, now), len(large)/bytesPerToken-coarseStep; got < least || got%openaiStep != 0 {
+		t.Errorf("%d tokens of the large prompt are cached, want %d at least, in whole steps", got, least)
+	}
+	if got, least := c.automatic("org", "m", small, now), len(small)/bytesPerToken-openaiStep; got < least {
+		t.Errorf("%d tokens of the small prompt are cached, want %d at least", got, least)
+	}
 }

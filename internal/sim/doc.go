@@ -122,7 +122,8 @@
 //
 // Reasoning is asked for by an effort or a summary. Encrypted, it is good in its organisation alone; so are stored
 // responses, their items, and what was compacted. A prompt asks for a tool in a namespace as
-// "use tool NAMESPACE.NAME"; a custom tool gets the text of what stands behind "with", or a sample.
+// "use tool NAMESPACE.NAME"; a custom tool gets the text of what stands behind "with" (of
+// {"input": "…"}: that text), or a sample.
 //
 // # Answers
 //

@@ -72,6 +72,29 @@ func TestJournal(t *testing.T) {
 			t.Errorf("got %+v", s)
 		}
 	}
+	// One that has come and not ended.
+	leaving, leave := context.WithCancel(ctx)
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		if resp, err := c.Do(request(leaving, t, base, openai, "sk-sim-c-hang", hello(false))); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.Replace(journal, "/requests", "/arrived", 1)+"?key=sk-sim-c-hang", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	leave()
+	<-left
+	if got := get(url.Values{"key": {"sk-sim-c-hang"}, "count": {"1"}}); len(got) != 1 || got[0].Outcome != "aborted" {
+		t.Errorf("got %+v", got)
+	}
 	stop()
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)

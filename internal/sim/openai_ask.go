@@ -138,9 +138,13 @@ func (q *ask) addChatMessages(messages []chatMessage) *failure {
 		for _, c := range m.ToolCalls {
 			known[c.ID] = true
 		}
-		q.lastText = ""
-		if m.Role == "user" {
+		switch m.Role {
+		case "system", "developer": // which say nothing of their own, wherever they stand
+			continue
+		case "user":
 			q.lastText = chatText(m.Content)
+		default:
+			q.lastText = ""
 		}
 		q.prefill = m.Role == "assistant"
 	}

@@ -212,8 +212,15 @@ func (a *answer) callItem(i int, c toolCall, status string, done bool) any {
 
 // input is what a call hands its tool: a JSON object, or free text.
 func (a *answer) input(c toolCall) string {
-	if a.ask.responses.tools[c.name].custom && c.args == "{}" {
+	if !a.ask.responses.tools[c.name].custom {
+		return c.args
+	}
+	var free struct{ Input *string }
+	switch {
+	case c.args == "{}":
 		return "sample input"
+	case json.Unmarshal([]byte(c.args), &free) == nil && free.Input != nil:
+		return *free.Input
 	}
 	return c.args
 }

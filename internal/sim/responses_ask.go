@@ -125,11 +125,11 @@ func parseResponses(p *Provider, organization string, body []byte) (*ask, *failu
 	if f := q.addResponsesTools("tools", r.Tools, ""); f != nil {
 		return nil, f
 	}
-	if f := q.chooseResponsesTool(r.ToolChoice); f != nil {
-		return nil, f
-	}
 	c := &dialogue{p: p, organization: organization, q: q, open: map[string]string{}}
 	if f := c.read(r.Input); f != nil {
+		return nil, f
+	}
+	if f := q.chooseResponsesTool(r.ToolChoice); f != nil {
 		return nil, f
 	}
 	if f := q.setFormat(r.Text.Format.Type, r.Text.Format.Name, r.Text.Format.Schema); f != nil {

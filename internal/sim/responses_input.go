@@ -28,6 +28,8 @@ type responsesItem struct {
 	CallID    string          `json:"call_id"`
 	Name      string          `json:"name"`
 	Encrypted string          `json:"encrypted_content"`
+
+	Tools []json.RawMessage `json:"tools"` // of additional_tools, as Codex sends all of its
 }
 
 // read walks the conversation: what went before, types and roles, outputs that answer calls, what is
@@ -131,6 +133,8 @@ func (c *dialogue) item(at string, it *responsesItem) *failure {
 		delete(c.open, it.CallID)
 	case "reasoning", "compaction":
 		return c.encrypted(it)
+	case "additional_tools":
+		return c.q.addResponsesTools(at+".tools", it.Tools, "")
 	case "item_reference":
 		if !c.p.stored.holds(it.ID, c.organization) {
 			return notFound("Item with id '%s' not found.", it.ID)

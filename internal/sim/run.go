@@ -26,16 +26,19 @@ func Run(ctx context.Context, o RunOptions, w io.Writer) error {
 	if o.Verbose {
 		o.Provider.Done = both(o.Provider.Done, out.request)
 	}
+	e := newEnded()
 	if o.Journal != "" {
-		e := newEnded()
 		o.Provider.Done = both(o.Provider.Done, e.done)
-		stop, err := e.serve(ctx, o.Journal, out)
+	}
+	p := New(o.Provider)
+	if o.Journal != "" {
+		stop, err := e.serve(ctx, p, o.Journal, out)
 		if err != nil {
 			return err
 		}
 		defer stop()
 	}
-	s, err := Start(New(o.Provider), o.Server)
+	s, err := Start(p, o.Server)
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,16 @@ var foreign = []struct {
 	}}},
 	{"broken arguments", neutral.Answer{Finish: neutral.FinishTool, Blocks: []neutral.Block{{Kind: neutral.KindToolUse, ID: "a", Name: "x", Args: []byte(`{"a":`)}}}},
 	{"a call of Gemini", neutral.Answer{Finish: neutral.FinishTool, Blocks: []neutral.Block{{Kind: neutral.KindToolUse, ID: "call_1", Name: "x", Args: []byte(`{}`), Signature: "c2ln", Origin: domain.DialectGeminiContent}}}},
+	{"text of Gemini, signed at its end", neutral.Answer{Finish: neutral.FinishStop, Blocks: []neutral.Block{
+		{Kind: neutral.KindText, Text: "Done."}, {Kind: neutral.KindReasoning, Origin: domain.DialectGeminiContent, Signature: "c2ln"},
+	}}},
+	{"signed text of Gemini, then a call", neutral.Answer{Finish: neutral.FinishTool, Blocks: []neutral.Block{
+		{Kind: neutral.KindText, Text: "I look."}, {Kind: neutral.KindReasoning, Origin: domain.DialectGeminiContent, Signature: "c2ln"},
+		{Kind: neutral.KindToolUse, ID: "call_1", Name: "x", Args: []byte(`{}`)},
+	}}},
+	{"text, then a thought with words", neutral.Answer{Finish: neutral.FinishStop, Blocks: []neutral.Block{
+		{Kind: neutral.KindText, Text: "Done."}, {Kind: neutral.KindReasoning, Origin: domain.DialectGeminiContent, Text: "hm", Signature: "c2ln"},
+	}}},
 	{"reasoning of Responses", neutral.Answer{Finish: neutral.FinishLength, Blocks: []neutral.Block{
 		{Kind: neutral.KindReasoning, Origin: domain.DialectOpenAIResp, ID: "rs_1", Text: "sum", Signature: "gAAA"},
 		{Kind: neutral.KindReasoning, Origin: domain.DialectOpenAIResp, ID: "rs_2", Redacted: true, Signature: "gBBB"},

@@ -95,7 +95,7 @@ func (d *requestDecoder) block(out []neutral.Block, raw []byte, param string) []
 	case "image":
 		b := neutral.Block{Kind: neutral.KindImage, Cache: cacheMark(p.cache)}
 		if !media(&b, p.source) {
-			d.refuse(param, "an image's source must be base64, url or file")
+			d.refuse(param, "an image's source must be base64 (and its data nothing else), url or file")
 		}
 		return append(out, b)
 	case "document":
@@ -177,7 +177,7 @@ func (d *requestDecoder) document(out []neutral.Block, p *parts, param string) [
 		return out
 	default:
 		if !media(&b, p.source) {
-			d.refuse(param, "a document's source must be base64, text, url, content or file")
+			d.refuse(param, "a document's source must be base64 (and its data nothing else), text, url, content or file")
 		}
 	}
 	return append(out, b)

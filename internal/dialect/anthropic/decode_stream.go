@@ -142,7 +142,7 @@ func (d *decoder) begin(index int64, raw []byte, emit func(*neutral.Event)) erro
 		b.Signature = ""
 	}
 	d.openBlock(b, emit)
-	if len(pending) > 2 {
+	if len(pending) > 2 && pending[0] == '"' { // a relay may send anything here
 		d.add(pending, emit)
 	}
 	for i := range cites {

@@ -30,9 +30,16 @@ func (Dialect) EncodeAnswer(a *neutral.Answer, s *neutral.Session) []byte {
 	j := neutral.JSON{B: make([]byte, 0, 2<<10)}
 	j.Open().Member("id", messageID(a.ID, s)).Member("type", "message").Member("role", "assistant").Member("model", s.Model)
 	j.Key("content").List()
-	tools, refused := false, false
+	tools, refused, said := false, false, false
 	for i := range a.Blocks {
 		b := &a.Blocks[i]
+		if said && i == len(a.Blocks)-1 && b.Kind == neutral.KindReasoning && b.Text == "" && !b.Redacted && b.Origin != own {
+			break // an answer does not end in a thought without words (see encoder.open)
+		}
+		if b.Kind == neutral.KindReasoning && b.Signature == "" && (b.Text == "" || b.Redacted) {
+			continue // nothing was thought that anybody could see or give back
+		}
+		said = said || b.Kind == neutral.KindText || b.Kind == neutral.KindRefusal
 		tools = tools || b.Kind == neutral.KindToolUse
 		refused = refused || b.Kind == neutral.KindRefusal
 		appendBlock(&j, b, s, i)

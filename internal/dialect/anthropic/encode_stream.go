@@ -25,6 +25,9 @@ type encoder struct {
 	alive  []byte
 	input  neutral.Kept // of a custom tool's call
 
+	unshown string // the signature of a thought without words that came after text; see KindReasoning in open
+	said    bool   // there has been text
+
 	tools, refused bool
 }
 
@@ -34,7 +37,9 @@ const (
 	closed  blockState = iota
 	pending            // a call that has not been begun: its signature has to stand before it
 	opened
-	hidden // not shown to callers of this dialect
+	hidden  // not shown to callers of this dialect
+	silent  // a thought after text, of which no word has come
+	waiting // a thought of which nothing has come: without words and signature it is none
 )
 
 // The deltas' text members, which end every delta's prefix.
@@ -43,6 +48,8 @@ const (
 	thinkingDelta = `"thinking_delta","thinking":`
 	inputDelta    = `"input_json_delta","partial_json":`
 )
+
+const emptyThinking = `{"type":"thinking","thinking":"","signature":""}`
 
 // Append implements neutral.Encoder.
 func (e *encoder) Append(b []byte, ev *neutral.Event) []byte {
@@ -93,17 +100,32 @@ func (e *encoder) start(b []byte, ev *neutral.Event) []byte {
 func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 	e.block = *block
 	e.block.Raw, e.block.Citations, e.block.Content = nil, nil, nil
+	if e.unshown != "" {
+		b = e.wordless(b, e.unshown)
+		e.unshown = ""
+	}
 	switch block.Kind {
 	case neutral.KindText, neutral.KindRefusal:
+		e.said = true
 		e.refused = e.refused || block.Kind == neutral.KindRefusal
 		return e.begin(b, `{"type":"text","text":""}`, textDelta)
 	case neutral.KindReasoning:
+		if block.Redacted && block.Signature == "" {
+			break
+		}
 		if block.Redacted {
 			j := neutral.JSON{}
 			appendThinking(&j, block, "")
 			return e.begin(b, string(j.B), "")
 		}
-		return e.begin(b, `{"type":"thinking","thinking":"","signature":""}`, thinkingDelta)
+		if e.said && block.Origin != own {
+			// Gemini signs the end of its text. Here a thought never ends an answer, and Claude Code takes the last block
+			// for the result: it would print nothing. So it is shown where something follows.
+			e.state = silent
+			return b
+		}
+		e.state = waiting
+		return b
 	case neutral.KindToolUse:
 		e.tools = true
 		e.state = pending
@@ -150,8 +172,11 @@ func (e *encoder) call(b []byte) []byte {
 }
 
 func (e *encoder) add(b, quoted []byte) []byte {
-	if e.state == pending {
+	switch e.state {
+	case pending:
 		b = e.call(b)
+	case silent, waiting:
+		b = e.begin(b, emptyThinking, thinkingDelta)
 	}
 	switch {
 	case e.state != opened || len(e.alive) == 0:
@@ -171,18 +196,26 @@ func (e *encoder) delta(b, quoted []byte) []byte {
 
 // sign shows a signature: of a thinking block in its place, of a call in a block before it.
 func (e *encoder) sign(b []byte, signature string) []byte {
+	if e.state == waiting && signature != "" {
+		b = e.begin(b, emptyThinking, thinkingDelta)
+	}
 	switch {
 	case e.state == pending:
-		call := e.block
-		b = e.begin(b, `{"type":"thinking","thinking":"","signature":""}`, thinkingDelta)
-		b = e.signature(b, neutral.Shown(own, &neutral.Block{Signature: signature, Origin: call.Origin}))
-		b = e.stop(b)
-		e.block, e.state = call, pending
+		b = e.wordless(b, neutral.Shown(own, &neutral.Block{Signature: signature, Origin: e.block.Origin}))
+		e.state = pending
 		return b
+	case e.state == silent:
+		e.unshown = neutral.Shown(own, &neutral.Block{ID: e.block.ID, Signature: signature, Origin: e.block.Origin})
 	case e.state == opened && e.block.Kind == neutral.KindReasoning:
 		return e.signature(b, neutral.Shown(own, &neutral.Block{ID: e.block.ID, Signature: signature, Origin: e.block.Origin}))
 	}
 	return b
+}
+
+// wordless writes a thought of which there is nothing but the signature.
+func (e *encoder) wordless(b []byte, shown string) []byte {
+	b = e.begin(b, emptyThinking, "")
+	return e.stop(e.signature(b, shown))
 }
 
 func (e *encoder) signature(b []byte, shown string) []byte {

@@ -212,6 +212,16 @@ func TestSchema(t *testing.T) {
 			t.Errorf("%s\nbecame %s\nwant   %s", schema, got, want)
 		}
 	}
+	for schema, want := range map[string]string{
+		`{"type":"OBJECT","properties":{"a":{"type":"STRING"}}}`: `{"type":"object","properties":{"a":{"type":"string"}}}`,
+		`{"type":"object","example":{"type":"OBJECT"}}`:          `{"type":"object","example":{"type":"OBJECT"}}`,
+		`{"type":["string","null"]}`:                             `{"type":["string","null"]}`,
+		`true`:                                                   `true`,
+	} {
+		if got := string(statedSchema([]byte(schema))); got != want {
+			t.Errorf("%s stated as a JSON schema became %s", schema, got)
+		}
+	}
 	if deep := jsonSchema([]byte(strings.Repeat(`{"items":`, 400) + `{}` + strings.Repeat(`}`, 400))); !json.Valid(deep) {
 		t.Error("a deep schema is broken")
 	}

@@ -54,7 +54,7 @@ func (d *decoding) part(t *neutral.Turn, raw []byte) {
 	case "functionResponse":
 		t.Blocks = append(t.Blocks, d.response(p.value))
 	case "inlineData", "fileData":
-		t.Blocks = append(t.Blocks, media(p.kind, p.value))
+		t.Blocks = append(t.Blocks, d.media(&p))
 	default:
 		t.Blocks = append(t.Blocks, neutral.Block{Kind: neutral.KindOpaque, Type: p.kind, Raw: p.raw, Origin: own})
 	}
@@ -124,9 +124,18 @@ func (d *decoding) response(v []byte) neutral.Block {
 	b.Content, b.Failed = result(response)
 	elements(parts, func(raw []byte) {
 		if p := readPart(raw); p.kind == "inlineData" || p.kind == "fileData" {
-			b.Content = append(b.Content, media(p.kind, p.value))
+			b.Content = append(b.Content, d.media(&p))
 		}
 	})
+	return b
+}
+
+// media reads inlineData or fileData, and refuses data that are no base64.
+func (d *decoding) media(p *part) neutral.Block {
+	b := media(p.kind, p.value)
+	if data := member(p.value, "data"); p.kind == "inlineData" && b.Data == nil && !dialect.IsNull(data) {
+		d.fail("contents", "contents: inlineData.data must be base64")
+	}
 	return b
 }
 

@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -50,6 +51,9 @@ func (d *decoder) Event(raw []byte, emit func(*neutral.Event)) error {
 
 func (d *decoder) chunk(data []byte, emit func(*neutral.Event)) error {
 	d.emit = emit
+	if !json.Valid(data) { // what is taken out of it goes into another JSON text as it is
+		return errNoChunk
+	}
 	var candidates, usage, model, id, feedback []byte
 	failed := false
 	err := dialect.Object(data, func(key []byte, v, _ dialect.Span) bool {
@@ -85,12 +89,19 @@ func (d *decoder) chunk(data []byte, emit func(*neutral.Event)) error {
 		}
 		return true
 	})
+	if wentWrong(d.reason) && d.said() && d.reason != "NO_IMAGE" { // before content the reader says that this is no answer
+		return d.failure()
+	}
 	d.refused = d.refused || blocked(feedback)
 	if measured {
 		d.send(neutral.Event{Kind: neutral.Measured, Usage: d.figures.usage()})
 	}
 	return nil
 }
+
+func (d *decoder) said() bool { return d.index > 0 || d.open || d.unshown != "" }
+
+func (d *decoder) failure() error { return fmt.Errorf("gemini: the turn failed: %s", d.reason) }
 
 func (d *decoder) send(ev neutral.Event) {
 	d.ev = ev
@@ -279,6 +290,9 @@ func (Dialect) DecodeAnswer(body []byte) (*neutral.Answer, error) {
 		}
 	} else {
 		err = d.chunk(body, take)
+	}
+	if err == nil && wentWrong(d.reason) && !d.said() {
+		err = d.failure()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read an answer: %w", err)

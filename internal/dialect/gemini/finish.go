@@ -2,6 +2,17 @@ package gemini
 
 import "turnout/internal/dialect/neutral"
 
+// wentWrong reports whether a finish reason says that the turn went wrong at the model (API reference, FinishReason):
+// without content that is no answer, and another attempt may well give one.
+func wentWrong(reason string) bool {
+	switch reason {
+	case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE",
+		"OTHER", "IMAGE_OTHER", "NO_IMAGE":
+		return true
+	}
+	return false
+}
+
 // finishIn says why a candidate ended (API reference, FinishReason). There is no reason of its own for calls.
 func finishIn(reason string, calls bool) neutral.Finish {
 	switch reason {
@@ -11,8 +22,7 @@ func finishIn(reason string, calls bool) neutral.Finish {
 		"IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION":
 		return neutral.FinishRefusal
 	}
-	// STOP, and what went wrong in a way that no other dialect has a word for: MALFORMED_FUNCTION_CALL,
-	// UNEXPECTED_TOOL_CALL, TOO_MANY_TOOL_CALLS, NO_IMAGE, OTHER.
+	// STOP, and NO_IMAGE behind words. What failed otherwise is an error of the decoder.
 	if calls {
 		return neutral.FinishTool
 	}

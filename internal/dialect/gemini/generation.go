@@ -85,7 +85,7 @@ func (d *decoding) close() {
 		// The answer is one of the schema's words, bare: no other dialect has that.
 		d.extra(inConfig, []byte("responseMimeType"), []byte(`"text/x.enum"`))
 	case d.format.json != nil:
-		f.Mode, f.Schema = neutral.FormatSchema, d.format.json
+		f.Mode, f.Schema = neutral.FormatSchema, statedSchema(d.format.json)
 	case d.format.schema != nil:
 		f.Mode, f.Schema = neutral.FormatSchema, jsonSchema(d.format.schema)
 	case d.format.mime == "application/json":

@@ -59,9 +59,7 @@ func media(kind string, v []byte) neutral.Block {
 		case "mimeType":
 			b.MediaType = text(v)
 		case "data":
-			if len(v) >= 2 && v[0] == '"' {
-				b.Data = v[1 : len(v)-1]
-			}
+			b.Data, _ = neutral.Base64(v)
 		case "fileUri":
 			uri = text(v)
 		case "displayName":

@@ -3,6 +3,7 @@ package gemini
 import (
 	"strings"
 
+	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
 )
 
@@ -16,6 +17,15 @@ func jsonSchema(schema []byte) []byte {
 	var j neutral.JSON
 	convertSchema(&j, schema, 0)
 	return j.B
+}
+
+// statedSchema is what stands where a JSON schema is asked for. Gemini CLI 0.61.0 puts the API's own Schema there
+// (its model router's), which the API takes and others refuse: "OBJECT" is no type of a JSON schema.
+func statedSchema(v []byte) []byte {
+	if typ := text(dialect.Member(v, "type")); typ != "" && typ == strings.ToUpper(typ) {
+		return jsonSchema(v)
+	}
+	return v
 }
 
 func convertSchema(j *neutral.JSON, schema []byte, depth int) {

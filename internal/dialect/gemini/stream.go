@@ -17,8 +17,9 @@ type reader struct {
 	wholeCalls bool
 
 	// begun and done hold a bit for each candidate, so that an answer with several is whole only
-	// when all of them are. Candidates past the 63rd share a bit.
-	begun, done uint64
+	// when all of them are. Candidates past the 63rd share a bit. said: there was content; a turn that failed
+	// before it is not done, so that it can be tried again.
+	begun, done, said uint64
 }
 
 func (r *reader) Usage() domain.Usage {
@@ -86,7 +87,7 @@ func (r *reader) candidate(c []byte) dialect.EventKind {
 	}
 	var content []byte
 	bit := uint64(1)
-	finish := false
+	finish, broke := false, false
 	_ = dialect.Object(c, func(key []byte, v, _ dialect.Span) bool {
 		switch val := v.Of(c); string(canon(key)) {
 		case "index":
@@ -94,7 +95,7 @@ func (r *reader) candidate(c []byte) dialect.EventKind {
 		case "content":
 			content = val
 		case "finishReason":
-			finish = finished(val)
+			finish, broke = finished(val), wentWrong(text(val))
 		}
 		return true
 	})
@@ -103,9 +104,10 @@ func (r *reader) candidate(c []byte) dialect.EventKind {
 	eachPart(content, func(part []byte) {
 		if open, ok := r.part(part); ok {
 			kind, r.open = dialect.EventContent, open
+			r.said |= bit
 		}
 	})
-	if finish {
+	if finish && (!broke || r.said&bit != 0) {
 		r.done |= bit
 		r.open = dialect.OpenNone
 		kind = dialect.EventFinish

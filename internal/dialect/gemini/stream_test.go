@@ -86,7 +86,7 @@ func TestEvent(t *testing.T) {
 		{part(`{"inlineData":{"mimeType":"image/png","data":"AA=="}}`), dialect.EventContent, dialect.OpenText},
 		{part(`null,5,"x",[]`), dialect.EventNote, dialect.OpenNone},
 		{`{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}]}`, dialect.EventFinish, dialect.OpenNone},
-		{`{"candidates":[{"finish_reason":"MALFORMED_FUNCTION_CALL"}]}`, dialect.EventFinish, dialect.OpenNone},
+		{`{"candidates":[{"finish_reason":"MALFORMED_FUNCTION_CALL"}]}`, dialect.EventNote, dialect.OpenNone},
 		{`{"candidates":[{"finishReason":"FINISH_REASON_UNSPECIFIED"}]}`, dialect.EventNote, dialect.OpenNone},
 		{`{"candidates":[{"finishReason":null}]}`, dialect.EventNote, dialect.OpenNone},
 		{`{"candidates":[{"finishReason":""}]}`, dialect.EventNote, dialect.OpenNone},

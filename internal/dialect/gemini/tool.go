@@ -27,7 +27,7 @@ func (d *decoding) function(v []byte) {
 		case "description":
 			t.Description = text(v)
 		case "parametersJsonSchema":
-			t.Schema = v
+			t.Schema = statedSchema(v)
 		case "parameters":
 			if t.Schema == nil {
 				t.Schema = jsonSchema(v)

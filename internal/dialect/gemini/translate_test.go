@@ -226,7 +226,7 @@ func TestFinish(t *testing.T) {
 	for reason, want := range map[string]neutral.Finish{
 		"STOP": neutral.FinishStop, "MAX_TOKENS": neutral.FinishLength, "CONTINUATION": neutral.FinishLength, "SAFETY": neutral.FinishRefusal, "RECITATION": neutral.FinishRefusal,
 		"PROHIBITED_CONTENT": neutral.FinishRefusal, "SPII": neutral.FinishRefusal, "BLOCKLIST": neutral.FinishRefusal, "LANGUAGE": neutral.FinishRefusal,
-		"MALFORMED_FUNCTION_CALL": neutral.FinishStop, "OTHER": neutral.FinishStop, "SOMETHING_NEW": neutral.FinishStop,
+		"NO_IMAGE": neutral.FinishStop, "SOMETHING_NEW": neutral.FinishStop,
 	} {
 		a, err := Dialect{}.DecodeAnswer([]byte(`{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"` + reason + `"}]}`))
 		if err != nil || a.Finish != want {

@@ -300,12 +300,10 @@ func (e *encoding) call(b *neutral.Block, pending string, first bool) {
 	switch {
 	case b.Custom:
 		e.j.Open().Member("input", b.Text).Close()
-	case len(b.Args) > 0 && b.Args[0] == '{':
-		e.j.Raw(b.Args)
 	case dialect.IsNull(b.Args):
 		e.j.Open().Close()
-	default: // arguments are an object here
-		e.j.Open().MemberRaw("input", b.Args).Close()
+	default: // a client's history may hold what a model cut off, which is no JSON
+		e.j.Raw(arguments(string(b.Args), false))
 	}
 	e.j.Close()
 	e.signature(signature)

@@ -2,6 +2,7 @@ package neutral
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"turnout/internal/domain"
@@ -113,6 +114,7 @@ type Notes struct {
 	table    *Table
 	target   domain.Dialect
 	warnings []string
+	more     map[string]bool // what a header has no room for
 	err      *domain.Error
 }
 
@@ -160,17 +162,30 @@ func (n *Notes) Refuse(param, why string) {
 // maxWarnings bounds what a header says.
 const maxWarnings = 16
 
+// maxMore bounds what is counted beyond it.
+const maxMore = 1000
+
 func (n *Notes) warn(param, how, why string) {
 	w := how + " " + param
 	if why != "" {
 		w += ": " + why
 	}
-	if !slices.Contains(n.warnings, w) && len(n.warnings) < maxWarnings {
+	switch {
+	case slices.Contains(n.warnings, w):
+	case len(n.warnings) < maxWarnings:
 		n.warnings = append(n.warnings, w)
+	default:
+		if n.more == nil {
+			n.more = make(map[string]bool)
+		}
+		if len(n.more) < maxMore {
+			n.more[w] = true
+		}
 	}
 }
 
-// Warnings are for the caller, one for each thing that did not go as it was asked: printable ASCII.
+// Warnings are for the caller, one for each thing that did not go as it was asked: printable ASCII. Where
+// there is no room for all, the last one says how many more there are.
 func (n *Notes) Warnings() []string {
 	out := make([]string, len(n.warnings))
 	for i, w := range n.warnings {
@@ -180,6 +195,9 @@ func (n *Notes) Warnings() []string {
 			}
 			return r
 		}, w)
+	}
+	if k := len(n.more); k > 0 {
+		out[len(out)-1] = "and " + strconv.Itoa(k+1) + " more" // the last one has to make room, too
 	}
 	return out
 }

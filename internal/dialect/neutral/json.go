@@ -58,12 +58,26 @@ func (j *JSON) Raw(v []byte) *JSON {
 	return j
 }
 
-// Text writes bytes that hold no quotes and no escapes as a string: base64, names.
+// Text writes base64 as a string, as it is. Whatever else s holds is escaped.
 func (j *JSON) Text(s []byte) *JSON {
+	if !plainBase64(s) {
+		return j.String(string(s))
+	}
 	j.sep()
 	j.B = append(j.B, '"')
 	j.B = append(j.B, s...)
 	j.B = append(j.B, '"')
+	return j
+}
+
+// DataURL writes a data: URL of base64.
+func (j *JSON) DataURL(mediaType string, data []byte) *JSON {
+	head := "data:" + mediaType + ";base64,"
+	if !plainBase64(data) {
+		return j.String(head + string(data))
+	}
+	j.String(head)
+	j.B = append(append(j.B[:len(j.B)-1], data...), '"')
 	return j
 }
 

@@ -414,6 +414,9 @@ func TestNotes(t *testing.T) {
 	for i := range 100 {
 		n.Drop(fmt.Sprint(i), "")
 	}
+	if w := n.Warnings(); w[len(w)-1] != "and 89 more" {
+		t.Errorf("the last one does not say how many more there are: %q", w)
+	}
 	if w := len(n.Warnings()); w != 16 {
 		t.Errorf("%d warnings", w)
 	}

@@ -58,18 +58,20 @@ func plainBase64[T string | []byte](s T) bool {
 	return true
 }
 
-// Base64 takes a JSON string that holds base64 without its quotes; ok is false where it is
-// something else. The result points into v unless it had escapes.
+// Base64 takes a JSON string that holds base64 without its quotes; where it is something else, ok is
+// false and data nil. The result points into v unless it had escapes.
 func Base64(v []byte) (data []byte, ok bool) {
 	if len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' {
 		return nil, false
 	}
 	if data = v[1 : len(v)-1]; bytes.IndexByte(data, '\\') >= 0 { // "\/", or broken lines, of some encoders
-		s, ok := dialect.Unquote(v)
-		s = strings.Join(strings.Fields(s), "")
-		return []byte(s), ok && plainBase64(s)
+		s, _ := dialect.Unquote(v)
+		data = []byte(strings.Join(strings.Fields(s), ""))
 	}
-	return data, plainBase64(data)
+	if !plainBase64(data) {
+		return nil, false
+	}
+	return data, true
 }
 
 // IsObject reports whether a text is one valid JSON object.

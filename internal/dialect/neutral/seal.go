@@ -8,19 +8,19 @@ import (
 	"turnout/internal/domain"
 )
 
-// sealPrefix begins what Seal makes. No provider's own signature looks like it.
-const sealPrefix = "turnout1."
+// SealPrefix begins what [Seal] makes. No provider's own signature looks like it.
+const SealPrefix = "turnout1."
 
 // Seal packs a provider's opaque signature (with its item's id, which may be empty) into
 // one that a client of another dialect keeps and sends back, so that a later request can be
 // translated with it. It is no encryption: the signature is opaque by itself.
 func Seal(origin domain.Dialect, id, signature string) string {
-	return sealPrefix + strconv.Itoa(int(origin)) + "." + base64.RawURLEncoding.EncodeToString([]byte(id)) + "." + signature
+	return SealPrefix + strconv.Itoa(int(origin)) + "." + base64.RawURLEncoding.EncodeToString([]byte(id)) + "." + signature
 }
 
 // Unseal is the reverse of [Seal]; ok is false for a signature that is the client's dialect's own.
 func Unseal(s string) (origin domain.Dialect, id, signature string, ok bool) {
-	rest, ok := strings.CutPrefix(s, sealPrefix)
+	rest, ok := strings.CutPrefix(s, SealPrefix)
 	if !ok {
 		return 0, "", "", false
 	}
@@ -38,6 +38,32 @@ func Unseal(s string) (origin domain.Dialect, id, signature string, ok bool) {
 		return 0, "", "", false
 	}
 	return domain.Dialect(d), string(raw), signature, true
+}
+
+// Unsealed gives the request without the reasoning that the provider of the dialect d wrote itself, for an account of it
+// that cannot read it; changed is false where there is none.
+func Unsealed(r *Request, d domain.Dialect) (out *Request, changed bool) {
+	c := *r
+	c.Turns = make([]Turn, 0, len(r.Turns))
+	for _, t := range r.Turns {
+		kept := make([]Block, 0, len(t.Blocks))
+		for i := range t.Blocks {
+			b := &t.Blocks[i]
+			if _, _, ok := SignatureFor(d, b); ok && b.Kind == KindReasoning {
+				changed = true
+				continue
+			}
+			kept = append(kept, *b)
+		}
+		if len(kept) > 0 || len(t.Blocks) == 0 {
+			t.Blocks = kept
+			c.Turns = append(c.Turns, t)
+		}
+	}
+	if !changed {
+		return r, false
+	}
+	return &c, true
 }
 
 // SignatureFor gives the signature of a reasoning block as a target of the dialect d wants

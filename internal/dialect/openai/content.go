@@ -155,6 +155,9 @@ func (c *call) readFunction(body []byte) {
 	if len(c.args) > 0 && c.args[0] != '"' { // an object where a string should be, of some servers
 		c.args = neutral.Quote(string(c.args))
 	}
+	if len(c.input) > 0 && c.input[0] != '"' {
+		c.input = neutral.Quote(string(c.input))
+	}
 }
 
 // block is the call as it stands in a request or in a whole answer.

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"strings"
+
 	"strconv"
 
 	"turnout/internal/dialect"
@@ -178,7 +180,10 @@ func (d *requestDecoder) part(raw []byte) neutral.Block {
 	case "input_audio":
 		at := dialect.Member(raw, "input_audio")
 		b := neutral.Block{Kind: neutral.KindAudio, MediaType: audioType(text(dialect.Member(at, "format")))}
-		b.Data, _ = neutral.Base64(dialect.Member(at, "data"))
+		var ok bool
+		if b.Data, ok = neutral.Base64(dialect.Member(at, "data")); !ok {
+			d.refuse("messages", "the data of an input_audio must be base64")
+		}
 		return b
 	case "file":
 		return d.file(dialect.Member(raw, "file"))
@@ -196,6 +201,9 @@ func (d *requestDecoder) located(b *neutral.Block, url string) {
 	if mediaType, data, ok := neutral.DataURL(url); ok {
 		b.MediaType, b.Data = mediaType, data
 		return
+	}
+	if strings.HasPrefix(url, "data:") {
+		d.refuse("messages", "a data: URL must hold base64")
 	}
 	b.URL = url
 }

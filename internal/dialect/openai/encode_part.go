@@ -119,6 +119,5 @@ func (e *requestEncoder) dataURL(mediaType, otherwise string, data []byte) {
 	if mediaType == "" {
 		mediaType = otherwise
 	}
-	e.String("data:" + mediaType + ";base64,")
-	e.B = append(append(e.B[:len(e.B)-1], data...), '"')
+	e.DataURL(mediaType, data)
 }

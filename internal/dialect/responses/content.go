@@ -1,7 +1,7 @@
 package responses
 
 import (
-	"bytes"
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -48,7 +48,7 @@ func (q *asking) part(at string, part []byte) neutral.Block {
 		b := neutral.Block{Kind: neutral.KindDocument, Title: text(dialect.Member(part, "filename"))}
 		if data := dialect.Member(part, "file_data"); !dialect.IsNull(data) {
 			if b.MediaType, b.Data = dataURL(data); b.Data == nil {
-				b.MediaType, b.Data = mediaTypeOf(b.Title), inside(data) // the API takes plain base64, too
+				b.MediaType, b.Data = mediaTypeOf(b.Title), base64Of(data) // the API takes plain base64, too
 			}
 			if len(b.Data) == 0 {
 				q.refuse(at+".file_data", "%s.file_data must be base64, or a data: URL of it", at)
@@ -59,7 +59,11 @@ func (q *asking) part(at string, part []byte) neutral.Block {
 		return b
 	case "input_audio":
 		audio := dialect.Member(part, "input_audio")
-		return neutral.Block{Kind: neutral.KindAudio, MediaType: "audio/" + text(dialect.Member(audio, "format")), Data: inside(dialect.Member(audio, "data"))}
+		b := neutral.Block{Kind: neutral.KindAudio, MediaType: "audio/" + text(dialect.Member(audio, "format")), Data: base64Of(dialect.Member(audio, "data"))}
+		if b.Data == nil {
+			q.refuse(at+".input_audio.data", "%s.input_audio.data must be base64", at)
+		}
+		return b
 	default:
 		return opaque(typ, part)
 	}
@@ -70,6 +74,9 @@ func (q *asking) media(at string, b *neutral.Block, url, file []byte) {
 	if !dialect.IsNull(url) {
 		if b.MediaType, b.Data = dataURL(url); b.Data == nil {
 			b.URL = text(url)
+		}
+		if strings.HasPrefix(b.URL, "data:") {
+			q.refuse(at, "%s: a data: URL must hold base64", at)
 		}
 	}
 	if b.URL == "" && b.Data == nil {
@@ -82,36 +89,17 @@ func (q *asking) media(at string, b *neutral.Block, url, file []byte) {
 
 // dataURL takes a JSON string that holds a data: URL in base64 apart; data is nil for any other.
 func dataURL(v []byte) (mediaType string, data []byte) {
-	url := inside(v)
-	rest, ok := bytes.CutPrefix(url, []byte("data:"))
-	if !ok {
+	mediaType, data, _ = neutral.DataURL(text(v))
+	if len(data) == 0 {
 		return "", nil
 	}
-	head, data, ok := bytes.Cut(rest, []byte(";base64,"))
-	if !ok || len(data) == 0 {
-		return "", nil
-	}
-	head, _, _ = bytes.Cut(head, []byte{';'}) // parameters, such as a charset
-	return string(head), data
+	return mediaType, data
 }
 
-// inside is what stands between a string's quotes where it needs no escapes there: base64,
-// URLs. A string that was written with escapes and needs none ("\/") loses them; any other is nil.
-func inside(v []byte) []byte {
-	if len(v) < 2 || v[0] != '"' {
-		return nil
-	}
-	in := v[1 : len(v)-1]
-	if bytes.IndexByte(in, '\\') >= 0 {
-		s, _ := dialect.Unquote(v)
-		in = []byte(s)
-	}
-	for _, c := range in {
-		if c < 0x20 || c == '"' || c == '\\' || c > 0x7e {
-			return nil
-		}
-	}
-	return in
+// base64Of is a JSON string's base64; nil: it holds something else.
+func base64Of(v []byte) []byte {
+	data, _ := neutral.Base64(v)
+	return data
 }
 
 // mediaTypes of files by the ending of their names, and the reverse: the API goes by the name.
@@ -148,7 +136,7 @@ func endingOf(mediaType string) string {
 func citations(list []byte) []neutral.Citation {
 	var out []neutral.Citation
 	_ = dialect.Array(list, func(e dialect.Span) bool {
-		if a := e.Of(list); a[0] == '{' {
+		if a := e.Of(list); a[0] == '{' && json.Valid(a) { // it may go on as it is
 			out = append(out, citation(a))
 		}
 		return true

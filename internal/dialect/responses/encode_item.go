@@ -122,7 +122,7 @@ func (e *asker) image(b *neutral.Block) {
 			return
 		}
 		e.j.Open().Member("type", "input_image").Key("image_url")
-		e.data(imageType(b), b.Data)
+		e.j.DataURL(imageType(b), b.Data)
 	}
 	detail := b.Detail
 	if detail == "" {
@@ -140,16 +140,6 @@ func imageType(b *neutral.Block) string {
 		return typ
 	}
 	return "image/png"
-}
-
-// data writes a data: URL.
-func (e *asker) data(mediaType string, data []byte) {
-	b := e.j.B
-	b = append(b, `"data:`...)
-	b = append(b, mediaType...)
-	b = append(b, ";base64,"...)
-	b = append(b, data...)
-	e.j.B = append(b, '"')
 }
 
 func (e *asker) document(b *neutral.Block) {
@@ -194,7 +184,7 @@ func (e *asker) document(b *neutral.Block) {
 			name = "document" + endingOf(mediaType)
 		}
 		e.j.Open().Member("type", "input_file").Member("filename", name).Key("file_data")
-		e.data(mediaType, b.Data)
+		e.j.DataURL(mediaType, b.Data)
 	}
 	e.j.Close()
 }

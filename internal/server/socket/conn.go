@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -32,10 +33,18 @@ type Handler struct {
 	Draining func() bool
 	// MaxMessage is how large a client's message may be, in bytes.
 	MaxMessage func() int64
-	Log        *slog.Logger
+	// Memory is where messages that wait and conversations that are kept are counted.
+	Memory Budget
+	Log    *slog.Logger
 
 	mu    sync.Mutex
 	conns map[*conn]bool
+}
+
+// Budget bounds memory, in bytes. Implementations are safe for concurrent use.
+type Budget interface {
+	Take(n int) bool // false: there is not so much left, and nothing was taken
+	Give(n int)
 }
 
 // Close ends every connection, when no turn runs any more: a server's own stop does not know them.
@@ -91,12 +100,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws.SetReadLimit(h.MaxMessage())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), maxAge)
 	defer cancel()
-	c := &conn{h: h, ws: ws, r: r, ctx: ctx, cancel: cancel, streams: map[string]chan struct{}{}, slots: make(chan struct{}, maxFlying), memory: newMemory()}
+	c := &conn{h: h, ws: ws, r: r, ctx: ctx, cancel: cancel, streams: map[string]chan struct{}{}, slots: make(chan struct{}, maxFlying), memory: newMemory(h.Memory)}
 	h.add(c)
 	defer h.remove(c)
 	c.read()
 	cancel()
 	c.turns.Wait()
+	c.memory.forget()
 	_ = ws.CloseNow()
 }
 
@@ -110,6 +120,8 @@ type conn struct {
 	turns  sync.WaitGroup
 	slots  chan struct{}
 	memory *memory
+
+	pinging atomic.Bool
 
 	mu      sync.Mutex
 	streams map[string]chan struct{} // by stream: closed when its latest turn has ended
@@ -147,18 +159,24 @@ func (c *conn) take(msg []byte) {
 		c.refuse(t.stream, http.StatusBadRequest, "invalid_message", err.Error())
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.waiting >= maxWaiting {
-		go c.refuse(t.stream, http.StatusTooManyRequests, "too_many_turns", "too many turns wait on this connection; wait for answers first")
+	if c.busy() {
+		// In the reader's own goroutine: who sends on without reading is read no further.
+		c.refuse(t.stream, http.StatusTooManyRequests, "too_many_turns", "too many turns wait on this connection; wait for answers first")
 		return
 	}
+	if !c.h.Memory.Take(len(msg)) {
+		c.refuse(t.stream, http.StatusServiceUnavailable, "server_is_busy", "too many large requests at once; try again in a moment")
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.waiting++
 	before := c.streams[t.stream]
 	done := make(chan struct{})
 	c.streams[t.stream] = done
 	c.turns.Go(func() {
 		defer close(done)
+		defer c.h.Memory.Give(len(msg))
 		if before != nil {
 			<-before
 		}
@@ -178,11 +196,18 @@ func (c *conn) take(msg []byte) {
 	})
 }
 
+// busy reports whether no further turn may wait.
+func (c *conn) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waiting >= maxWaiting
+}
+
 // run serves one turn.
 func (c *conn) run(t *turn) {
 	input, known := c.memory.input(t)
 	if t.warmUp {
-		id := c.memory.warmUp(t, input)
+		id := c.memory.warmUp(input)
 		for _, ev := range warmUpEvents(id) {
 			c.send(t.stream, ev)
 		}
@@ -200,7 +225,7 @@ func (c *conn) run(t *turn) {
 	c.h.Turn.ServeHTTP(w, r)
 	w.end()
 	if w.response != nil {
-		c.memory.keep(t, input, w.response)
+		c.memory.keep(input, w.response)
 	}
 }
 
@@ -247,7 +272,11 @@ func (c *conn) refuse(stream string, status int, code, message string) {
 
 // alive asks the client's side for a sign, as keep-alives between events do over HTTP.
 func (c *conn) alive() {
+	if c.pinging.Swap(true) {
+		return // the last one has not been answered yet
+	}
 	go func() {
+		defer c.pinging.Store(false)
 		ctx, cancel := context.WithTimeout(c.ctx, writeWait)
 		defer cancel()
 		_ = c.ws.Ping(ctx) // a client that is gone is noticed at the next event

@@ -16,6 +16,8 @@ const (
 
 // memory keeps the conversations of a connection's latest responses. Safe for concurrent use.
 type memory struct {
+	budget Budget
+
 	mu     sync.Mutex
 	latest []remembered // the newest last
 	bytes  int
@@ -28,7 +30,15 @@ type remembered struct {
 	items []byte
 }
 
-func newMemory() *memory { return &memory{} }
+func newMemory(b Budget) *memory { return &memory{budget: b} }
+
+// forget gives all of it back.
+func (m *memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.budget.Give(m.bytes)
+	m.latest, m.bytes = nil, 0
+}
 
 // input gives the whole conversation that a turn sends, as a JSON array; known is false where
 // it goes on from a response that is not remembered here, and then it has to stay as it is.
@@ -74,7 +84,7 @@ func itemsOf(input []byte) (items [][]byte) {
 
 // keep remembers a response that ended well. The reasoning in it that is not encrypted cannot be sent
 // back where nothing is stored, so it is left out, as clients leave it out.
-func (m *memory) keep(t *turn, input, response []byte) {
+func (m *memory) keep(input, response []byte) {
 	id, _ := dialect.Unquote(dialect.Member(response, "id"))
 	if id == "" || input == nil {
 		return
@@ -97,7 +107,7 @@ func (m *memory) keep(t *turn, input, response []byte) {
 }
 
 // warmUp remembers a turn that is to be gone on from without an answer, and names it.
-func (m *memory) warmUp(_ *turn, input []byte) string {
+func (m *memory) warmUp(input []byte) string {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
 	id := "resp_" + hex.EncodeToString(b[:])
@@ -110,13 +120,14 @@ func (m *memory) warmUp(_ *turn, input []byte) string {
 func (m *memory) add(r remembered) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(r.items) > maxMemoryBytes {
+	if len(r.items) > maxMemoryBytes || !m.budget.Take(len(r.items)) {
 		return // its next turn has to send the conversation itself
 	}
 	m.latest = append(m.latest, r)
 	m.bytes += len(r.items)
 	for len(m.latest) > maxResponses || m.bytes > maxMemoryBytes {
 		m.bytes -= len(m.latest[0].items)
+		m.budget.Give(len(m.latest[0].items))
 		m.latest = append(m.latest[:0:0], m.latest[1:]...)
 	}
 }

@@ -18,12 +18,26 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// budget has 3.5 MiB.
+type budget struct{ used atomic.Int64 }
+
+func (b *budget) Take(n int) bool {
+	if b.used.Add(int64(n)) > 7<<19 {
+		b.used.Add(int64(-n))
+		return false
+	}
+	return true
+}
+
+func (b *budget) Give(n int) { b.used.Add(int64(-n)) }
+
 // rig is a handler with a scripted gateway behind it.
 type rig struct {
 	t        *testing.T
 	h        *Handler
 	s        *httptest.Server
 	draining atomic.Bool
+	memory   budget
 
 	mu     sync.Mutex
 	bodies []string
@@ -39,11 +53,15 @@ func start(t *testing.T) *rig {
 		Check:      func(w http.ResponseWriter, req *http.Request) bool { return r.check(w, req) },
 		Draining:   r.draining.Load,
 		MaxMessage: func() int64 { return 1 << 20 },
+		Memory:     &r.memory,
 	}
 	r.s = httptest.NewServer(r.h)
 	t.Cleanup(func() {
 		r.h.Close()
 		r.s.Close()
+		if n := r.memory.used.Load(); n != 0 {
+			t.Errorf("%d bytes were not given back", n)
+		}
 	})
 	return r
 }
@@ -245,7 +263,7 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, msg := range []string{`nonsense`, `{}`, `{"type":"response.cancel"}`, `["response.create"]`, `{"type":"response.create","stream_id":"` + strings.Repeat("x", 300) + `"}`} {
+	for _, msg := range []string{`nonsense`, `{}`, `{"type":"response.cancel"}`, `["response.create"]`, `{"type":"response.create","input":5}`, `{"type":"response.create","input":{}}`, `{"type":"response.create","stream_id":"` + strings.Repeat("x", 300) + `"}`} {
 		c.send(msg)
 		if e := c.read(); e.Type != "error" || e.Status != 400 || e.Error.Message == "" {
 			t.Errorf("%s: %+v", msg, e)
@@ -295,9 +313,50 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// large is a budget without an end.
+type large struct{}
+
+func (large) Take(int) bool { return true }
+func (large) Give(int)      {}
+
+// Turns that wait are bounded, in number and in memory, and refused one by one: nothing is started for them.
+func TestWaitingIsBounded(t *testing.T) {
+	r := start(t)
+	slow := make(chan struct{})
+	r.hold["slow"] = slow
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send(`{"type":"response.create","model":"m","input":"slow"}`)
+	c.read()
+	big := strings.Repeat("x", 1<<20-200)
+	for range 3 {
+		c.send(`{"type":"response.create","model":"m","input":"` + big + `"}`)
+	}
+	c.send(`{"type":"response.create","model":"m","input":"` + big + `"}`)
+	if e := c.read(); e.Status != 503 || e.Error.Code != "server_is_busy" {
+		t.Errorf("%+v", e)
+	}
+	for range maxWaiting - 3 {
+		c.send(`{"type":"response.create","model":"m","input":"x"}`)
+	}
+	for range 200 {
+		c.send(`{"type":"response.create","model":"m","input":"x"}`)
+		if e := c.read(); e.Status != 429 || e.Error.Code != "too_many_turns" {
+			t.Fatalf("%+v", e)
+		}
+	}
+	close(slow)
+	c.read()
+	for range maxWaiting {
+		c.answer()
+	}
+}
+
 // What a connection remembers is bounded.
 func TestMemoryIsBounded(t *testing.T) {
-	m := newMemory()
+	m := newMemory(&large{})
 	for i := range maxResponses + 5 {
 		m.add(remembered{fmt.Sprint(i), []byte("{}")})
 	}
@@ -323,7 +382,7 @@ func FuzzTurn(f *testing.F) {
 		if err != nil || !json.Valid(msg) {
 			return
 		}
-		input, known := newMemory().input(turn)
+		input, known := newMemory(&large{}).input(turn)
 		if body := turn.body(input, known); !json.Valid(body) {
 			t.Errorf("%s", body)
 		}

@@ -47,6 +47,8 @@ func readTurn(msg []byte) (*turn, error) {
 		return t, errShape
 	case typ != "response.create":
 		return t, fmt.Errorf("messages of the type %q are not known here; %w", clip(typ), errShape)
+	case !dialect.IsNull(t.input) && t.input[0] != '"' && t.input[0] != '[':
+		return t, errors.New("input is a text or a list of items")
 	case len(t.stream) > 256:
 		t.stream = ""
 		return t, errors.New("stream_id is longer than 256 bytes")

@@ -42,10 +42,9 @@ type answer struct {
 }
 
 type fault struct {
-	status               int
-	kind, code, message  string
-	retryAfter           string
-	shouldRetry, request string
+	status                  int
+	kind, code, message     string
+	retryAfter, shouldRetry string // headers; Gemini says the first in the body
 }
 
 const system = "You are the station of Bern. marker-system-7f3a"

@@ -166,6 +166,20 @@ func (p *place) seen(ctx context.Context, t *testing.T, key, model string, count
 	return out
 }
 
+// arrived waits until a request has reached the provider.
+func (p *place) arrived(ctx context.Context, key, model string) error {
+	q := url.Values{"key": {key}, "model": {model}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Journal+"/arrived?"+q.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
 var replays atomic.Int64
 
 // replayed sends what Turnout sent to the provider once more, directly and with a fresh key, and gives

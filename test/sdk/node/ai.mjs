@@ -83,6 +83,9 @@ function made(client, dialect, model, thinking) {
 }
 
 export const aiChat = made("ai-openai-chat", "openai-chat", (root, key) => createOpenAI({ baseURL: `${root}/v1`, apiKey: key }).chat, { openai: { reasoningEffort: "high" } });
-export const aiResponses = made("ai-openai-responses", "openai-responses", (root, key) => createOpenAI({ baseURL: `${root}/v1`, apiKey: key }).responses, { openai: { reasoningEffort: "high", reasoningSummary: "auto" } });
+export const aiResponses = made("ai-openai-responses", "openai-responses", (root, key) => createOpenAI({ baseURL: `${root}/v1`, apiKey: key }).responses, {
+  // Otherwise thoughts come back as references to what OpenAI keeps, which no other provider can follow.
+  openai: { store: false, reasoningEffort: "high", reasoningSummary: "auto" },
+});
 export const aiAnthropic = made("ai-anthropic", "anthropic", (root, key) => createAnthropic({ baseURL: `${root}/v1`, apiKey: key }), { anthropic: { thinking: { type: "enabled", budgetTokens: 2048 } } });
 export const aiGoogle = made("ai-google", "gemini", (root, key) => createGoogle({ baseURL: `${root}/v1beta`, apiKey: key }), { google: { thinkingConfig: { includeThoughts: true, thinkingBudget: 2048 } } });

@@ -7,6 +7,8 @@ import { chat, responses } from "./openai.mjs";
 import { place, record, rig } from "./rig.mjs";
 import { rows } from "./rows.mjs";
 
+globalThis.AI_SDK_LOG_WARNINGS = false; // of what a provider lacks
+
 const sdks = [chat, responses, anthropic, genai, aiChat, aiResponses, aiAnthropic, aiGoogle];
 const only = process.argv.slice(2);
 

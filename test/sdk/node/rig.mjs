@@ -19,6 +19,9 @@ export async function seen(key, { model, count = 0, body = false } = {}) {
   return r.json();
 }
 
+// arrived waits until a request has reached the provider.
+export const arrived = (key, model) => fetch(`${rig.journal}/arrived?${new URLSearchParams({ key, model })}`, { signal: AbortSignal.timeout(60_000) });
+
 // modelOf is what an SDK asks for, sentOf what an account of its place is sent. Each row has a model of its own: so it
 // finds its requests again, and no row shares what Turnout knows of a model. The words behave.
 const rest = (p, row, words) => `${p.client}.${p.accounts}.${row}`.replaceAll("-", "_") + (words && `-${words}`);

@@ -40,7 +40,7 @@ func models(own string) string {
 
 // rows are what is tried with every SDK before every kind of account.
 var rows = []string{
-	"text", "stream", "tools", "tools-stream", "structured", "usage", "usage-cached", "reasoning", "models",
+	"text", "stream", "tools", "tools-stream", "tools-thinking", "structured", "usage", "usage-cached", "reasoning", "models",
 	"bad-request", "context", "unauthorized", "not-found", "model-gone", "limited", "internal", "unavailable", "account-key", "broken",
 	"abort", "large", "parallel",
 	"failover-503", "failover-429", "failover-cut", "failover-start", "failover-key",
