@@ -150,8 +150,16 @@ func (x *exchange) afterNoCandidate(now time.Time, choice *sched.Decision) failo
 	if x.g.crowd.held(x.pools[0].ID) > x.snap.Settings.QueuePlaces {
 		known = false // enough are waiting; more would only come back together
 	}
+	retry, owed := x.owed(pol)
+	if owed && !x.g.loads.mayRetry(retry, pol.Retries, now) {
+		known = false
+	}
 	var d failover.Decision
 	x.state, d = failover.AfterNoCandidate(*pol, x.state, soonest, known, ahead)
+	if owed && d.Action == failover.Round {
+		x.paid = retry
+		x.g.loads.began(retry, true, now)
+	}
 	if !known || d.Wait < soonest {
 		x.awaiting = 0
 	}
@@ -165,6 +173,15 @@ func (x *exchange) afterNoCandidate(now time.Time, choice *sched.Decision) failo
 		slog.String("request", x.id.String()), slog.String("action", d.Action.String()), slog.String("reason", string(d.Reason)),
 		slog.Duration("wait", d.Wait), slog.Int("resting", int(choice.Counts[sched.Resting])), slog.Int("excluded", int(choice.Counts[sched.Excluded])))
 	return d
+}
+
+// owed is what the next attempt would be counted under as a retry, if the last failure was a provider's own fault
+// and the retry has not been counted yet; the lock is held.
+func (x *exchange) owed(pol *failover.Policy) (k loadKey, owed bool) {
+	if len(x.attempts) == 0 || x.paid != (loadKey{}) || !pol.Braked.Has(x.state.Last.Class) {
+		return k, false
+	}
+	return x.loadKey(x.attempts[len(x.attempts)-1].cand), true
 }
 
 // resting names accounts that rest, and why.

@@ -284,15 +284,17 @@ func TestWhoComesLateWaitsLikeTheOthers(t *testing.T) {
 // that decide meanwhile would find it full.
 func TestRoundsKeepToTheRetryBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const requests, floor = 12, 10
-		r := newRig(t, []account{{name: "a"}, {name: "b"}})
-		for _, name := range []string{"a", "b"} {
-			r.on(name, status(529, errorJSON("overloaded_error")))
-		}
+		const requests, floor = 30, 10
+		r := newRig(t, []account{{name: "a"}})
+		r.on("a", func(ctx context.Context, c *call) (*response, error) {
+			if time.Since(r.began) > time.Second {
+				return whole("back")(ctx, c)
+			}
+			return status(529, errorJSON("overloaded_error"))(ctx, c)
+		})
 		var wg sync.WaitGroup
 		for i := range requests {
 			wg.Go(func() { r.send(saying(askStream, fmt.Sprint("no ", i))) })
-			time.Sleep(time.Millisecond)
 		}
 		wg.Wait()
 		if n := len(r.attempts); n > requests+floor {
