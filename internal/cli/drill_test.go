@@ -31,8 +31,8 @@ func TestDrillTable(t *testing.T) {
 	}
 	checkColumns(t, out)
 	for _, want := range []string{
-		"Fault drill of the default settings: 3 scenarios", "\n13  refused                     pass     pass     pass     pass\n",
-		"\n11  no-terminal                 pass     ·        pass     ·\n", "\nFurther faults\n    dns ", "\n10 pass, 0 partial, 0 safe, 0 fail; 2 do not apply (·); ",
+		"Fault drill of the default settings: 3 scenarios", "\n13  refused                     pass    pass    pass    pass    pass    pass    pass    pass\n",
+		"\n11  no-terminal                 pass    ·       pass    ·       ·       ·       ·       ·\n", "\nFurther faults\n    dns ", "\n18 pass, 0 partial, 0 safe, 0 fail; 6 do not apply (·); ",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in:\n%s", want, out)
@@ -56,7 +56,7 @@ func TestDrillOfAPool(t *testing.T) {
 	}
 	checkColumns(t, strings.Replace(out, file, "turnout.yaml", 1))
 	for _, want := range []string{
-		"pool brittle of", " 4  unavailable                 fail     fail\n", "P: always 503", "must: F within the budget", "no answer: request 1: error, status ",
+		"pool brittle of", " 4  unavailable                 fail    fail\n", "P: always 503", "must: F within the budget", "no answer: request 1: error, status ",
 		"upstream: p at ", "\n0 pass, 0 partial, 0 safe, 2 fail; ",
 	} {
 		if !strings.Contains(out, want) {
