@@ -52,7 +52,7 @@ func (b *board) compare(t *testing.T) {
 	}
 	got := b.text()
 	if *update {
-		if err := os.WriteFile(matrixFile, got, 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(matrixFile, got, 0o644); err != nil {
 			t.Error(err)
 		}
 		return
