@@ -29,8 +29,6 @@ type board struct {
 
 func newBoard() *board { return &board{passed: map[string]map[drill.Mode]bool{}} }
 
-func (b *board) expect(*drill.Scenario, drill.Mode) { b.expected++ }
-
 func (b *board) note(s *drill.Scenario, m drill.Mode, passed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
