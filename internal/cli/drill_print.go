@@ -68,10 +68,11 @@ func (p *drillPrinter) scorecard(c *drill.Scorecard, what string) {
 	if c.Clock == drill.Real.String() {
 		clock = "real clocks"
 	}
+	p.printf("%s\n", p.paint("1", fmt.Sprintf("Fault drill of %s: %d scenarios, %s", what, len(c.Rows), clock)))
 	if m := c.Modes[0]; m.Accounts != domain.DialectNone {
-		clock += "; the accounts speak " + drill.Title(m.Accounts)
+		p.printf("The accounts speak %s, the callers:\n", drill.Title(m.Accounts))
 	}
-	p.printf("%s\n\n", p.paint("1", fmt.Sprintf("Fault drill of %s: %d scenarios, %s", what, len(c.Rows), clock)))
+	p.printf("\n")
 	p.heading(c.Modes)
 	var group drill.Group
 	for _, row := range c.Rows {

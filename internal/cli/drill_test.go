@@ -31,8 +31,10 @@ func TestDrillTable(t *testing.T) {
 	}
 	checkColumns(t, out)
 	for _, want := range []string{
-		"Fault drill of the default settings: 3 scenarios", "\n13  refused                     pass     pass     pass     pass\n",
-		"\n11  no-terminal                 pass     ·        pass     ·\n", "\nFurther faults\n    dns ", "\n10 pass, 0 partial, 0 safe, 0 fail; 2 do not apply (·); ",
+		"Fault drill of the default settings: 3 scenarios", "\n                                Messages        Completions     Responses       Gemini\n",
+		"\n13  refused                     pass    pass    pass    pass    pass    pass    pass    pass\n",
+		"\n11  no-terminal                 pass    ·       pass    ·       ·       ·       ·       ·\n", "\nFurther faults\n    dns ",
+		"\n18 pass, 0 partial, 0 safe, 0 fail; 6 do not apply (·); ",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in:\n%s", want, out)
@@ -40,6 +42,35 @@ func TestDrillTable(t *testing.T) {
 	}
 	if strings.Contains(out, "\x1b") {
 		t.Error("colours without a terminal")
+	}
+}
+
+// TestDrillTranslated: accounts of one dialect, and callers of the others.
+func TestDrillTranslated(t *testing.T) {
+	code, out, errs := runDrill(t, "--accounts", "gemini", "--only", "unavailable")
+	if code != ExitOK {
+		t.Errorf("exit code %d, %s", code, errs)
+	}
+	checkColumns(t, out)
+	for _, want := range []string{
+		"\nThe accounts speak Gemini, the callers:\n", "\n                                Messages        Completions     Responses\n",
+		"\n 4  unavailable                 pass    pass    pass    pass    pass    pass\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in:\n%s", want, out)
+		}
+	}
+	code, out, errs = runDrill(t, "--accounts", "anthropic", "--dialect", "gemini", "--only", "unavailable", "--json")
+	if code != ExitOK || !strings.Contains(out, `"gemini/stream@anthropic"`) || strings.Contains(out, "openai") {
+		t.Errorf("one pair: exit code %d, %s\n%s", code, errs, out)
+	}
+	for want, args := range map[string][]string{
+		"leave it out":          {"--accounts", "gemini", "--dialect", "gemini"},
+		"nothing is translated": {"--accounts", "openai-responses", "--dialect", "openai"},
+	} {
+		if code, _, errs := runDrill(t, args...); code == ExitOK || !strings.Contains(errs, want) {
+			t.Errorf("%q: exit code %d, %s", args, code, errs)
+		}
 	}
 }
 
@@ -56,7 +87,7 @@ func TestDrillOfAPool(t *testing.T) {
 	}
 	checkColumns(t, strings.Replace(out, file, "turnout.yaml", 1))
 	for _, want := range []string{
-		"pool brittle of", " 4  unavailable                 fail     fail\n", "P: always 503", "must: F within the budget", "no answer: request 1: error, status ",
+		"pool brittle of", " 4  unavailable                 fail    fail\n", "P: always 503", "must: F within the budget", "no answer: request 1: error, status ",
 		"upstream: p at ", "\n0 pass, 0 partial, 0 safe, 2 fail; ",
 	} {
 		if !strings.Contains(out, want) {

@@ -29,8 +29,6 @@ type board struct {
 
 func newBoard() *board { return &board{passed: map[string]map[drill.Mode]bool{}} }
 
-func (b *board) expect(*drill.Scenario, drill.Mode) { b.expected++ }
-
 func (b *board) note(s *drill.Scenario, m drill.Mode, passed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,7 +52,7 @@ func (b *board) compare(t *testing.T) {
 	}
 	got := b.text()
 	if *update {
-		if err := os.WriteFile(matrixFile, got, 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(matrixFile, got, 0o644); err != nil {
 			t.Error(err)
 		}
 		return
