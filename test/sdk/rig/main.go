@@ -90,12 +90,12 @@ func run(ctx context.Context, binary, counts, report string, part bool, command 
 
 // inRig runs the command. ended is how it ended.
 func inRig(ctx context.Context, binary, dir, results string, command []string) (ended, err error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
 	var children sync.WaitGroup
 	defer children.Wait()
-	defer cancel()
+	defer stop(nil)
 	start := func(name string, expr *regexp.Regexp, args ...string) ([]string, error) {
-		return child(ctx, &children, dir, name, binary, expr, args...)
+		return child(ctx, stop, &children, dir, name, binary, expr, args...)
 	}
 	sim, err := start("sim", regexp.MustCompile(`(?s)journal: GET (\S+)/requests.*listens on (\S+)`), "sim", "--journal", "127.0.0.1:0", "--models", "claude-sonnet-4-5-1,gpt-5-1,gemini-3-pro-1,qwen-3-1")
 	if err != nil {
@@ -125,7 +125,11 @@ func inRig(ctx context.Context, binary, dir, results string, command []string) (
 	c := exec.CommandContext(ctx, command[0], command[1:]...)
 	c.Env = append(os.Environ(), "TURNOUT_SDK_RIG="+told, "TURNOUT_SDK_RESULTS="+results)
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	return c.Run(), nil
+	ended = c.Run()
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
+	return ended, nil
 }
 
 // rig is what the command is told.
@@ -143,8 +147,8 @@ type rig struct {
 }
 
 // child starts a process, which ends with the context, and waits until its output matches. What
-// it says later is printed where it is a warning or worse.
-func child(ctx context.Context, all *sync.WaitGroup, dir, name, binary string, expr *regexp.Regexp, args ...string) ([]string, error) {
+// it says later is printed where it is a warning or worse. If it ends by itself, everything does.
+func child(ctx context.Context, stop context.CancelCauseFunc, all *sync.WaitGroup, dir, name, binary string, expr *regexp.Regexp, args ...string) ([]string, error) {
 	c := exec.CommandContext(ctx, binary, args...)
 	c.Dir = dir
 	c.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
@@ -158,6 +162,7 @@ func child(ctx context.Context, all *sync.WaitGroup, dir, name, binary string, e
 	go func() {
 		defer all.Done()
 		_ = c.Wait()
+		stop(fmt.Errorf("turnout %s has ended too early (%s)", name, c.ProcessState)) // nothing, if the end was wanted
 		_ = w.Close()
 	}()
 	go func() {
@@ -188,7 +193,7 @@ func child(ctx context.Context, all *sync.WaitGroup, dir, name, binary string, e
 	}()
 	m, ok := <-found
 	if !ok {
-		return nil, fmt.Errorf("turnout %s ended before it was ready", name)
+		return nil, context.Cause(ctx)
 	}
 	return m, nil
 }
