@@ -141,7 +141,7 @@ func TestBadInput(t *testing.T) {
 		}
 	}
 
-	for _, path := range []string{"/", "/v1", "/v1/messages/", "/v1/responses", "/v1/nothing", "/v1/messages/x", "/%2e%2e/etc/passwd"} {
+	for _, path := range []string{"/", "/v1", "/v1/messages/", "/v1/nothing", "/v1/nothing", "/v1/messages/x", "/%2e%2e/etc/passwd"} {
 		for _, header := range []string{"Authorization", "X-Api-Key"} {
 			resp, err := newClient(t).Do(must(http.NewRequest(http.MethodPost, g.base+path, strings.NewReader("{}"))).with(header, teamKey))
 			if err != nil {
