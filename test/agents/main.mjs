@@ -72,7 +72,7 @@ async function prove({ agent, task, cell, fault }) {
   const [one, two] = [await seen(first, fault ? 2 : agent.requests), second ? await seen(second, 1) : []];
   const last = (two.length ? two : one).at(-1);
   const lines = [...one, ...two].map((q) => `${q.path} ${q.status} ${q.fault} ${q.outcome} ${q.size} bytes`).join("; ");
-  const told = () => `exit ${r.hung ? "none: it hung" : r.code}; upstream requests: ${lines}\nout: ${r.out.slice(-1500)}\nerr: ${r.err.slice(-2500)}`;
+  const told = () => `exit ${r.hung ? "none: it hung" : r.signal ?? r.code}; upstream requests: ${lines}\nout: ${r.out.slice(-1500)}\nerr: ${r.err.slice(-2500)}`;
   assert.equal(r.code, 0, told());
   assert.ok(r.out.includes(await said()), `the final answer is not printed\n${told()}`);
   assert.ok(existsSync(join(work, agents.file)), `the tool made no file\n${told()}`);

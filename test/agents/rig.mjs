@@ -162,13 +162,13 @@ export async function run(c, { command, args = [], env = {}, files = {}, input, 
   p.stderr.setEncoding("utf8").on("data", (d) => (err += d));
   p.stdin.on("error", () => {}); // it need not read
   p.stdin.end(input ?? "");
-  const { code, hung } = await new Promise((resolve, reject) => {
+  const { code, signal, hung } = await new Promise((resolve, reject) => {
     const timer = setTimeout(() => (kill(p), resolve({ hung: true })), bound);
     p.on("error", reject);
-    p.on("close", (code) => (clearTimeout(timer), resolve({ code })));
+    p.on("close", (code, signal) => (clearTimeout(timer), resolve({ code, signal })));
   });
   kill(p);
-  return { ...paths, code, hung, out, err, escapes: rig.escapes.slice(before), trace };
+  return { ...paths, code, signal, hung, out, err, escapes: rig.escapes.slice(before), trace };
 }
 
 const bound = 300_000; // of one run: it hangs otherwise
