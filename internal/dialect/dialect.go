@@ -97,8 +97,8 @@ type Request struct {
 
 	// Refs are what the body names that lives at one account: stored responses, uploads.
 	Refs []Ref
-	// Tools: the provider may run tools of its own, which leave containers at the account.
-	Tools bool
+	// Marks are what the body may hold further inside.
+	Marks Marks
 	// Stored: what is answered stays at the account, under the answer's id (Responses).
 	Stored bool
 
@@ -194,7 +194,8 @@ type Sealed interface {
 // Clearer is a Dialect whose requests may hold reasoning that an account of another dialect has written: its
 // callers got it sealed and send it back, and its own providers refuse it.
 type Clearer interface {
-	// Cleared gives the body, for the model, without it; changed is false where there is none.
+	// Cleared gives the body, for the model, without it; changed is false where there is none. Bodies
+	// without MarkSeal need not be asked for.
 	Cleared(body []byte, model string) (out []byte, changed bool)
 }
 

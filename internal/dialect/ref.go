@@ -38,17 +38,14 @@ var words = map[string]bool{
 	"schema": true, "json_schema": true, "properties": true, "metadata": true, "responseSchema": true, "responseJsonSchema": true,
 }
 
-// hints are what a body with such a member holds, or an escape that could hide its name.
-var hints = [][]byte{[]byte("file"), []byte("vector_store"), []byte("container"), []byte("cached"), []byte("item_reference"), []byte(`\u00`)}
-
 // geminiFiles stands in the addresses of uploads at Gemini's Files API; other addresses are anybody's.
 const geminiFiles = "generativelanguage.googleapis.com/"
 
-// Refs finds what a body names that lives at one account, in members that are there at any depth and
+// Refs finds what a body with these marks names that lives at one account, in members that are there at any depth and
 // however their names are spelt; ok is false where there are more of them than MaxRefs. The body
 // need not be valid JSON: what stands after a mistake is refused by whoever reads it.
-func Refs(body []byte) (refs []Ref, ok bool) {
-	if !slices.ContainsFunc(hints, func(h []byte) bool { return bytes.Contains(body, h) }) {
+func Refs(body []byte, m Marks) (refs []Ref, ok bool) {
+	if !m.Has(MarkRef) {
 		return nil, true
 	}
 	ok = true

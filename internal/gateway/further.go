@@ -24,12 +24,12 @@ func (x *exchange) facts(r *http.Request, body []byte) (dialect.Request, error) 
 	}
 	req, err := x.d.Request(body, x.at)
 	if err == nil {
-		refs, few := dialect.Refs(body)
+		req.Marks = dialect.Mark(body)
+		refs, few := dialect.Refs(body, req.Marks)
 		if !few {
 			return req, domain.Errorf(domain.KindInvalid, "read the request", "the request names more than %d files and the like", dialect.MaxRefs)
 		}
 		req.Refs = append(req.Refs, refs...)
-		req.Tools = bytes.Contains(body, []byte("code_interpreter")) || bytes.Contains(body, []byte("code_execution")) || bytes.Contains(body, []byte(`"container"`))
 	}
 	return req, err
 }

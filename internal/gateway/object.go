@@ -77,7 +77,7 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 			return 0, 0, err
 		}
 		var few bool
-		if x.req.Refs, few = dialect.Refs(body.bytes()); !few {
+		if x.req.Refs, few = dialect.Refs(body.bytes(), dialect.Mark(body.bytes())); !few {
 			return 0, 0, domain.Errorf(domain.KindInvalid, op, "the request names more than %d files and the like", dialect.MaxRefs)
 		}
 		if at, err = x.pinned(r.Context()); err != nil {

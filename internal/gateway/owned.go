@@ -62,7 +62,7 @@ func (x *exchange) own(ctx context.Context, account domain.AccountID, name strin
 }
 
 // makes reports whether an answer to the request may make something that stays at the account.
-func (x *exchange) makes() bool { return x.req.Stored || x.req.Tools }
+func (x *exchange) makes() bool { return x.req.Stored || x.req.Marks.Has(dialect.MarkTool) }
 
 // made remembers what an answer has made at the account: its id, where it is stored, and what else later
 // requests may name. It is called before the caller can know of it.

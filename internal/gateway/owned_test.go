@@ -220,7 +220,7 @@ func TestRefs(t *testing.T) {
 		`{"file_id":5,"file_ids":{},"container":{"type":"auto"}}`:                             "",
 		`{"file_id":"file-1"`:                                                                 "file-1",
 	} {
-		refs, ok := dialect.Refs([]byte(body))
+		refs, ok := dialect.Refs([]byte(body), dialect.Mark([]byte(body)))
 		var got []string
 		for _, r := range refs {
 			got = append(got, r.ID)
@@ -229,7 +229,7 @@ func TestRefs(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", body, got, ok, want)
 		}
 	}
-	if _, ok := dialect.Refs([]byte(many + "]}")); ok {
+	if _, ok := dialect.Refs([]byte(many+"]}"), dialect.MarkRef); ok {
 		t.Error("too many were taken")
 	}
 }

@@ -42,7 +42,7 @@ func (x *exchange) readable(k payloadKey, rename, ask dialect.Edit) (p *payload,
 	out, changed, warning := raw, false, warnSealed
 	if k.open {
 		out, changed = x.d.(dialect.Sealed).Unsealed(raw)
-	} else if c, ok := x.d.(dialect.Clearer); ok {
+	} else if c, ok := x.d.(dialect.Clearer); ok && x.req.Marks.Has(dialect.MarkSeal) {
 		out, changed = c.Cleared(raw, k.sent)
 		warning = warnForeign
 	}

@@ -51,14 +51,16 @@ var (
 )
 
 // identify finds the session of a request. Two keys never share one, nor do two
-// pools; a sub-agent has its own within its parent's session. body is needed only where nothing
-// else names a session.
+// pools or two dialects: what one dialect made warm, another would only reach through a translation.
+// A sub-agent has its own within its parent's session. body is needed only where nothing else
+// names a session.
 func identify(h http.Header, d dialect.Dialect, r *dialect.Request, body []byte, key domain.KeyID, pool domain.PoolID) session {
 	value, signal := named(h, r)
 	hash := sha256.New()
-	var ids [17]byte
+	var ids [18]byte
 	binary.BigEndian.PutUint64(ids[:8], uint64(key))
 	binary.BigEndian.PutUint64(ids[8:16], uint64(pool))
+	ids[17] = byte(d.ID())
 	if signal == SignalNone {
 		signal = SignalDerived
 		ids[16] = byte(signal)

@@ -1,8 +1,6 @@
 package anthropic
 
 import (
-	"bytes"
-
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
 )
@@ -12,9 +10,6 @@ var _ dialect.Clearer = Dialect{}
 // Cleared implements dialect.Clearer: thoughts of other providers are left out, and a message of nothing else with
 // them.
 func (Dialect) Cleared(body []byte, _ string) (out []byte, changed bool) {
-	if !bytes.Contains(body, []byte(neutral.SealPrefix)) {
-		return body, false
-	}
 	return dialect.RewriteObject(body, func(key, v []byte) ([]byte, bool) {
 		if !dialect.Name(key, "messages") {
 			return v, false

@@ -1,8 +1,6 @@
 package gemini
 
 import (
-	"bytes"
-
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
 )
@@ -12,9 +10,6 @@ var _ dialect.Clearer = Dialect{}
 // Cleared implements dialect.Clearer: signatures of other providers are left out, thoughts with them. A call gets the
 // one that Google documents for calls which the model did not make, where the model asks for one.
 func (Dialect) Cleared(body []byte, model string) (out []byte, changed bool) {
-	if !bytes.Contains(body, []byte(sealedStart)) {
-		return body, false
-	}
 	var call []byte
 	if familyOf(model).levels {
 		call = []byte(`"` + noSignature + `"`)

@@ -5,22 +5,20 @@ import (
 	"strconv"
 	"strings"
 
+	"turnout/internal/dialect"
 	"turnout/internal/domain"
 )
-
-// SealPrefix begins what [Seal] makes. No provider's own signature looks like it.
-const SealPrefix = "turnout1."
 
 // Seal packs a provider's opaque signature (with its item's id, which may be empty) into
 // one that a client of another dialect keeps and sends back, so that a later request can be
 // translated with it. It is no encryption: the signature is opaque by itself.
 func Seal(origin domain.Dialect, id, signature string) string {
-	return SealPrefix + strconv.Itoa(int(origin)) + "." + base64.RawURLEncoding.EncodeToString([]byte(id)) + "." + signature
+	return dialect.SealPrefix + strconv.Itoa(int(origin)) + "." + base64.RawURLEncoding.EncodeToString([]byte(id)) + "." + signature
 }
 
 // Unseal is the reverse of [Seal]; ok is false for a signature that is the client's dialect's own.
 func Unseal(s string) (origin domain.Dialect, id, signature string, ok bool) {
-	rest, ok := strings.CutPrefix(s, SealPrefix)
+	rest, ok := strings.CutPrefix(s, dialect.SealPrefix)
 	if !ok {
 		return 0, "", "", false
 	}

@@ -1,8 +1,6 @@
 package responses
 
 import (
-	"bytes"
-
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
 )
@@ -34,9 +32,6 @@ func (Dialect) Unsealed(body []byte) (out []byte, changed bool) {
 
 // Cleared implements dialect.Clearer.
 func (Dialect) Cleared(body []byte, _ string) (out []byte, changed bool) {
-	if !bytes.Contains(body, []byte(neutral.SealPrefix)) {
-		return body, false
-	}
 	return withoutReasoning(body, func(encrypted []byte) bool {
 		_, _, _, sealed := neutral.Unseal(text(encrypted))
 		return sealed
