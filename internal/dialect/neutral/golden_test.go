@@ -50,9 +50,23 @@ func inputs(t *testing.T, p party, end string) map[string][]byte {
 	}
 	out := make(map[string][]byte, len(files))
 	for _, f := range files {
-		out[strings.TrimSuffix(filepath.Base(f), "."+end)] = read(t, f)
+		body := read(t, f)
+		if path.Ext(f) == ".json" {
+			body = compact(t, body)
+		}
+		out[strings.TrimSuffix(filepath.Base(f), "."+end)] = body
 	}
 	return out
+}
+
+// compact is a body without the white space that the files have for readers and clients do not send.
+func compact(t *testing.T, body []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := json.Compact(&out, body); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func (p party) request(t *testing.T, body []byte) *neutral.Request {
@@ -67,7 +81,7 @@ func (p party) request(t *testing.T, body []byte) *neutral.Request {
 // session is what the encoder of an answer for this party's agent knows.
 func (p party) session(t *testing.T) *neutral.Session {
 	body := read(t, filepath.Join("testdata/in", p.ID().String(), p.agent+".request.json"))
-	return &neutral.Session{Request: p.request(t, body), RequestID: "01K9Z3V8Q4T6", Model: "asked-model", Now: 1_762_300_000}
+	return &neutral.Session{Request: p.request(t, compact(t, body)), RequestID: "01K9Z3V8Q4T6", Model: "asked-model", Now: 1_762_300_000}
 }
 
 // asks puts a request into the other dialect as the gateway does. refused: it cannot be.

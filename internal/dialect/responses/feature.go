@@ -52,7 +52,7 @@ var table = neutral.Table{
 	neutral.FeatureMetadata:          {How: neutral.Carried},
 	neutral.FeatureUser:              {How: neutral.Carried},
 	neutral.FeatureTier:              {How: neutral.Carried},
-	neutral.FeatureVerbosity:         {How: neutral.Carried},
+	neutral.FeatureVerbosity:         {How: neutral.Carried, Why: "models before gpt-5 know none"},
 	neutral.FeatureStore:             {How: neutral.Dropped, Why: "answers to translated requests are not stored"},
 	neutral.FeaturePreviousResponse:  {How: neutral.Refused, Why: stored},
 	neutral.FeatureBackground:        {How: neutral.Refused, Why: "answers to translated requests are not stored, so nobody could fetch one"},
