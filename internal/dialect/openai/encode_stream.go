@@ -33,6 +33,7 @@ type encoder struct {
 	calls   int  // so far
 	bare    bool // the open call has no arguments yet
 	thought bool // the last reasoning had text
+	refused bool
 
 	before, length int // characters of text in the blocks before, and in the open one
 	cites          []neutral.Citation
@@ -112,6 +113,7 @@ func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 		e.length = 0
 		e.ready(`"content":`, "")
 	case neutral.KindRefusal:
+		e.refused = true
 		e.ready(`"refusal":`, "")
 	case neutral.KindReasoning:
 		e.ready(`"`+reasoningContent+`":`, "")
@@ -200,7 +202,7 @@ func (e *encoder) close(b []byte) []byte {
 func (e *encoder) finish(b []byte, ev *neutral.Event) []byte {
 	j := neutral.JSON{B: append(b, e.head...)}
 	j.Open().MemberInt("index", 0).Key("delta").Open().Close().Key("logprobs").Null()
-	j.Member("finish_reason", finishReason(ev.Finish, e.calls > 0)).Close().End()
+	j.Member("finish_reason", finishReason(ev.Finish, e.calls > 0, e.refused)).Close().End()
 	if e.showUsage {
 		j.Key("usage").Null()
 	}

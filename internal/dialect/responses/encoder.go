@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
+	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
 	"turnout/internal/domain"
 )
@@ -61,6 +63,7 @@ type block struct {
 	text      neutral.Kept
 	cited     []byte // annotations, with commas between
 	citations int
+	unplaced  []neutral.Citation // that stand for the whole block, whose end has to be known
 }
 
 // NewEncoder implements neutral.Codec.
@@ -322,8 +325,33 @@ func (e *encoder) added(b, text []byte) []byte {
 // padding blurs the lengths of deltas, for callers that ask for it (stream_options.include_obfuscation).
 const padding = "mQ7xZpV2kTdR9wLb"
 
+// maxUnplaced bounds the citations of a block that wait for its end.
+const maxUnplaced = 1000
+
+// citeAll writes the citations that waited: they stand for the whole text.
+func (e *encoder) citeAll(b, text []byte) []byte {
+	if e.block.unplaced == nil {
+		return b
+	}
+	s, _ := dialect.Unquote(text)
+	all := e.block.unplaced
+	e.block.unplaced = nil
+	for i := range all {
+		if all[i].End = utf8.RuneCountInString(s); all[i].End > 0 {
+			b = e.cited(b, &all[i])
+		}
+	}
+	return b
+}
+
 func (e *encoder) cited(b []byte, c *neutral.Citation) []byte {
 	if e.block.kind != neutral.KindText {
+		return b
+	}
+	if c.URL != "" && c.End == 0 && (c.Origin != own || len(c.Raw) == 0) {
+		if len(e.block.unplaced) < maxUnplaced {
+			e.block.unplaced = append(e.block.unplaced, neutral.Citation{URL: c.URL, Title: c.Title})
+		}
 		return b
 	}
 	j := event(b, "response.output_text.annotation.added")

@@ -13,6 +13,7 @@ func (e *encoder) closed(b []byte) []byte {
 		if k.kind == neutral.KindRefusal {
 			name, typ, e.said = "refusal", "response.refusal.done", true
 		}
+		b = e.citeAll(b, text)
 		j := event(b, typ)
 		e.place(&j, e.item.count-1).Key(name).Raw(text)
 		if name == "text" {
