@@ -32,7 +32,8 @@ type encoder struct {
 	state   blockState
 	calls   int  // so far
 	bare    bool // the open call has no arguments yet
-	thought bool // the last reasoning had text
+	thought bool // there was reasoning with text
+	gap     bool // the open reasoning's text would run into that
 	refused bool
 
 	before, length int // characters of text in the blocks before, and in the open one
@@ -117,10 +118,7 @@ func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 		e.ready(`"refusal":`, "")
 	case neutral.KindReasoning:
 		e.ready(`"`+reasoningContent+`":`, "")
-		if e.thought { // the parts would run into one another
-			b = e.write(b, []byte(`"\n\n"`))
-		}
-		e.thought = false
+		e.gap = e.thought
 	case neutral.KindToolUse:
 		e.state = pending
 	default:
@@ -170,7 +168,11 @@ func (e *encoder) add(b, quoted []byte) []byte {
 	case neutral.KindText:
 		e.length += characters(quoted)
 	case neutral.KindReasoning:
-		e.thought = true
+		if len(quoted) > 2 && e.gap {
+			e.gap = false
+			b = e.write(b, []byte(`"\n\n"`))
+		}
+		e.thought = e.thought || len(quoted) > 2
 	case neutral.KindToolUse:
 		e.bare = e.bare && len(quoted) <= 2
 	}
