@@ -57,6 +57,9 @@ func appendError(b []byte, e *domain.Error, requestID string) []byte {
 	if e.Code != "" {
 		code = e.Code
 	}
+	if code == "insufficient_quota" { // which its type is, too
+		typ = code
+	}
 	b = append(b, `{"error":{"message":`...)
 	b = dialect.AppendString(b, dialect.Text(e, requestID))
 	b = append(b, `,"type":`...)

@@ -81,6 +81,9 @@ func faultOf(e *domain.Error, requestID string) fault {
 	if e.Code != "" {
 		code = e.Code
 	}
+	if code == "insufficient_quota" { // which its type is, too
+		typ = code
+	}
 	return fault{dialect.Text(e, requestID), typ, e.Param, code}
 }
 
