@@ -79,7 +79,7 @@ func told(t *testing.T, caller, upstream side, wantsStream bool, answer reply) s
 			}
 		}
 		id := r.last().ID.String()
-		text := strings.NewReplacer(id, "<request>", strings.ReplaceAll(id, "-", ""), "<request>").Replace(w.Body.String())
+		text := strings.NewReplacer(id, "<request>", strings.TrimPrefix(id, "req_"), "<request>").Replace(w.Body.String())
 		if !wantsStream {
 			var indented bytes.Buffer
 			if err := json.Indent(&indented, []byte(text), "", " "); err != nil {
