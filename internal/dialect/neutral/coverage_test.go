@@ -226,6 +226,13 @@ func TestGoldenCoverage(t *testing.T) {
 		for _, e := range entries {
 			there = append(there, e.Name())
 		}
+		if from.ID() != domain.DialectOpenAIResp || to.ID() != domain.DialectOpenAIChat { // whose accounts speak both
+			for _, end := range []string{".txt", ".broken.txt"} {
+				if _, err := os.Stat(filepath.Join("../../gateway/testdata/errors", filepath.Base(dir)+end)); err != nil {
+					t.Errorf("errors: %v", err)
+				}
+			}
+		}
 		slices.Sort(files)
 		if !slices.Equal(there, files) {
 			t.Errorf("there are the files\n%s\nand there should be\n%s", strings.Join(there, " "), strings.Join(files, " "))

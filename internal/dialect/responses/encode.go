@@ -208,8 +208,8 @@ func (e *asker) text() {
 			e.j.Member("description", f.Description)
 		}
 		e.j.Key("schema").Raw(orObject(f.Schema))
-		if f.Strict != nil {
-			e.j.Key("strict").Bool(*f.Strict)
+		if strict := f.KeepsTo(e.r.From == domain.DialectAnthropic || e.r.From == domain.DialectGeminiContent); strict != nil {
+			e.j.Key("strict").Bool(*strict)
 		}
 		e.j.Close()
 	}
