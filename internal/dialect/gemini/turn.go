@@ -65,10 +65,9 @@ func (e *encoding) turns() []neutral.Turn {
 			continue
 		}
 		for k := range turns[i].Blocks {
-			switch b := &turns[i].Blocks[k]; {
-			case b.Kind == neutral.KindReasoning:
+			if b := &turns[i].Blocks[k]; b.Kind == neutral.KindReasoning { // for the warning
 				e.reasoning(b)
-			case b.Kind == neutral.KindOpaque:
+			} else if b.Kind == neutral.KindOpaque {
 				e.n.Use(neutral.FeatureOpaque, b.Type)
 			}
 		}
