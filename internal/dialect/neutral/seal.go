@@ -72,7 +72,7 @@ func SignatureFor(d domain.Dialect, b *Block) (id, signature string, ok bool) {
 		return "", "", false
 	}
 	if origin, id, sig, sealed := Unseal(b.Signature); sealed {
-		return id, sig, origin == d
+		return id, sig, origin == d && sig != ""
 	}
 	return b.ID, b.Signature, b.Origin == d
 }
@@ -84,4 +84,13 @@ func Shown(d domain.Dialect, b *Block) string {
 		return b.Signature
 	}
 	return Seal(b.Origin, b.ID, b.Signature)
+}
+
+// ShownThought is [Shown] for a thought with words. Where another provider has not signed it, it is sealed all the same: its
+// caller's own provider refuses it, and has to be spared it when the conversation moves there.
+func ShownThought(d domain.Dialect, b *Block) string {
+	if b.Signature == "" && b.Origin != d && b.Origin != domain.DialectNone {
+		return Seal(b.Origin, "", "")
+	}
+	return Shown(d, b)
 }

@@ -34,6 +34,9 @@ func (e *encoder) closed(b []byte) []byte {
 		if !k.begun {
 			break
 		}
+		if e.item.signature == "" {
+			e.item.signature = neutral.ShownThought(own, &k.source)
+		}
 		e.item.text = text
 		j := event(b, "response.reasoning_summary_text.done")
 		e.place(&j, -1).MemberInt("summary_index", 0).Key("text").Raw(text)
