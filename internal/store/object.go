@@ -44,6 +44,7 @@ type (
 		Weight       int               `json:"weight,omitempty"`
 		MaxInFlight  int               `json:"max_concurrency,omitempty"`
 		Models       map[string]string `json:"models,omitempty"`
+		TokenPrice   domain.NanoUSD    `json:"token_price,omitempty"`
 	}
 	accountSecrets struct {
 		APIKey string `json:"api_key,omitempty"`
@@ -98,7 +99,7 @@ func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 			return err
 		}
 		a.Platform, a.BaseURL, a.Organization = sp.Platform, sp.BaseURL, sp.Organization
-		a.Labels, a.Pools, a.Models = sp.Labels, sp.Pools, sp.Models
+		a.Labels, a.Pools, a.Models, a.TokenPrice = sp.Labels, sp.Pools, sp.Models, sp.TokenPrice
 		a.Priority, a.Weight, a.MaxInFlight = sp.Priority, sp.Weight, sp.MaxInFlight
 		a.APIKey, a.Proxy = domain.NewSecret(secrets.APIKey), secrets.Proxy
 		out = append(out, a)
