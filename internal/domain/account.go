@@ -120,6 +120,7 @@ type Key struct {
 	Enabled bool
 
 	Commit    *Commit  // in place of the pool's; nil: the pool's
+	Decision  bool     // its callers are told what was decided: x-turnout-decision
 	Overrides []string // what its callers may choose by header: OverrideCommit
 }
 

@@ -19,6 +19,8 @@ import (
 // Keys checks callers' secrets. The error is a *domain.Error.
 type Keys interface {
 	Check(secret string, now time.Time) (*domain.Key, error)
+	// Named gives a key by its name, and the names of all that may be used; nil: there is none of that name.
+	Named(name string) (*domain.Key, []string)
 }
 
 // Settings are the gateway's limits and times.
@@ -198,12 +200,7 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 	if v != nil {
 		return v
 	}
-	require := make([]domain.Labels, 0, 2)
-	for _, l := range []domain.Labels{p.Require, key.Require} {
-		if len(l) > 0 {
-			require = append(require, l)
-		}
-	}
+	require := required(p, key)
 	speaks := func(a *domain.Account) sched.Speech {
 		if ask.only != 0 && ask.only != a.ID {
 			return sched.Mute
@@ -219,6 +216,17 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 	s.views[k] = v
 	s.mu.Unlock()
 	return v
+}
+
+// required is what a pool and a key demand of an account together.
+func required(p *pool, key *domain.Key) []domain.Labels {
+	require := make([]domain.Labels, 0, 2)
+	for _, l := range []domain.Labels{p.Require, key.Require} {
+		if len(l) > 0 {
+			require = append(require, l)
+		}
+	}
+	return require
 }
 
 // url is where an account takes a dialect's requests; path is a further path of the dialect, and

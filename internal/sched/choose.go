@@ -174,7 +174,7 @@ func Choose(v *View, r Request) Decision {
 	if q.best >= 0 {
 		c := &v.Candidates[q.best]
 		d.Candidate, d.InFlight, d.Rule = c, int(q.key.in), q.rule
-		if v.Strategy == domain.Scored {
+		if scores(v) {
 			d.Score = q.score(c, q.key.in)
 		}
 	}
@@ -183,6 +183,8 @@ func Choose(v *View, r Request) Decision {
 	}
 	return d
 }
+
+func scores(v *View) bool { return v.Strategy == domain.Scored }
 
 // take chooses a place without comparing it.
 func (q *choice) take(i int, rule Rule) {

@@ -209,21 +209,9 @@ func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, re
 	v := &View{Version: version, Pool: pool.ID, PoolName: pool.Name, Model: model, Dialect: d, Tuning: tuning}
 	maxLimit := 1
 	for _, a := range accounts {
-		sent, serves := a.Models.Resolve(model)
-		verdict, speech := Eligible, speaks(a)
-		switch {
-		case !a.Enabled:
-			verdict = Disabled
-		case a.Paused:
-			verdict = Paused
-		case speech == Mute:
-			verdict = WrongPlatform
-		case !serves:
-			verdict = NoModel
-		case slices.ContainsFunc(require, func(l domain.Labels) bool { return !a.Labels.Satisfy(l) }):
-			verdict = NoLabel
-		}
-		if verdict != Eligible {
+		sent, _ := a.Models.Resolve(model)
+		speech := speaks(a)
+		if verdict := Lasting(a, model, require, speech); verdict != Eligible {
 			v.Out[verdict]++
 			continue
 		}
@@ -271,6 +259,24 @@ func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, re
 		v.tiers = append(v.tiers, n)
 	}
 	return v
+}
+
+// Lasting is the verdict on an account that only an edit changes; Eligible: none.
+func Lasting(a *domain.Account, model string, require []domain.Labels, speech Speech) Verdict {
+	_, serves := a.Models.Resolve(model)
+	switch {
+	case !a.Enabled:
+		return Disabled
+	case a.Paused:
+		return Paused
+	case speech == Mute:
+		return WrongPlatform
+	case !serves:
+		return NoModel
+	case slices.ContainsFunc(require, func(l domain.Labels) bool { return !a.Labels.Satisfy(l) }):
+		return NoLabel
+	}
+	return Eligible
 }
 
 // usualLimit is how many requests at a time count as a full load where no account of a pool has a limit that large.

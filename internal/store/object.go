@@ -62,6 +62,7 @@ type (
 
 		Commit    *domain.Commit `json:"commit,omitempty"`
 		Overrides []string       `json:"overrides,omitempty"`
+		Decision  bool           `json:"show_decision,omitempty"`
 	}
 )
 
@@ -146,7 +147,7 @@ func (s *Store) Keys(ctx context.Context) ([]domain.Key, error) {
 			return fmt.Errorf("the hash of key %q has %d bytes instead of %d", k.Name, len(hash), len(k.Hash))
 		}
 		k.Pools, k.Models, k.Require = sp.Pools, sp.Models, sp.Require
-		k.Expires, k.Commit, k.Overrides = fromMilli(sp.Expires), sp.Commit, sp.Overrides
+		k.Expires, k.Commit, k.Overrides, k.Decision = fromMilli(sp.Expires), sp.Commit, sp.Overrides, sp.Decision
 		out = append(out, k)
 		return nil
 	}, "SELECT id, name, origin, spec, hash, enabled FROM keys ORDER BY id")

@@ -294,7 +294,7 @@ func (d Desired) objects() (accounts, pools, keys []object, err error) {
 	for _, k := range d.Keys {
 		keys = append(keys, object{name: k.Name, extra: bytes.Clone(k.Hash[:]),
 			spec: text("key", k.Name, keySpec{
-				Pools: k.Pools, Models: k.Models, Require: k.Require, Expires: toMilli(k.Expires), Commit: k.Commit, Overrides: k.Overrides,
+				Pools: k.Pools, Models: k.Models, Require: k.Require, Expires: toMilli(k.Expires), Commit: k.Commit, Overrides: k.Overrides, Decision: k.Decision,
 			})})
 	}
 	return accounts, pools, keys, err
