@@ -72,7 +72,7 @@ func TestExample(t *testing.T) {
 			},
 		},
 		Accounts: []domain.Account{
-			{Name: "claude-1", Origin: domain.OriginFile, Platform: "anthropic", APIKey: domain.NewSecret("sk-ant-x"), Organization: "acme",
+			{Name: "claude-1", Origin: domain.OriginFile, Platform: "anthropic", APIKey: domain.NewSecret("sk-ant-x"), Organization: "acme", TokenPrice: 3000,
 				Labels: eu, Pools: []string{"default", "careful"}, Weight: 1, Enabled: true},
 			{Name: "local", Origin: domain.OriginFile, Platform: "openai-compatible", BaseURL: "http://127.0.0.1:11434/v1", Pools: []string{"default"},
 				Priority: 10, Weight: 1, Models: domain.ModelMap{"gpt-*": "llama-*", "small": "llama3.2"}, Enabled: true},

@@ -3,6 +3,7 @@ package dialect
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -245,33 +246,23 @@ func Unquote(b []byte) (s string, ok bool) {
 		return "", false
 	}
 	inner := b[1 : len(b)-1]
-	plain := true
-	for _, c := range inner {
-		if c < 0x20 || c == '"' {
-			plain = plain && c != '"'
-			if c < 0x20 {
-				return "", false
-			}
-		}
-		if c == '\\' {
-			plain = false
-		}
+	if !utf8.Valid(inner) {
+		return "", false
 	}
-	if plain {
-		if !utf8.Valid(inner) {
-			return "", false
-		}
+	i := plainRun(inner)
+	if i == len(inner) {
 		return string(inner), true
 	}
 	out := make([]byte, 0, len(inner))
-	for i := 0; i < len(inner); {
-		c := inner[i]
-		if c == '"' {
-			return "", false
-		}
-		if c != '\\' {
-			out = append(out, c)
-			i++
+	out = append(out, inner[:i]...)
+	for i < len(inner) {
+		if inner[i] != '\\' {
+			n := plainRun(inner[i:])
+			if n == 0 {
+				return "", false
+			}
+			out = append(out, inner[i:i+n]...)
+			i += n
 			continue
 		}
 		if i+1 >= len(inner) {
@@ -303,10 +294,25 @@ func Unquote(b []byte) (s string, ok bool) {
 		}
 		i++
 	}
-	if !utf8.Valid(out) {
-		return "", false
-	}
 	return string(out), true
+}
+
+// plain marks the bytes that stand for themselves in a JSON string: all but the quote, the backslash and control
+// characters.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 0x20 && c != '"' && c != '\\'
+	}
+	return
+}()
+
+// plainRun is how many bytes from the start of b stand for themselves.
+func plainRun[T ~string | ~[]byte](b T) int {
+	i := 0
+	for i < len(b) && plain[b[i]] {
+		i++
+	}
+	return i
 }
 
 // unicodeEscape decodes \uXXXX, or a surrogate pair of them, at the start of b,
@@ -369,30 +375,29 @@ func Member(object []byte, name string) []byte {
 // AppendString appends s to b as a JSON string. HTML characters stay as they are.
 func AppendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			switch {
-			case c == '"' || c == '\\':
-				b = append(b, '\\', c)
-			case c == '\n':
-				b = append(b, '\\', 'n')
-			case c == '\r':
-				b = append(b, '\\', 'r')
-			case c == '\t':
-				b = append(b, '\\', 't')
-			case c < 0x20:
-				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			default:
-				b = append(b, c)
-			}
-			i++
-			continue
+	b = append(slices.Grow(b, len(s)+2), '"')
+	if !utf8.ValidString(s) {
+		s = string([]rune(s)) // U+FFFD for each byte that is none
+	}
+	for len(s) > 0 {
+		n := plainRun(s)
+		b = append(b, s[:n]...)
+		if n == len(s) {
+			break
 		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		b = utf8.AppendRune(b, r)
-		i += n
+		switch c := s[n]; c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+		s = s[n+1:]
 	}
 	return append(b, '"')
 }

@@ -86,6 +86,9 @@ type Account struct {
 	Weight       int // share of the load within a priority, ≥ 1
 	MaxInFlight  int // concurrent requests; 0: no limit
 	Models       ModelMap
+	// TokenPrice is what a token of the prompt costs there; a token of the answer is taken to cost five times that. 0: nothing,
+	// or not known.
+	TokenPrice NanoUSD
 
 	Enabled bool // spec and provisioning: false once it is gone from the file
 	Paused  bool // state: an operator took it out of scheduling for now
@@ -117,6 +120,7 @@ type Key struct {
 	Enabled bool
 
 	Commit    *Commit  // in place of the pool's; nil: the pool's
+	Decision  bool     // its callers are told what was decided: x-turnout-decision
 	Overrides []string // what its callers may choose by header: OverrideCommit
 }
 

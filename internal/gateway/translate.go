@@ -170,6 +170,7 @@ func (x *exchange) decode(raw []byte) (*neutral.Request, *domain.Error) {
 	if err != nil {
 		return nil, asError(err)
 	}
+	r.Size = len(raw)
 	return r, nil
 }
 

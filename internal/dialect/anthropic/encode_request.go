@@ -28,7 +28,7 @@ type requestEncoder struct {
 // what a request may hold differs from one generation of Claude to the next ([family]).
 func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
 	e := requestEncoder{r: r, n: n, f: familyOf(r.Model), from: r.From == own}
-	e.B = make([]byte, 0, 4<<10)
+	e.B = r.Room()
 	e.schema = r.Format.Mode == neutral.FormatSchema && (e.from || e.f.schemas())
 	e.system = e.instructions()
 	e.turns = e.conversation()

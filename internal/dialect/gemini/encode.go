@@ -11,6 +11,7 @@ import (
 // EncodeRequest implements neutral.Codec. The model is not in it: it stands in the path.
 func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
 	e := encoding{r: r, n: n, family: familyOf(r.Model)}
+	e.j.B = r.Room()
 	e.j.Open()
 	e.system()
 	e.contents()

@@ -44,9 +44,15 @@ type Request struct {
 	Extra []Member
 	From  domain.Dialect
 
+	// Size is how long the body was that it was read from, in bytes; 0: not known.
+	Size int
+
 	// Echo are members that an answer in the caller's own dialect repeats, as they came (Responses).
 	Echo []Member
 }
+
+// Room is a buffer for the request in another dialect, with room for most of them.
+func (r *Request) Room() []byte { return make([]byte, 0, r.Size+r.Size/16+4<<10) }
 
 // Ask is the use of a feature that only some dialects have.
 type Ask struct {

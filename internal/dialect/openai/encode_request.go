@@ -28,7 +28,7 @@ type requestEncoder struct {
 // OpenAI's models differ in what they take ([family]); of other makers' nothing is assumed.
 func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
 	e := requestEncoder{r: r, n: n, f: familyOf(r.Model), from: r.From == own}
-	e.B = make([]byte, 0, 4<<10)
+	e.B = r.Room()
 	if !e.from && !e.f.customTools() {
 		e.custom = neutral.CustomTools(r)
 	}

@@ -24,7 +24,7 @@ type asker struct {
 // stored for it, and reasoning comes back encrypted.
 func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
 	e := &asker{r: r, n: n, family: familyOf(r.Model), names: namesOf(r.Tools), customs: map[string]bool{}}
-	e.j.B = make([]byte, 0, 4<<10)
+	e.j.B = r.Room()
 	j := e.j.Open().Member("model", r.Model)
 	if r.Stream {
 		j.Key("stream").Bool(true)
