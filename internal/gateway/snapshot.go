@@ -183,6 +183,12 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	return snap, nil
 }
 
+// Tuning is how a pool chooses, and its policy where no account has failed yet.
+func (s *Snapshot) Tuning(pool string) (sched.Tuning, failover.Policy) {
+	p := s.pools[pool]
+	return p.tuning, p.policy
+}
+
 // maxResting is how much of a pool may rest on guesses, in percent, where it does not
 // say so itself. Beyond it the rest of the pool would carry all the load, and the guess is more
 // likely to be wrong (the panic threshold of Envoy's load balancer).
