@@ -53,6 +53,7 @@ var table = neutral.Table{
 	neutral.FeatureContextManagement: {How: neutral.Dropped, Why: "the conversation is taken as it is"},
 	neutral.FeatureMCP:               {How: neutral.Refused, Why: "there are no servers of tools"},
 	neutral.FeatureContainer:         {How: neutral.Dropped, Why: "a container belongs to one account of its provider"},
+	neutral.FeatureResidency:         {How: neutral.Refused, Why: "a request cannot say where it is served"},
 	neutral.FeaturePrediction:        {How: neutral.Dropped, Why: "it is said in another way here"},
 	neutral.FeatureOutputAudio:       {How: neutral.Refused, Why: "sound is not translated"},
 	neutral.FeatureOutputImage:       {How: neutral.Refused, Why: "answers hold no images"},
