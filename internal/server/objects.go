@@ -19,8 +19,8 @@ type objectRoute struct {
 	collection, one []string
 	tails           map[string]string // methods, parted by blanks
 	// parts are the tails that name one part of the object behind them, with its methods.
-	parts map[string]string
-	prefix          string            // before the id in the provider's names
+	parts  map[string]string
+	prefix string // before the id in the provider's names
 }
 
 // objectRoutes are all there are. OpenAI and Anthropic both keep uploads under /v1/files; the caller's

@@ -163,18 +163,15 @@ func (e *encoder) started(b []byte, ev *neutral.Event) []byte {
 		e.response(&j, "in_progress", false)
 		b = e.end(&j)
 	}
-	e.live()
+	e.alive = aliveEvent
 	return b
-}
-
-// live makes the sign of life anew; it is the same one until the next item.
-func (e *encoder) live() {
-	j := event(nil, "keepalive")
-	e.alive = append(strconv.AppendInt(append(j.B, `,"sequence_number":`...), e.seq-1, 10), "}\n\n"...)
 }
 
 // KeepAlive implements neutral.Encoder: see the reader's.
 func (e *encoder) KeepAlive() []byte { return e.alive }
+
+// Next implements dialect.Counter.
+func (e *encoder) Next() int64 { return e.seq }
 
 // opened begins a block. Blocks of other kinds than these, such as images, have no form that callers
 // of this dialect could expect, and blocks that only another dialect knows have none at all: they are left out.
@@ -252,7 +249,6 @@ func (e *encoder) begin(b []byte, it item) []byte {
 	j.MemberInt("output_index", int64(e.items)).Key("item")
 	e.writeItem(&j, "in_progress")
 	b = e.end(&j)
-	e.live()
 	return b
 }
 

@@ -81,7 +81,6 @@ func (e *encoder) closeItem(b []byte, cut bool) []byte {
 	b = e.end(&j)
 	e.items++
 	e.item = item{}
-	e.live()
 	return b
 }
 
