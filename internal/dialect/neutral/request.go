@@ -208,6 +208,8 @@ type Reasoning struct {
 	Effort string // "minimal", "low", "medium", "high", "xhigh", "max"; empty: not stated
 	Budget int64  // tokens; 0: not stated
 	Show   bool   // the caller wants to see a summary or the thoughts
+	// Unkept: the caller sends nothing opaque back, and said so (Responses).
+	Unkept bool
 	// Adaptive: the model decides how much, as Anthropic's adaptive and Gemini's -1 say.
 	Adaptive bool
 }

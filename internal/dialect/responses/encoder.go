@@ -18,6 +18,7 @@ type encoder struct {
 	names             names
 	echo              []byte
 	padded            bool
+	show, unkept      bool // thoughts are shown; what is opaque about them is not
 
 	seq    int64
 	items  int    // begun so far
@@ -48,6 +49,7 @@ type item struct {
 	text      []byte        // of a call or reasoning that is whole: a JSON string
 	signature string
 	raw       []byte // of an opaque one
+	unsaid    bool   // of reasoning: it is not announced, because it may hold nothing
 }
 
 // block is the open block of the neutral answer.
@@ -78,8 +80,9 @@ func customsOf(s *neutral.Session) map[string]bool {
 }
 
 func newEncoder(s *neutral.Session) *encoder {
-	e := &encoder{id: responseID("", s.RequestID), prefix: bare(s.RequestID), model: s.Model, created: s.Now, echo: echo(s.Request)}
+	e := &encoder{id: responseID("", s.RequestID), prefix: bare(s.RequestID), model: s.Model, created: s.Now, echo: echo(s.Request), show: true}
 	if s.Request != nil {
+		e.show, e.unkept = s.Request.Reasoning.Show, s.Request.Reasoning.Unkept
 		e.names, e.padded = namesOf(s.Request.Tools), s.Request.Obfuscation
 	}
 	return e
@@ -190,8 +193,7 @@ func (e *encoder) opened(b []byte, n *neutral.Block) []byte {
 		if n.Origin == own {
 			id = n.ID
 		}
-		b = e.begin(b, item{typ: "reasoning", id: e.itemID(thoughtPrefix, id), signature: n.Signature})
-		e.delta("response.reasoning_summary_text.delta", `"summary_index":0,`, "")
+		e.item = item{typ: "reasoning", id: e.itemID(thoughtPrefix, id), signature: n.Signature, unsaid: true}
 		return b
 	case n.Kind == neutral.KindToolUse && n.Origin != own && n.Origin != domain.DialectNone:
 		// Its provider signs calls. The signature comes next, if at all, and stands before the call.
@@ -245,6 +247,7 @@ func (e *encoder) itemID(prefix, id string) string {
 // begin opens an item.
 func (e *encoder) begin(b []byte, it item) []byte {
 	e.item = it
+	e.item.unsaid = false
 	j := event(b, "response.output_item.added")
 	j.MemberInt("output_index", int64(e.items)).Key("item")
 	e.writeItem(&j, "in_progress")
@@ -293,8 +296,15 @@ func (e *encoder) added(b, text []byte) []byte {
 	switch {
 	case e.item.typ == "opaque":
 		return b
+	case e.item.typ == "reasoning" && !e.show:
+		if k.text.Len()+len(text) <= neutral.MaxKept {
+			k.text.Add(text) // it may have to travel with the signature
+		}
+		return b
 	case e.item.typ == "reasoning" && !k.begun:
 		k.begun = true
+		b = e.begin(b, e.item)
+		e.delta("response.reasoning_summary_text.delta", `"summary_index":0,`, "")
 		j := event(b, "response.reasoning_summary_part.added")
 		e.place(&j, -1).MemberInt("summary_index", 0).Key("part").Open().Member("type", "summary_text").Member("text", "").Close()
 		b = e.end(&j)

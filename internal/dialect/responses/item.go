@@ -144,6 +144,9 @@ func thought(item []byte) neutral.Block {
 	if b.Text == "" {
 		b.Text = joined(dialect.Member(item, "content"))
 	}
+	if b.Text == "" {
+		b.Text = neutral.SealedText(b.Signature)
+	}
 	b.Redacted = b.Text == "" && b.Signature != ""
 	return b
 }
