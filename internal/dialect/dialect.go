@@ -193,11 +193,13 @@ type Reader interface {
 	Closing() []byte
 }
 
-// Sealed is a Dialect whose requests may hold reasoning that only the organisation which wrote it
-// can read.
+// Sealed is a Dialect whose requests may hold reasoning that not every account of it takes: only the organisation
+// which wrote it can read it, or, where it is plain words, only the provider whose model said them wants them back.
 type Sealed interface {
 	// Unsealed gives the body without it; changed is false where there is none.
 	Unsealed(body []byte) (out []byte, changed bool)
+	// Unreadable reports whether it is what a refusal of the request speaks of.
+	Unreadable(refusal []byte) bool
 }
 
 // Clearer is a Dialect whose requests may hold reasoning that an account of another dialect has written: its

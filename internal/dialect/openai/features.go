@@ -24,7 +24,7 @@ var table = neutral.Table{
 	neutral.FeatureReasoningEffort:   {How: neutral.Carried},
 	neutral.FeatureReasoningBudget:   {How: neutral.Adapted, Why: "an effort is asked for, not a budget"},
 	neutral.FeatureReasoningOff:      {How: neutral.Dropped, Why: "the protocol cannot turn off this model's reasoning, if it has any"},
-	neutral.FeatureReasoningReplay:   {How: neutral.Carried, Why: "to servers that show it as reasoning_content"},
+	neutral.FeatureReasoningReplay:   {How: neutral.Carried, Why: "as reasoning_content, to the provider that showed it and to the same model elsewhere"},
 	neutral.FeatureForeignReasoning:  {How: neutral.Dropped, Why: "another provider's reasoning means nothing here"},
 	neutral.FeatureSchema:            {How: neutral.Carried},
 	neutral.FeatureJSONMode:          {How: neutral.Carried},
