@@ -34,6 +34,7 @@ type Request struct {
 	Metadata    []byte // an object of the caller's own
 	ShowUsage   bool   // of a stream: the caller wants its usage at the end
 	PlainUsage  bool   // of a stream: the upstream does not know how to be asked for usage
+	Unkept      bool   // the caller sends no opaque reasoning back, and said so (Responses)
 	Obfuscation bool   // of a stream: the caller wants padding; only Responses and Chat know it
 
 	// Asks are features that have no place above and that a target may or may not know,
@@ -208,8 +209,6 @@ type Reasoning struct {
 	Effort string // "minimal", "low", "medium", "high", "xhigh", "max"; empty: not stated
 	Budget int64  // tokens; 0: not stated
 	Show   bool   // the caller wants to see a summary or the thoughts
-	// Unkept: the caller sends nothing opaque back, and said so (Responses).
-	Unkept bool
 	// Adaptive: the model decides how much, as Anthropic's adaptive and Gemini's -1 say.
 	Adaptive bool
 }

@@ -19,25 +19,23 @@ func Seal(origin domain.Dialect, id, signature string) string {
 // between stands between a sealed id and words that are sealed with it. It is no letter of base64.
 const between = "~"
 
-// SealText is [Seal] for reasoning whose words the caller is not shown. Some providers want them back with the signature.
+// SealText is [Seal] for reasoning whose words the caller is not shown. Some providers want them back with the signature, and
+// tell reasoning whose words they left out themselves from what they redacted.
 func SealText(origin domain.Dialect, id, signature, words string) string {
 	sealed := base64.RawURLEncoding.EncodeToString([]byte(id)) + between + base64.RawURLEncoding.EncodeToString([]byte(words))
 	return dialect.SealPrefix + strconv.Itoa(int(origin)) + "." + sealed + "." + signature
 }
 
-// SealedText are the words in what [SealText] made; empty: there are none.
-func SealedText(s string) string {
+// SealedText are the words in what [SealText] made, which may be none; ok is false for anything else.
+func SealedText(s string) (words string, ok bool) {
 	if _, _, _, ok := Unseal(s); !ok {
-		return ""
+		return "", false
 	}
 	_, rest, _ := strings.Cut(strings.TrimPrefix(s, dialect.SealPrefix), ".")
 	sealed, _, _ := strings.Cut(rest, ".")
-	_, words, _ := strings.Cut(sealed, between)
+	_, words, ok = strings.Cut(sealed, between)
 	raw, err := base64.RawURLEncoding.DecodeString(words)
-	if err != nil {
-		return ""
-	}
-	return string(raw)
+	return string(raw), ok && err == nil
 }
 
 // Unseal is the reverse of [Seal]; ok is false for a signature that is the client's dialect's own.

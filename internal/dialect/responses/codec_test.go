@@ -55,7 +55,7 @@ func TestDecodeStored(t *testing.T) {
 // normalise takes out what a second writing cannot keep: ids of items, which the API would look
 // for, what was not to be written (store), and where the turns were cut.
 func normalise(r *neutral.Request) {
-	r.Reasoning.Unkept = false // which is about the answer alone
+	r.Unkept = false // which is about the answer alone
 	r.Turns = neutral.Merge(r.Turns)
 	for i := range r.Turns {
 		r.Turns[i].ID = ""

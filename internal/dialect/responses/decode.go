@@ -49,7 +49,7 @@ func (Dialect) DecodeRequest(body []byte, _ dialect.Route) (*neutral.Request, er
 	q.readInput(q.input)
 	// Stored answers take their reasoning along wherever they are referred to. Here nothing is stored and the
 	// conversation comes back whole, so only who wants neither does without.
-	q.r.Reasoning.Unkept = q.unstored && !q.sealed
+	q.r.Unkept = q.unstored && !q.sealed
 	if q.r.User = q.safety; q.r.User == "" {
 		q.r.User = q.user
 	}

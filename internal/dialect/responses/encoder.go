@@ -56,7 +56,7 @@ type item struct {
 type block struct {
 	skip      bool // it cannot be shown
 	kind      neutral.Kind
-	source    neutral.Block // what signatures need: Origin, ID
+	source    neutral.Block // what signatures need: Origin, ID, Redacted
 	begun     bool          // of reasoning: its part was added
 	before    []byte        // of a delta event, up to the text
 	behind    []byte        // and after it
@@ -82,7 +82,7 @@ func customsOf(s *neutral.Session) map[string]bool {
 func newEncoder(s *neutral.Session) *encoder {
 	e := &encoder{id: responseID("", s.RequestID), prefix: bare(s.RequestID), model: s.Model, created: s.Now, echo: echo(s.Request), show: true}
 	if s.Request != nil {
-		e.show, e.unkept = s.Request.Reasoning.Show, s.Request.Reasoning.Unkept
+		e.show, e.unkept = s.Request.Reasoning.Show, s.Request.Unkept
 		e.names, e.padded = namesOf(s.Request.Tools), s.Request.Obfuscation
 	}
 	return e
@@ -179,7 +179,7 @@ func (e *encoder) Next() int64 { return e.seq }
 // opened begins a block. Blocks of other kinds than these, such as images, have no form that callers
 // of this dialect could expect, and blocks that only another dialect knows have none at all: they are left out.
 func (e *encoder) opened(b []byte, n *neutral.Block) []byte {
-	e.block = block{kind: n.Kind, source: neutral.Block{Origin: n.Origin, ID: n.ID}}
+	e.block = block{kind: n.Kind, source: neutral.Block{Origin: n.Origin, ID: n.ID, Redacted: n.Redacted}}
 	switch {
 	case n.Kind == neutral.KindText, n.Kind == neutral.KindRefusal:
 		if e.item.typ != "message" {

@@ -76,7 +76,7 @@ func (e *encoder) sealed() string {
 	switch {
 	case e.unkept || e.item.signature == "":
 		return ""
-	case !e.show && k.text.Len() > 0 && k.source.Origin != own:
+	case (!e.show || k.text.Len() == 0) && !k.source.Redacted && k.source.Origin != own:
 		words, _ := dialect.Unquote(k.text.Quoted())
 		return neutral.SealText(k.source.Origin, k.source.ID, e.item.signature, words)
 	}

@@ -145,9 +145,9 @@ func thought(item []byte) neutral.Block {
 		b.Text = joined(dialect.Member(item, "content"))
 	}
 	if b.Text == "" {
-		b.Text = neutral.SealedText(b.Signature)
+		words, unsaid := neutral.SealedText(b.Signature)
+		b.Text, b.Redacted = words, b.Signature != "" && !unsaid
 	}
-	b.Redacted = b.Text == "" && b.Signature != ""
 	return b
 }
 

@@ -80,7 +80,7 @@ func TestThoughtsForCallers(t *testing.T) {
 				t.Fatalf("%v: %+v", err, back)
 			}
 			b := &back.Turns[1].Blocks[0]
-			if _, signature, ok := neutral.SignatureFor(c.b.Origin, b); !ok || signature != c.b.Signature || b.Text != c.back || b.Redacted != (c.back == "") {
+			if _, signature, ok := neutral.SignatureFor(c.b.Origin, b); !ok || signature != c.b.Signature || b.Text != c.back || b.Redacted != c.b.Redacted {
 				t.Errorf("comes back as %+v", b)
 			}
 		})
