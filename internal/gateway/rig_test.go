@@ -65,6 +65,7 @@ type account struct {
 	models    domain.ModelMap
 	pool      string // empty: default
 	platform  string // empty: the rig's
+	base      string // its base URL; empty: one for all
 }
 
 type rigOption func(*rigConfig)
@@ -104,8 +105,11 @@ func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 		if a.platform == "" {
 			a.platform = c.platform
 		}
+		if a.base == "" {
+			a.base = "http://upstream.invalid"
+		}
 		r.accounts = append(r.accounts, &domain.Account{
-			ID: domain.AccountID(i + 1), Name: a.name, Platform: a.platform, BaseURL: "http://upstream.invalid", APIKey: domain.NewSecret("sk-" + a.name),
+			ID: domain.AccountID(i + 1), Name: a.name, Platform: a.platform, BaseURL: a.base, APIKey: domain.NewSecret("sk-" + a.name),
 			Organization: a.org, Pools: []string{a.pool}, Priority: a.priority, Weight: 1, MaxInFlight: a.limit, Models: a.models, Enabled: true,
 		})
 	}

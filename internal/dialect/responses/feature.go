@@ -61,6 +61,7 @@ var table = neutral.Table{
 	neutral.FeatureContextManagement: {How: neutral.Dropped, Why: "the conversation goes as it is"},
 	neutral.FeatureMCP:               {How: neutral.Dropped, Why: "the provider is not told of other servers"},
 	neutral.FeatureContainer:         {How: neutral.Dropped, Why: noSuch},
+	neutral.FeatureResidency:         {How: neutral.Refused, Why: "a request cannot say where it is served"},
 	neutral.FeaturePrediction:        {How: neutral.Dropped, Why: noSuch},
 	neutral.FeatureOutputAudio:       {How: neutral.Refused, Why: unheard},
 	neutral.FeatureOutputImage:       {How: neutral.Refused, Why: "images come from a tool there, and are not translated back"},
