@@ -156,7 +156,8 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a.gateway.Swap(snap)
 	a.current.Store(c)
 	a.gauges(bodies)
-	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits, admin.RoutePath: a.explainRoute})
+	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits, admin.RoutePath: a.explainRoute},
+		map[string]admin.Getter{admin.SessionPath: a.moveSession})
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (x *exchange) bind(at *attempt, now time.Time) {
 	}
 	b := domain.Binding{Session: x.session.id, Account: at.cand.ID, Expires: now.Add(x.snap.Settings.SessionTTL)}
 	if !moved {
-		b.WarmTokens, b.WarmUntil = x.binding.WarmTokens, x.binding.WarmUntil
+		b.WarmTokens, b.WarmUntil, b.Placed = x.binding.WarmTokens, x.binding.WarmUntil, x.binding.Placed
 	}
 	if x.g.deps.Bindings.Bind(b, x.binding.Account) {
 		x.rebound = x.rebound || moved && x.binding.Account != 0

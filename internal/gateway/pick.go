@@ -175,7 +175,7 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 	if sticky && pin == 0 && !t.fallback {
 		req.Parent = x.parent
 		req.Bound, req.WarmTokens, req.WarmUntil = x.binding.Account, x.binding.WarmTokens, x.binding.WarmUntil
-		req.Keep = x.req.Marks.Has(dialect.MarkEncrypted)
+		req.Keep = x.binding.Placed || x.req.Marks.Has(dialect.MarkEncrypted)
 	}
 	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
 	spill := x.spilled || pin != 0 || besides != 0

@@ -61,8 +61,8 @@ type PoolConfig struct {
 	Limits     domain.TimeLimits // zero values: the default's
 	Errors     []domain.ErrorRule
 	Hedge      time.Duration // a second attempt beside the first after so long, for sessions with nothing to lose; 0: none
-	OwnSeat    bool // callers may send a credential of their own along
-	MaxResting *int // percent of its accounts that may rest on a guess; nil: half
+	OwnSeat    bool          // callers may send a credential of their own along
+	MaxResting *int          // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
 }
 
