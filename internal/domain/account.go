@@ -86,6 +86,7 @@ type Account struct {
 	Weight       int // share of the load within a priority, ≥ 1
 	MaxInFlight  int // concurrent requests; 0: no limit
 	Models       ModelMap
+	Limits       AccountLimits
 
 	Enabled bool // spec and provisioning: false once it is gone from the file
 	Paused  bool // state: an operator took it out of scheduling for now

@@ -22,12 +22,13 @@ const (
 	Excluded              // failed in this request already (or its organisation did)
 	Resting               // out of scheduling for a while
 	Full                  // at its limit of concurrent requests
+	Limited               // at another limit of its operator, or past its date
 
-	NumVerdicts = int(Full) + 1
+	NumVerdicts = int(Limited) + 1
 )
 
 var verdictNames = [NumVerdicts]string{
-	"eligible", "wrong_platform", "no_model", "no_label", "disabled", "paused", "excluded", "resting", "full",
+	"eligible", "wrong_platform", "no_model", "no_label", "disabled", "paused", "excluded", "resting", "full", "limited",
 }
 
 // String is the verdict's name.
@@ -117,7 +118,7 @@ func Choose(v *View, r Request) Decision {
 		if r.Bound == c.ID && verdict != Eligible {
 			d.Bound = verdict
 		}
-		if verdict == Resting && until != forever && (soonest == 0 || until < soonest) {
+		if (verdict == Resting || verdict == Limited) && until != forever && (soonest == 0 || until < soonest) {
 			soonest = until
 		}
 		if verdict != Eligible || r.Pin != 0 && c.ID != r.Pin {
@@ -231,6 +232,9 @@ func (c *Candidate) verdict(r *Request, nowMs int64) (Verdict, int64) {
 		return Excluded, 0
 	}
 	if until := c.blocked(nowMs); until > 0 {
+		if c.rested(nowMs) == 0 {
+			return Limited, until
+		}
 		return Resting, until
 	}
 	if c.full() {
