@@ -95,7 +95,7 @@ func (x *exchange) slow(at *attempt) {
 		}
 	case beside != nil:
 		beside.cancel(nil)
-		x.g.queue.release(c.ID, c.Live, time.Now())
+		x.giveBack(c)
 	default:
 		at.watch.Soft(2*at.watch.Elapsed(), func() { x.slow(at) }) // somebody may be free by then
 	}

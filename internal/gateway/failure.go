@@ -189,6 +189,10 @@ func (x *exchange) resting(now time.Time) (out []noteRest) {
 	for _, v := range x.everywhere() {
 		for i := range v.Candidates {
 			c := &v.Candidates[i]
+			if left, ok := c.Limited(now); ok && len(out) < maxNoteRests {
+				out = append(out, noteRest{c.ID, failover.RateLimited, left})
+				continue
+			}
 			for _, cell := range c.Rests {
 				if until, ok := cell.Until(); ok && until.After(now) && len(out) < maxNoteRests {
 					out = append(out, noteRest{c.ID, failover.Class(cell.Class()), until.Sub(now)})
@@ -257,6 +261,9 @@ func (x *exchange) stayOrMove() failover.Decision {
 func (x *exchange) restOutcome(c *sched.Candidate, now time.Time) failover.Outcome {
 	o := x.outcome(&attempt{cand: c})
 	o.Stated = !c.Resting(now) // while it is only probed nobody knows
+	if left, ok := c.Limited(now); ok {
+		o.Class, o.Stated, o.Reset = failover.RateLimited, true, left
+	}
 	for _, cell := range c.Rests {
 		if until, ok := cell.Until(); !ok || until.After(now) {
 			o.Class, o.Stated = failover.Class(cell.Class()), ok

@@ -181,12 +181,18 @@ func (r *ring) add(n int64, taken, now time.Time) {
 		}
 		second = r.last
 	}
-	slot := &r.slots[second%ringSeconds]
-	if n < 0 {
-		n = max(n, -*slot)
+	for ; n < 0 && second > r.last-ringSeconds; second-- {
+		// What was taken may have been counted a moment before.
+		slot := &r.slots[second%ringSeconds]
+		less := min(-n, *slot)
+		*slot -= less
+		r.sum -= less
+		n += less
 	}
-	*slot += n
-	r.sum += n
+	if n > 0 {
+		r.slots[second%ringSeconds] += n
+		r.sum += n
+	}
 }
 
 // below is when the sum falls below a limit, in Unix milliseconds, if nothing is added.

@@ -44,6 +44,8 @@ type (
 		Weight       int               `json:"weight,omitempty"`
 		MaxInFlight  int               `json:"max_concurrency,omitempty"`
 		Models       map[string]string `json:"models,omitempty"`
+
+		Limits domain.AccountLimits `json:"limits,omitzero"`
 	}
 	accountSecrets struct {
 		APIKey string `json:"api_key,omitempty"`
@@ -99,7 +101,7 @@ func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 		}
 		a.Platform, a.BaseURL, a.Organization = sp.Platform, sp.BaseURL, sp.Organization
 		a.Labels, a.Pools, a.Models = sp.Labels, sp.Pools, sp.Models
-		a.Priority, a.Weight, a.MaxInFlight = sp.Priority, sp.Weight, sp.MaxInFlight
+		a.Priority, a.Weight, a.MaxInFlight, a.Limits = sp.Priority, sp.Weight, sp.MaxInFlight, sp.Limits
 		a.APIKey, a.Proxy = domain.NewSecret(secrets.APIKey), secrets.Proxy
 		out = append(out, a)
 		return nil

@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/platform"
+	"turnout/internal/sched"
+)
+
+// heard takes in what an answer's header says of the account's windows, whether it is a
+// success or not. Those of a caller's own seat are the caller's.
+//
+//go:noinline
+func (at *attempt) heard(h http.Header) {
+	if at.x.ownSeat != nil {
+		return
+	}
+	now := time.Now()
+	if readings := platform.QuotaHeaders(h, now); readings != nil {
+		at.cand.Observe(readings, now)
+	}
+}
+
+// heardBody takes in what a failure's body says of them.
+func (at *attempt) heardBody(body []byte) {
+	if at.x.ownSeat != nil {
+		return
+	}
+	now := time.Now()
+	if readings := platform.QuotaBody(body, now); readings != nil {
+		at.cand.Observe(readings, now)
+	}
+}
+
+// heardOf takes in what an answer to another question than a request for a model says of an account's
+// own windows. Whose model the other windows would be nobody knows.
+func (g *Gateway) heardOf(a *domain.Account, h http.Header) {
+	now := time.Now()
+	for _, r := range platform.QuotaHeaders(h, now) {
+		if r.Scope == domain.QuotaOfAccount {
+			g.deps.Cells.Quota(sched.AccountQuotaKey(a.ID)).Observe(&r, now)
+		}
+	}
+}
+
+// counted notes what the attempt used: in windows that Turnout counts itself, and against the operator's limits.
+// An attempt whose tokens nobody states keeps what was taken for it, unless it failed.
+func (at *attempt) counted(now time.Time) {
+	served := at.status >= http.StatusOK && at.status < http.StatusMultipleChoices && at.result != resultFailed
+	if served && at.x.ownSeat == nil {
+		at.cand.Count(1, at.usage, at.began, now)
+	}
+	taken := at.x.req.InputTokens()
+	used := taken
+	if at.usage.Reported || at.result == resultFailed {
+		used = at.usage.Prompt() + at.usage.Output
+	}
+	at.cand.Settle(taken, used, at.began, now)
+}
+
+// take takes the chosen candidate's slot, its share of the operator's limits and, where its rest has just
+// ended, its probe.
+func (x *exchange) take(d *sched.Decision, now time.Time) bool {
+	c := d.Candidate
+	if !c.Live.TryAcquire(c.LimitNow(), now) {
+		return false
+	}
+	if !c.Take(x.req.InputTokens(), now) {
+		c.Live.Release()
+		return false
+	}
+	if d.Rule != sched.RuleLeastBad && !c.TryProbe(now) {
+		c.Untake(x.req.InputTokens(), now, now)
+		c.Live.Release()
+		return false
+	}
+	return true
+}
+
+// giveBack undoes a take that no attempt follows.
+func (x *exchange) giveBack(c *sched.Candidate) {
+	now := time.Now()
+	c.Untake(x.req.InputTokens(), now, now)
+	x.g.queue.release(c.ID, c.Live, now)
+}
