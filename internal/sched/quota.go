@@ -172,15 +172,17 @@ func (w *Window) concerns(c *Candidate) bool {
 // Pace is that of the candidate's tightest window: the largest of used share − elapsed share. Positive:
 // at this rate it runs dry before its reset; negative: what is left then is lost. known is false where no window tells.
 func (c *Candidate) Pace(now time.Time) (pace float64, known bool) {
-	for _, q := range c.quotas {
-		if q == nil {
+	var ns int64
+	for _, q := range &c.quotas {
+		if q == nil || q.list.Load() == nil {
 			continue
 		}
+		if ns == 0 {
+			ns = now.UnixNano()
+		}
 		for _, w := range q.Windows() {
-			if !w.concerns(c) {
-				continue
-			}
-			if p, ok := w.now.Load().paceAt(now.UnixNano()); ok && (!known || p > pace) {
+			// Whom a window concerns is asked last: it is the dearest question.
+			if p, ok := w.now.Load().paceAt(ns); ok && (!known || p > pace) && w.concerns(c) {
 				pace, known = p, true
 			}
 		}
@@ -191,15 +193,16 @@ func (c *Candidate) Pace(now time.Time) (pace float64, known bool) {
 // Headroom is the smallest share that is left (0 to 1) of the candidate's windows whose
 // reset has not passed; known is false where there is none.
 func (c *Candidate) Headroom(now time.Time) (share float64, known bool) {
-	for _, q := range c.quotas {
-		if q == nil {
+	var ns int64
+	for _, q := range &c.quotas {
+		if q == nil || q.list.Load() == nil {
 			continue
 		}
+		if ns == 0 {
+			ns = now.UnixNano()
+		}
 		for _, w := range q.Windows() {
-			if !w.concerns(c) {
-				continue
-			}
-			if used, ok := w.now.Load().usedAt(now.UnixNano()); ok && (!known || 1-used < share) {
+			if used, ok := w.now.Load().usedAt(ns); ok && (!known || 1-used < share) && w.concerns(c) {
 				share, known = 1-used, true
 			}
 		}
@@ -210,12 +213,16 @@ func (c *Candidate) Headroom(now time.Time) (share float64, known bool) {
 // Draining reports whether any of the candidate's windows is so near its end that new sessions
 // should go elsewhere, while those that are bound to it finish.
 func (c *Candidate) Draining(now time.Time) bool {
-	for _, q := range c.quotas {
-		if q == nil {
+	var ns int64
+	for _, q := range &c.quotas {
+		if q == nil || q.list.Load() == nil {
 			continue
 		}
+		if ns == 0 {
+			ns = now.UnixNano()
+		}
 		for _, w := range q.Windows() {
-			if w.concerns(c) && w.now.Load().drainingAt(now.UnixNano()) {
+			if w.now.Load().drainingAt(ns) && w.concerns(c) {
 				return true
 			}
 		}

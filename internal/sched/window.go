@@ -96,7 +96,7 @@ func (w *Window) Observe(r *domain.QuotaReading, now time.Time) {
 	case fresh:
 		s.burnt(s.used, ns)
 	case s.first == 0:
-		s.first = ns
+		s.first, s.burnAt = ns, ns
 	}
 	w.now.Store(&s)
 }
@@ -223,13 +223,16 @@ func (s *windowState) halfLife() float64 {
 	return float64(min(max(s.length/burnParts, int64(burnShortest)), int64(burnLongest)))
 }
 
-// burnt notes that a share was used between the last moment and ns. Less than before
-// is a correction, and nothing that anybody gave back.
+// burnt notes that a share was used since the last moment, evenly: its earlier parts are worth less by now.
+// Less than before is a correction, and nothing that anybody gave back.
 func (s *windowState) burnt(share float64, ns int64) {
 	if s.first == 0 {
-		s.first = ns
+		s.first, s.burnAt = ns, ns
 	}
 	old := s.decay(ns)
+	if halves := float64(ns-s.burnAt) / s.halfLife(); halves > 0 {
+		share *= (1 - old) / (halves * math.Ln2)
+	}
 	s.heat, s.seen, s.burnAt = s.heat*old+max(share, 0), s.seen*old+1, ns
 }
 
