@@ -151,13 +151,13 @@ func (s *windowState) fill() int64 {
 // Count notes that Turnout itself used n units, by an attempt that began at a time.
 // What had begun before the last reading is in it already. It moves only windows whose limit is known.
 func (w *Window) Count(n int64, began, now time.Time) {
-	if s := w.now.Load(); s.limit <= 0 || s.used < 0 || s.read > began.UnixNano() {
+	if s := w.now.Load(); s.limit <= 0 || s.used < 0 || s.read >= began.UnixNano() {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	old := w.now.Load()
-	if old.read > began.UnixNano() {
+	if old.read >= began.UnixNano() {
 		return
 	}
 	ns := max(now.UnixNano(), old.at) // somebody else's later moment may have come first
