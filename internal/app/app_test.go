@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -318,6 +319,43 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		a = r.start()
+	}
+}
+
+// A limit of a day holds over a restart, and what a reload says of it holds at once.
+func TestRestartKeepsTheDay(t *testing.T) {
+	p := newProvider(t)
+	text := func(requests int) string {
+		return strings.Replace(configuration(p.URL, "one=sk-one-11111111"), "sk-one-11111111}", fmt.Sprintf("sk-one-11111111, limits: {requests_per_day: %d}}", requests), 1)
+	}
+	r := newRig(t, text(1))
+	began := time.Now()
+	a := r.start()
+	if status, body := r.ask(a, teamKey); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	if err := a.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a = r.start()
+	restarted, body := r.ask(a, teamKey)
+	r.write(text(2))
+	if _, err := a.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var statuses []int
+	for range 2 {
+		status, _ := r.ask(a, teamKey)
+		statuses = append(statuses, status)
+	}
+	if midnight := began.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour); time.Now().After(midnight) {
+		t.Skip("a new day has begun meanwhile")
+	}
+	if restarted != 429 {
+		t.Errorf("after a restart: %d %s", restarted, body)
+	}
+	if !slices.Equal(statuses, []int{200, 429}) {
+		t.Errorf("with a higher limit: %v", statuses)
 	}
 }
 

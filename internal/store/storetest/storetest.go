@@ -28,6 +28,7 @@ type Store interface {
 	AppendRequests(context.Context, []store.RequestRow) error
 	Requests(context.Context, store.RequestFilter) ([]store.RequestRow, error)
 	Request(context.Context, domain.RequestID) (store.RequestRow, error)
+	UsedSince(context.Context, time.Time) ([]store.Used, error)
 	DeleteTracesBefore(context.Context, time.Time, int) (int, error)
 	DeleteRequestsBefore(context.Context, time.Time, int) (int, error)
 
