@@ -224,6 +224,10 @@ func (a *App) gauges(bodies *gateway.Budget) {
 				func() float64 { return float64(a.circuits(state)) }, "state", state.String())
 		}
 	}
+	a.metrics.Gauges("turnout_quota_used_ratio", "Used share of what is known of the windows of accounts (docs/quota.md); of windows for single models, the fullest.", []string{"account", "window"},
+		func(emit func(float64, ...string)) {
+			a.gateway.EachQuota(func(account, window string, used float64) { emit(used, account, window) })
+		})
 	a.metrics.Gauge("turnout_sessions_bound", "Sessions bound to an account.", func() float64 { return float64(a.memory.Len()) })
 }
 

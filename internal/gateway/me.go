@@ -77,10 +77,48 @@ func (g *Gateway) Me(d dialect.Dialect) http.Handler {
 	})
 }
 
+// EachQuota tells the used share of every window of every account that is in use, to its operator: of
+// windows that an organisation has for each of its models, the fullest.
+func (g *Gateway) EachQuota(tell func(account, window string, used float64)) {
+	s, now := g.Snapshot(), time.Now()
+	models := s.modelQuotas()
+	for _, a := range s.Accounts {
+		if !a.Enabled {
+			continue
+		}
+		used := map[string]float64{}
+		of := func(q *sched.Quota) {
+			for _, w := range q.Windows() {
+				if st, known := w.Standing(now); known {
+					used[st.Window] = max(used[st.Window], st.Used)
+				}
+			}
+		}
+		of(s.cells.Quota(sched.AccountQuotaKey(a.ID)))
+		for _, m := range models[sched.OrganizationOf(a)] {
+			of(m.quota)
+		}
+		for window, share := range used {
+			tell(a.Name, window, share)
+		}
+	}
+}
+
 // modelQuota is an organisation's windows for one model.
 type modelQuota struct {
 	sent  string
 	quota *sched.Quota
+}
+
+// modelQuotas are the windows of organisations for their models, by organisation.
+func (s *Snapshot) modelQuotas() map[string][]modelQuota {
+	models := map[string][]modelQuota{}
+	s.cells.EachQuota(func(k sched.QuotaKey, q *sched.Quota) {
+		if i := strings.LastIndexByte(k.Name, 0); k.Account == 0 && i >= 0 && len(q.Windows()) > 0 {
+			models[k.Name[:i]] = append(models[k.Name[:i]], modelQuota{k.Name[i+1:], q})
+		}
+	})
+	return models
 }
 
 // standing says how a key stands.
@@ -89,12 +127,7 @@ func (s *Snapshot) standing(key *domain.Key, now time.Time) Standing {
 	if !key.Expires.IsZero() {
 		out.Key.Expires = &key.Expires
 	}
-	models := map[string][]modelQuota{}
-	s.cells.EachQuota(func(k sched.QuotaKey, q *sched.Quota) {
-		if i := strings.LastIndexByte(k.Name, 0); k.Account == 0 && i >= 0 && len(q.Windows()) > 0 {
-			models[k.Name[:i]] = append(models[k.Name[:i]], modelQuota{k.Name[i+1:], q})
-		}
-	})
+	models := s.modelQuotas()
 	for _, name := range key.Pools {
 		p := s.pools[name]
 		if p == nil || !p.Enabled {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -292,6 +293,11 @@ func TestMe(t *testing.T) {
 		}
 		if !json.Valid(w.Body.Bytes()) || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%v", w.Header())
+		}
+		used := map[string]float64{}
+		r.g.EachQuota(func(account, window string, share float64) { used[account+" "+window] = math.Round(share*1e6) / 1e6 })
+		if want := map[string]float64{"seat-one 5h": .96, "seat-two 5h": .2, "api-one tokens": .6, "api-two tokens": .6, "secret tokens": .6}; !maps.Equal(used, want) {
+			t.Errorf("used is %v, want %v", used, want)
 		}
 		mustLack(t, "answer", w.Body.String(), "seat-", "api-", "acme", "secret", "gpt-x")
 		if w := ask("tk-somebody-else"); w.Code != 401 {
