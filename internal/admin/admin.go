@@ -50,8 +50,11 @@ type Answer struct {
 	Error  string          `json:"error,omitempty"`
 }
 
-// LimitsPath is where the time limits in force are asked for, with GET.
-const LimitsPath = "/admin/v1/explain/limits"
+// LimitsPath is where the time limits in force are asked for, with GET; RoutePath, where a request would go now.
+const (
+	LimitsPath = "/admin/v1/explain/limits"
+	RoutePath  = "/admin/v1/explain/route"
+)
 
 // Getter answers a question about the running gateway, with something that encodes as
 // JSON. The error is in words for the asker.

@@ -156,7 +156,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a.gateway.Swap(snap)
 	a.current.Store(c)
 	a.gauges(bodies)
-	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits})
+	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits, admin.RoutePath: a.explainRoute})
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,30 @@ func ExplainLimits(c *config.Config, v url.Values) (gateway.LimitsAnswer, error)
 	return snap.Limits(q)
 }
 
+// dialects are the names that a question may use.
+var dialects = map[string]domain.Dialect{
+	"": domain.DialectAnthropic, "anthropic": domain.DialectAnthropic, "openai-chat": domain.DialectOpenAIChat,
+	"openai-responses": domain.DialectOpenAIResp, "gemini": domain.DialectGeminiContent,
+}
+
+// explainRoute answers admin.RoutePath: key, model, dialect, session and input.
+func (a *App) explainRoute(_ context.Context, v url.Values) (any, error) {
+	const op = "explain the route"
+	d, known := dialects[v.Get("dialect")]
+	if !known {
+		return nil, domain.Errorf(domain.KindInvalid, op, "dialect is %q; want anthropic, openai-chat, openai-responses or gemini", v.Get("dialect"))
+	}
+	q := gateway.RouteQuery{Key: v.Get("key"), Model: v.Get("model"), Session: v.Get("session"), Dialect: d, Input: 2000}
+	if text := v.Get("input"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 0 || n > 1e9 {
+			return nil, domain.Errorf(domain.KindInvalid, op, "input is %q; want a number of tokens", text)
+		}
+		q.Input = n
+	}
+	return a.gateway.Route(q)
+}
+
 // limitsQuery reads pool, model, json (a whole answer instead of a stream), effort, input, cached and max_tokens.
 func limitsQuery(v url.Values) (q gateway.LimitsQuery, err error) {
 	q.Pool, q.Model, q.Stream = v.Get("pool"), v.Get("model"), v.Get("json") != "true"

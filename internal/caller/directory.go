@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"slices"
 	"time"
 
 	"turnout/internal/domain"
@@ -73,6 +74,24 @@ func (d *Directory) Check(secret string, now time.Time) (*domain.Key, error) {
 			k.Expires.UTC().Format("2006-01-02 15:04 MST"))
 	}
 	return k, nil
+}
+
+// Named gives an enabled key by its name, or nil, and the names of all enabled ones, sorted.
+func (d *Directory) Named(name string) (key *domain.Key, names []string) {
+	if d == nil {
+		return nil, nil
+	}
+	for _, k := range d.byHash {
+		if !k.Enabled {
+			continue
+		}
+		names = append(names, k.Name)
+		if k.Name == name {
+			key = k
+		}
+	}
+	slices.Sort(names)
+	return key, names
 }
 
 // Len is how many keys there are, disabled and expired ones too.

@@ -18,6 +18,7 @@ import (
 )
 
 type explainCommand struct {
+	Route  explainRouteCommand  `cmd:"" help:"Show where a request would go now, and why, with every account and its score."`
 	Limits explainLimitsCommand `cmd:"" help:"Show how long an upstream may take, and where each limit comes from."`
 }
 

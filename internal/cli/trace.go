@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"turnout/internal/domain"
+	"turnout/internal/sched"
 )
 
 // trace is a request's decision trace, as package gateway writes it (record.go there
@@ -36,7 +37,9 @@ type traceAttempt struct {
 	Dialect   string         `json:"tr"`
 	Warnings  []string       `json:"wn"`
 	InFlight  int            `json:"f"`
-	RunnersUp [][2]int64     `json:"u"`
+	RunnersUp [][]int64      `json:"u"`  // account, in flight, score in milliseconds
+	Score     []int64        `json:"sc"` // term by term, in milliseconds
+	Stay      int64          `json:"sy"` // score of the session's account where it was weighed
 	Counts    map[string]int `json:"c"`
 	Began     int64          `json:"t"`
 	Header    int64          `json:"h"`
@@ -71,6 +74,8 @@ var rules = map[string]string{
 	"pinned": "asked again, as decided", "sticky": "the session is bound to it", "only": "the only one that could serve",
 	"priority": "best priority", "load": "least loaded", "idle": "longest unused", "waited": "first to become free",
 	"least_bad": "too many were resting, and it fared least badly",
+	"score":     "lowest score", "left": "a better score than the session's own account by more than its cache is worth",
+	"turn": "its turn", "lot": "by lot", "price": "lowest price", "reset": "its window resets first", "first": "first that is not full",
 }
 
 // reasons says in words what the failover core decided by.
@@ -205,6 +210,9 @@ func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) stri
 	for _, w := range a.Warnings {
 		fmt.Fprintf(b, "     %s\n", w)
 	}
+	if terms := a.terms(); terms != "" {
+		fmt.Fprintf(b, "     %s\n", terms)
+	}
 	if others := a.others(account); others != "" {
 		fmt.Fprintf(b, "     not chosen: %s\n", others)
 	}
@@ -269,11 +277,41 @@ func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) stri
 	}
 }
 
+// terms says what a score is made of: the terms that are not nothing.
+func (a *traceAttempt) terms() string {
+	var parts []string
+	sum := int64(0)
+	for i, t := range a.Score {
+		sum += t
+		if t != 0 && i < sched.NumTerms {
+			parts = append(parts, strings.ReplaceAll(sched.Term(i).String(), "_", " ")+" "+seconds(t))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	text := "score " + seconds(sum) + ": " + strings.Join(parts, ", ")
+	if a.Stay != 0 {
+		text += "; the session's own account has " + seconds(a.Stay)
+	}
+	return text
+}
+
+// seconds writes milliseconds as seconds.
+func seconds(ms int64) string { return fmt.Sprintf("%.2f s", float64(ms)/1000) }
+
 // others says who else could have been asked, and why the rest could not.
 func (a *traceAttempt) others(account func(int64) string) string {
 	var parts []string
 	for _, u := range a.RunnersUp {
-		parts = append(parts, fmt.Sprintf("%s (%d in flight)", account(u[0]), u[1]))
+		if len(u) < 2 {
+			continue
+		}
+		text := fmt.Sprintf("%s (%d in flight", account(u[0]), u[1])
+		if len(u) > 2 {
+			text += ", score " + seconds(u[2])
+		}
+		parts = append(parts, text+")")
 	}
 	var why []string
 	for verdict, n := range a.Counts {

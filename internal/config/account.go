@@ -46,6 +46,7 @@ func (r *reader) accounts(n node) {
 			field{"priority", scalar(&a.Priority, number(0, 1000))},
 			field{"weight", scalar(&a.Weight, number(1, 1000))},
 			field{"max_concurrency", scalar(&a.MaxInFlight, number(0, 100_000))},
+			field{"input_price_usd", scalar(&a.TokenPrice, perMillion)},
 			field{"models", func(n node) { n.modelMap(&a.Models) }},
 			field{"limits", func(n node) { n.accountLimits(&a.Limits) }},
 			field{"proxy", func(n node) { n.proxy(&a.Proxy) }},
@@ -58,6 +59,16 @@ func (r *reader) accounts(n node) {
 		r.platformNeeds(item, &a, given)
 		r.c.Accounts = append(r.c.Accounts, a)
 	})
+}
+
+// perMillion reads the price of a million tokens and gives the price of one.
+func perMillion(s string) (domain.NanoUSD, error) {
+	const million = 1_000_000
+	n, err := usd(10_000 * 1e9)(s)
+	if err == nil && n > 0 && n < million {
+		return 0, fmt.Errorf("want US dollars for a million tokens, at least 0.001 or 0; got %s", show(s))
+	}
+	return n / million, err
 }
 
 func (r *reader) platformName(s string) (string, error) {

@@ -44,6 +44,7 @@ func (r *reader) keys(n node) {
 					k.Commit = &c
 				}
 			}},
+			field{"show_decision", scalar(&k.Decision, yesNo)},
 			field{"overrides", func(n node) { n.overrides(&k.Overrides) }},
 		)
 		if _, ok := item.pairsQuietly(); !ok {

@@ -21,6 +21,7 @@ type Pool struct {
 	Commit    domain.Commit      // when a stream is committed; zero: at the first content
 	Fallbacks domain.Fallbacks   // nil: none
 	Limits    domain.TimeLimits  // zero values: the default's
+	Strategy  domain.Strategy    // how an account is chosen
 	OwnSeat   bool               // callers may send a provider's credential of their own along
 	Errors    []domain.ErrorRule // in order: the first that matches holds; at most maxErrorRules
 }
@@ -50,6 +51,7 @@ func (r *reader) pools(n node) {
 			field{"keep_alive", scalar(&p.KeepAlive, duration(10*time.Second, 5*time.Minute, true))},
 			field{"commit", func(n node) { n.commit(&p.Commit) }},
 			field{"fallbacks", func(n node) { n.fallbacks(&p.Fallbacks) }},
+			field{"strategy", scalar(&p.Strategy, domain.ParseStrategy)},
 			field{"limits", func(n node) { n.timeLimits(&p.Limits) }},
 			field{"own_seat", scalar(&p.OwnSeat, yesNo)},
 			field{"errors", func(n node) { n.errorRules(&p.Errors) }},

@@ -14,6 +14,8 @@ const (
 	MarkTool
 	// MarkSeal: a string that Turnout made of a provider's reasoning.
 	MarkSeal
+	// MarkEncrypted: reasoning that the organisation alone can read for which it was encrypted.
+	MarkEncrypted
 )
 
 // Has reports whether any of the marks is set.
@@ -53,7 +55,7 @@ func Mark(body []byte) (m Marks) {
 			continue // too long to be one
 		}
 		if bytes.IndexByte(name, '\\') >= 0 {
-			m |= MarkRef | MarkTool | MarkSeal
+			m |= MarkRef | MarkTool | MarkSeal | MarkEncrypted
 			continue
 		}
 		v := skipSpace(body, i+1)
@@ -67,6 +69,8 @@ func Mark(body []byte) (m Marks) {
 			m |= markOfType(value)
 		case bytes.HasPrefix(value, []byte(SealPrefix)), bytes.HasPrefix(value, []byte(SealBase64)):
 			m |= MarkSeal
+		case string(name) == "encrypted_content":
+			m |= MarkEncrypted
 		default:
 			m |= markOf(name)
 		}

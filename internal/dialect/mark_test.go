@@ -17,8 +17,8 @@ func TestMark(t *testing.T) {
 		`":`:                               0,
 		`{"a":[{"file_id":"file-1"}]}`:     MarkRef,
 		"{\"a\":[{\"file_id\" \n\t: []}]}": MarkRef,
-		`{"a":[{"fil\u0065_id":1}]}`:       MarkRef | MarkTool | MarkSeal,
-		`{"\u0066\u0069\u006c\u0065\u005f\u0069\u0064":1}`:                MarkRef | MarkTool | MarkSeal,
+		`{"a":[{"fil\u0065_id":1}]}`:       MarkRef | MarkTool | MarkSeal | MarkEncrypted,
+		`{"\u0066\u0069\u006c\u0065\u005f\u0069\u0064":1}`:                MarkRef | MarkTool | MarkSeal | MarkEncrypted,
 		`{"container":"cntr_1"}`:                                          MarkRef | MarkTool,
 		`{"container":{"type":"auto"}}`:                                   MarkRef | MarkTool,
 		`{"type":"item_reference"}`:                                       MarkRef,
@@ -31,6 +31,8 @@ func TestMark(t *testing.T) {
 		`{"type":"container_auto"}`:                                       MarkTool,
 		`{"signature":"turnout1.2.x.y"}`:                                  MarkSeal,
 		`{"thoughtSignature" : "dHVybm91dDEuMi54"}`:                       MarkSeal,
+		`{"encrypted_content":"gAAA"}`:                                    MarkEncrypted,
+		`{"encrypted_content":null}`:                                      0,
 		`{"text":"see turnout1.2"}`:                                       0,
 	} {
 		if got := Mark([]byte(body)); got != want {

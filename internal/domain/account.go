@@ -87,6 +87,9 @@ type Account struct {
 	MaxInFlight  int // concurrent requests; 0: no limit
 	Models       ModelMap
 	Limits       AccountLimits
+	// TokenPrice is what a token of the prompt costs there; a token of the answer is taken to cost five times that. 0: nothing,
+	// or not known.
+	TokenPrice NanoUSD
 
 	Enabled bool // spec and provisioning: false once it is gone from the file
 	Paused  bool // state: an operator took it out of scheduling for now
@@ -118,6 +121,7 @@ type Key struct {
 	Enabled bool
 
 	Commit    *Commit  // in place of the pool's; nil: the pool's
+	Decision  bool     // its callers are told what was decided: x-turnout-decision
 	Overrides []string // what its callers may choose by header: OverrideCommit
 }
 

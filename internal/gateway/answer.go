@@ -147,6 +147,9 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 		if at.target.fallback {
 			a.w.Header()[modelHeader] = []string{at.cand.Sent}
 		}
+		if at.x.key.Decision {
+			a.w.Header()[decisionHeader] = []string{at.decided()}
+		}
 		if length >= 0 {
 			a.w.Header()["Content-Length"] = []string{strconv.FormatInt(length, 10)}
 		}

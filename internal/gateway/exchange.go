@@ -41,11 +41,12 @@ type exchange struct {
 	commit       domain.Commit // when a streamed answer is committed
 	session      session
 	boundAtStart domain.AccountID
-	self         formerKey // names a stream's request once its body has been let go
-	former       former    // what is left of the client's earlier try of this request
-	broke        former    // what the session's last answer left behind, which broke after its commit
-	avoids       bool      // the account that it came from is left out
-	trial        bool      // one attempt, to see whether what failed the earlier try is over
+	parent       domain.AccountID // of a sub-agent that is not bound yet: where its parent is
+	self         formerKey        // names a stream's request once its body has been let go
+	former       former           // what is left of the client's earlier try of this request
+	broke        former           // what the session's last answer left behind, which broke after its commit
+	avoids       bool             // the account that it came from is left out
+	trial        bool             // one attempt, to see whether what failed the earlier try is over
 
 	mu       sync.Mutex // guards what follows: two attempts may run side by side
 	state    failover.State

@@ -33,6 +33,9 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	if pol.Braked.Has(o.Class) {
 		x.g.loads.ended(x.loadKey(c), true, now)
 	}
+	if blames(o.Class) {
+		c.Stat.Attempt(true, now)
+	}
 	o.NoRetries = !x.g.loads.mayRetry(x.loadKey(c), pol.Retries, now)
 	if at.result == resultFailed && !at.beside {
 		o.Ahead, x.seat = x.g.crowd.join(crowdKey{account: c.ID}, x.key.ID)
@@ -73,6 +76,15 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 		slog.String("class", o.Class.String()), slog.Int("status", at.status), slog.String("row", at.verdict.Row), slog.String("error", at.fault),
 		slog.String("action", d.Action.String()), slog.String("reason", string(d.Reason)), slog.Duration("wait", d.Wait))
 	return d
+}
+
+// blames reports whether a failure says something against the account: it counts in its error rate.
+func blames(c failover.Class) bool {
+	switch c {
+	case failover.CallerFault, failover.ContentRefused, failover.ContextTooLong, failover.ModelGone:
+		return false
+	}
+	return true
 }
 
 // count enters a failure into the streak of whom it concerns.

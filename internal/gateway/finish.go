@@ -62,6 +62,10 @@ func (x *exchange) succeeded(at *attempt) {
 		x.g.queue.poke(now)
 	}
 	x.g.loads.ended(x.loadKey(at.cand), false, now)
+	at.cand.Stat.Attempt(false, now)
+	if x.req.Stream && x.req.Effort != dialect.EffortHigh {
+		at.cand.Stat.FirstToken(at.firstToken, now)
+	}
 }
 
 // bind keeps the session where it was answered. Of two requests that move one

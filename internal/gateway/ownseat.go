@@ -122,7 +122,7 @@ func (x *exchange) takeOwnSeat(r *http.Request) (ok bool, err error) {
 	x.ownSeat = x.g.ownSeats.of(id, plat, x.began)
 	x.pools = []*pool{p}
 	speaks := func(*domain.Account) sched.Speech { return sched.Native }
-	v := sched.Build(x.snap.Version, &p.Pool, x.req.Model, x.d.ID(), nil, []*domain.Account{x.ownSeat.account}, speaks, x.ownSeat.cells)
+	v := sched.Build(x.snap.Version, &p.Pool, x.req.Model, x.d.ID(), nil, []*domain.Account{x.ownSeat.account}, speaks, x.ownSeat.cells, p.tuning)
 	x.aim(&target{model: x.req.Model, views: []*sched.View{v}})
 	return true, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/sched"
@@ -164,7 +165,7 @@ func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.Acco
 
 func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besides domain.AccountID) (*sched.Candidate, sched.Decision) {
 	x.mu.Lock()
-	req := sched.Request{Now: time.Now(), Seed: x.seed, Pin: pin}
+	req := sched.Request{Now: time.Now(), Seed: x.seed, Pin: pin, InputTokens: x.req.InputTokens()}
 	if pin == 0 {
 		req.Exclude, req.ExcludeOrgs = x.state.Failed(), x.state.Organizations
 	}
@@ -172,7 +173,9 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 		req.Exclude = append(req.Exclude, besides)
 	}
 	if sticky && pin == 0 && !t.fallback {
-		req.Bound = x.binding.Account
+		req.Parent = x.parent
+		req.Bound, req.WarmTokens, req.WarmUntil = x.binding.Account, x.binding.WarmTokens, x.binding.WarmUntil
+		req.Keep = x.req.Marks.Has(dialect.MarkEncrypted)
 	}
 	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
 	spill := x.spilled || pin != 0 || besides != 0
@@ -270,6 +273,10 @@ func (x *exchange) lineIn(views []*sched.View, only domain.AccountID, left, pati
 		t := time.NewTimer(max(time.Until(choice.Soonest), time.Millisecond))
 		defer t.Stop()
 		retry = t.C
+	}
+	if one := x.candidate(only); one != nil {
+		one.Live.Queue(1)
+		defer one.Live.Queue(-1)
 	}
 	began := time.Now()
 	c, full = x.g.queue.wait(x.ctx, w, x.snap.Settings.QueuePlaces, patience, retry)

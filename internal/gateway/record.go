@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -114,7 +115,8 @@ func (x *exchange) record(end ending, status int) *Record {
 //	a   attempts:
 //	    a account (0: the caller's own seat)  m model upstream  r rule  bs started beside a slow one  np of one of the key's next pools  f in flight before
 //	    tr the account's dialect, where the request was translated into it  wn what could not be translated
-//	    u runners-up [id, in flight]  c verdict counts {name: n} of what was looked at
+//	    u runners-up [id, in flight, score]  sc score, term by term (sched.Term)  sy score of the session's account where it was weighed
+//	    c verdict counts {name: n} of what was looked at
 //	    t began  h header  o first content  d duration  hb the bound that ended a hold early
 //	    e result  k class  st status  w row  y upstream's error type  rs stated reset
 //	    i upstream's request id      g usage [input, read, 5m, 1h, output, reasoning]
@@ -213,11 +215,27 @@ func (at *attempt) trace(b []byte) []byte {
 		if u.Account != 0 {
 			b = appendInt(append(b, sep...), int64(u.Account))
 			b = appendInt(append(b, ','), int64(u.InFlight))
+			if u.Score != 0 {
+				b = appendScore(append(b, ','), u.Score)
+			}
 			sep = `],[`
 		}
 	}
 	if sep == `],[` {
 		b = append(b, `]]`...)
+	}
+	if s := at.choice.Score; s != (sched.Score{}) {
+		b = append(b, `,"sc":[`...)
+		for i, t := range s {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendScore(b, t)
+		}
+		b = append(b, ']')
+	}
+	if at.choice.Stay != 0 {
+		b = appendScore(append(b, `,"sy":`...), at.choice.Stay)
 	}
 	sep = `,"c":{`
 	for v, n := range at.choice.Counts {
@@ -303,5 +321,10 @@ func (r result) String() string {
 }
 
 func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }
+
+// appendScore writes seconds as milliseconds.
+func appendScore(b []byte, seconds float32) []byte {
+	return strconv.AppendInt(b, int64(math.Round(float64(seconds)*1000)), 10)
+}
 
 func appendMs(b []byte, d time.Duration) []byte { return strconv.AppendInt(b, d.Milliseconds(), 10) }

@@ -308,6 +308,9 @@ func (x *exchange) route(r *http.Request) (err error) {
 		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
 			x.binding, x.boundAtStart = b, b.Account
 			x.stays = x.lacksModel(b.Account)
+		} else if !x.session.parent.IsZero() {
+			b, _ := x.g.deps.Bindings.Lookup(x.session.parent)
+			x.parent = b.Account
 		}
 	}
 	bound := x.binding.Account

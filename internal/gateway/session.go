@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"strings"
 
 	"turnout/internal/dialect"
@@ -23,18 +24,26 @@ const (
 	SignalCacheKey
 	SignalPreviousResponse
 	SignalDerived
+	SignalNamed
 )
 
 // String is the signal's name in traces.
 func (s Signal) String() string {
-	return [...]string{"none", "claude-code-session", "metadata.user_id", "session-header", "affinity-header", "prompt_cache_key", "previous_response_id", "derived"}[s]
+	return [...]string{"none", "claude-code-session", "metadata.user_id", "session-header", "affinity-header", "prompt_cache_key", "previous_response_id", "derived", "x-turnout-session"}[s]
 }
 
 // session is the identity of a conversation for one caller.
 type session struct {
 	id     domain.SessionID
 	signal Signal
+	parent domain.SessionID // of a sub-agent: the session of the agent that began it
 }
+
+// sessionHeader lets a caller name its session, before every other signal, or have none.
+const (
+	sessionHeader = "X-Turnout-Session"
+	noSession     = "none"
+)
 
 // derived: the session was guessed from the conversation's opening.
 func (s session) derived() bool { return s.signal == SignalDerived }
@@ -69,7 +78,7 @@ func identify(h http.Header, d dialect.Dialect, r *dialect.Request, body []byte,
 		hash.Write([]byte{0})
 		d.Opening(body, r, hash)
 	} else {
-		if len(value) > maxSignal {
+		if len(value) > maxSignal || signal == SignalNamed && value == noSession {
 			return session{}
 		}
 		// Every explicit signal shares one name space: clients send the same value in
@@ -77,17 +86,32 @@ func identify(h http.Header, d dialect.Dialect, r *dialect.Request, body []byte,
 		hash.Write(ids[:])
 		hash.Write([]byte(value))
 	}
-	if agent := first(h, "X-Claude-Code-Agent-Id"); agent != "" && len(agent) <= maxSignal {
-		hash.Write([]byte{0})
-		hash.Write([]byte(agent))
+	// Claude Code names its sub-agents under the session that they share (2.1.258 and newer).
+	agent, above := first(h, "X-Claude-Code-Agent-Id"), first(h, "X-Claude-Code-Parent-Agent-Id")
+	s := session{signal: signal}
+	own := hash.Sum(nil)
+	copy(s.id[:], own)
+	if agent == "" || len(agent) > maxSignal {
+		return s
 	}
-	var s session
-	s.signal = signal
-	copy(s.id[:], hash.Sum(nil))
+	copy(s.parent[:], own)
+	if above != "" && above != agent && len(above) <= maxSignal {
+		copy(s.parent[:], within(own, above))
+	}
+	copy(s.id[:], within(own, agent))
 	return s
 }
 
+// within is an agent's own hash inside of its session's.
+func within(session []byte, agent string) []byte {
+	sum := sha256.Sum256(append(append(slices.Clone(session), 0), agent...))
+	return sum[:]
+}
+
 func named(h http.Header, r *dialect.Request) (string, Signal) {
+	if v := first(h, sessionHeader); v != "" {
+		return v, SignalNamed
+	}
 	if v := first(h, "X-Claude-Code-Session-Id"); v != "" {
 		return v, SignalClaudeCode
 	}

@@ -19,6 +19,8 @@ import (
 // Keys checks callers' secrets. The error is a *domain.Error.
 type Keys interface {
 	Check(secret string, now time.Time) (*domain.Key, error)
+	// Named gives a key by its name, and the names of all that may be used; nil: there is none of that name.
+	Named(name string) (*domain.Key, []string)
 }
 
 // Settings are the gateway's limits and times.
@@ -59,6 +61,7 @@ type PoolConfig struct {
 	Errors     []domain.ErrorRule
 	OwnSeat    bool // callers may send a credential of their own along
 	MaxResting *int // percent of its accounts that may rest on a guess; nil: half
+	Strategy   domain.Strategy
 }
 
 // pool is a pool, compiled.
@@ -73,7 +76,7 @@ type pool struct {
 	limits    domain.TimeLimits
 	errors    []domain.ErrorRule
 	ownSeat   bool
-	resting   int // percent that may rest on a guess
+	tuning    sched.Tuning
 }
 
 // policyOf is the policy for a failure on a platform. It is large: a copy would be
@@ -151,15 +154,17 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]*failover.Policy{},
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, resting: maxResting, ownSeat: pc.OwnSeat,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat,
+			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {
-			c.resting = *pc.MaxResting
+			c.tuning.MaxResting = *pc.MaxResting
 		}
 		var err error
 		if c.policy, err = failover.Effective(failover.Override{}, pc.Policy); err != nil {
 			return nil, fmt.Errorf("pool %s: policy: %w", pc.Pool.Name, err)
 		}
+		c.tuning.Prices = sched.Prices{Second: c.policy.Stake.SecondPrice, Token: c.policy.Stake.TokenPrice, ReadSpeed: c.policy.Stake.ReadSpeed}
 		for _, name := range platform.Names() {
 			p, _ := platform.Lookup(name)
 			pol, err := failover.Effective(p.Policy, pc.Policy)
@@ -195,12 +200,7 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 	if v != nil {
 		return v
 	}
-	require := make([]domain.Labels, 0, 2)
-	for _, l := range []domain.Labels{p.Require, key.Require} {
-		if len(l) > 0 {
-			require = append(require, l)
-		}
-	}
+	require := required(p, key)
 	speaks := func(a *domain.Account) sched.Speech {
 		if ask.only != 0 && ask.only != a.ID {
 			return sched.Mute
@@ -208,8 +208,7 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 		_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
 		return speech
 	}
-	v = sched.Build(s.Version, &p.Pool, ask.model, ask.dialect, require, p.accounts, speaks, s.cells)
-	v.MaxResting = p.resting
+	v = sched.Build(s.Version, &p.Pool, ask.model, ask.dialect, require, p.accounts, speaks, s.cells, p.tuning)
 	s.mu.Lock()
 	if len(s.views) >= maxViews {
 		clear(s.views) // rare, and each is quickly made again
@@ -217,6 +216,17 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 	s.views[k] = v
 	s.mu.Unlock()
 	return v
+}
+
+// required is what a pool and a key demand of an account together.
+func required(p *pool, key *domain.Key) []domain.Labels {
+	require := make([]domain.Labels, 0, 2)
+	for _, l := range []domain.Labels{p.Require, key.Require} {
+		if len(l) > 0 {
+			require = append(require, l)
+		}
+	}
+	return require
 }
 
 // url is where an account takes a dialect's requests; path is a further path of the dialect, and

@@ -50,22 +50,74 @@ func TestSticky(t *testing.T) {
 	})
 }
 
-// TestStickyMoves: a session whose account fails moves once, and stays there when
-// the first account is back.
+// TestStickyMoves: a session whose account fails moves once. When the first account, a better one, is back, the session
+// stays as long as its cache is warm, and goes there when it has nothing to lose.
 func TestStickyMoves(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer reply
+		pause  time.Duration
+		want   string
+	}{
+		"warm":   {warmJSON("b"), 4 * time.Minute, "a a b b b"},
+		"cooled": {warmJSON("b"), 6 * time.Minute, "a a b b a"},
+		"cold":   {jsonOK("b"), 4 * time.Minute, "a a b b a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a"}, {name: "b", priority: 1}})
+				r.on("a", jsonOK("a"), status(429, errorJSON("rate_limit_error"), "Retry-After", "60"), jsonOK("a"))
+				r.on("b", c.answer)
+				for range 3 {
+					r.send(askJSON, claude)
+				}
+				time.Sleep(c.pause)
+				r.send(askJSON, claude)
+				if r.names() != c.want {
+					t.Errorf("asked %s, want %s\n%s", r.names(), c.want, r.last().Trace)
+				}
+				mustContain(t, "the second trace", string(r.records[1].Trace), `"x":true`)
+			})
+		})
+	}
+}
+
+// A sub-agent begins where its parent's session is, whatever the lots say; the sessions stay apart.
+func TestSubAgentsBeginAtTheirParents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, []account{{name: "a"}, {name: "b", priority: 1}})
-		r.on("a", jsonOK("a"), status(429, errorJSON("rate_limit_error"), "Retry-After", "600"), jsonOK("a"))
+		r := newRig(t, []account{{name: "a"}, {name: "b"}, {name: "c"}})
+		for _, n := range []string{"a", "b", "c"} {
+			r.on(n, jsonOK(n))
+		}
+		for i := range 20 {
+			session := withHeader("X-Claude-Code-Session-Id", fmt.Sprint("s", i))
+			parent := r.send(askJSON, session).text()
+			child := r.send(askJSON, session, withHeader("X-Claude-Code-Agent-Id", "one"))
+			grandchild := r.send(askJSON, session, withHeader("X-Claude-Code-Agent-Id", "two"), withHeader("X-Claude-Code-Parent-Agent-Id", "one"))
+			if child.text() != parent || grandchild.text() != parent {
+				t.Fatalf("sub-agents of one at %s began at %s and %s", parent, child.text(), grandchild.text())
+			}
+		}
+	})
+}
+
+// A caller may name its session, and may have none.
+func TestNamedSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "a"}, {name: "b"}})
+		r.on("a", jsonOK("a"))
 		r.on("b", jsonOK("b"))
-		for range 3 {
-			r.send(askJSON, claude)
+		moved := map[string]bool{}
+		for i := range 20 {
+			r.send(askJSON, withHeader("X-Turnout-Session", "mine"), withHeader("Session-Id", fmt.Sprint("other-", i)))
+			moved[r.last().Session.String()+fmt.Sprint(r.last().Account)] = true
 		}
-		time.Sleep(11 * time.Minute)
-		r.send(askJSON, claude)
-		if r.names() != "a a b b b" {
-			t.Errorf("asked %s, want a a b b b", r.names())
+		if len(moved) != 1 {
+			t.Errorf("one named session is %v", moved)
 		}
-		mustContain(t, "the second trace", string(r.records[1].Trace), `"x":true`)
+		r.send(askJSON, claude, withHeader("X-Turnout-Session", "none"))
+		if !r.last().Session.IsZero() {
+			t.Error("a session that the caller does not want")
+		}
 	})
 }
 

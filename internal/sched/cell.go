@@ -13,7 +13,11 @@ import (
 type Live struct {
 	inFlight atomic.Int64
 	lastUsed atomic.Int64 // Unix nanoseconds; 0: never
+	waiting  atomic.Int64 // requests in the line that want this account and no other
 }
+
+// Queue notes that n more requests wait for this account alone; a negative n, that fewer do.
+func (l *Live) Queue(n int) { l.waiting.Add(int64(n)) }
 
 // InFlight is how many requests hold a slot.
 func (l *Live) InFlight() int { return int(l.inFlight.Load()) }

@@ -48,9 +48,19 @@ const (
 	RuleIdle                 // equal load; the longest unused for its weight
 	RuleWaited               // the queue handed over the first slot that became free
 	RuleLeastBad             // too much of the pool rests: the one that fared least badly
+	RuleScore                // the lowest score, by lot among the nearly equal
+	RuleLeft                 // a better score than the session's own account, which it left
+	RuleTurn                 // longest unused, whatever its weight
+	RuleLot                  // by lot, in proportion to the weights
+	RulePrice                // the lowest price
+	RuleReset                // its window resets first
+	RuleFirst                // the first of the configuration that is not full
 )
 
-var ruleNames = [...]string{"none", "pinned", "sticky", "only", "priority", "load", "idle", "waited", "least_bad"}
+var ruleNames = [...]string{
+	"none", "pinned", "sticky", "only", "priority", "load", "idle", "waited", "least_bad",
+	"score", "left", "turn", "lot", "price", "reset", "first",
+}
 
 // String is the rule's name.
 func (r Rule) String() string { return ruleNames[r] }
@@ -58,11 +68,19 @@ func (r Rule) String() string { return ruleNames[r] }
 // Request is what Choose needs to know of a request. Slices are read only.
 type Request struct {
 	Now         time.Time
-	Seed        uint64 // breaks exact ties, so that a replay is exact
+	Seed        uint64 // draws lots and breaks exact ties, so that a replay is exact
 	Exclude     []domain.AccountID
 	ExcludeOrgs []string // organisations as in Candidate.Organization
 	Pin         domain.AccountID
 	Bound       domain.AccountID // the session's account; 0: none
+	// WarmTokens of the session are in the prompt cache of the bound account's domain until WarmUntil.
+	WarmTokens int64
+	WarmUntil  time.Time
+	// Keep: the bound account alone can read something of the request, so that it is not left for a better score.
+	Keep bool
+	// Parent is the account of a sub-agent's parent session; 0: none.
+	Parent      domain.AccountID
+	InputTokens int64 // of the prompt, estimated
 	// LeastBad: where nobody is eligible and more of the pool rests on a guess than
 	// View.MaxResting allows, the least bad of them is chosen.
 	LeastBad bool
@@ -72,6 +90,7 @@ type Request struct {
 type RunnerUp struct {
 	Account  domain.AccountID
 	InFlight int
+	Score    float32 // seconds; 0 where the strategy has no scores
 }
 
 // maxRunnersUp is how many a decision keeps.
@@ -83,13 +102,16 @@ type Decision struct {
 	Rule      Rule
 	InFlight  int // of the chosen account, before this request
 	RunnersUp [maxRunnersUp]RunnerUp
+	Score     Score // of the chosen account, where the strategy has scores
+	// Stay is the score of the session's account where it was weighed against others; 0: it was not.
+	Stay float32
 	// Counts are the accounts of the pool by verdict: all of them where none was
 	// chosen, and else those that were looked at before nothing better could follow.
 	Counts  [NumVerdicts]uint16
 	Version uint64
 	Seed    uint64
 
-	// Bound says what became of the session's account: Eligible if it was chosen or
+	// Bound says what became of the session's account: Eligible if it was chosen or left for a better one, or
 	// there is none.
 	Bound Verdict
 	// Soonest is when the first resting candidate that is not excluded returns; zero: none rests, or
@@ -97,83 +119,253 @@ type Decision struct {
 	Soonest time.Time
 }
 
+// Of a priority with more than sampleAbove accounts, those strategies that spread look at accounts in an order that
+// the seed draws until they have found sample eligible ones. The best of sixteen drawn is nearly as good as the best
+// of all (the power of random choices, Mitzenmacher 2001), and a choice costs the same however large the pool is.
+const (
+	sampleAbove = 24
+	sample      = 16
+)
+
+// choice is one call of Choose.
+type choice struct {
+	v     *View
+	r     *Request
+	d     *Decision
+	nowMs int64
+	nowNs int64
+
+	warm         float64 // what the session has warm, in seconds; 0: nothing
+	domain       string  // where
+	parentDomain string
+
+	best    int // place in the View; -1: none yet
+	key     key // of the best
+	rule    Rule
+	soonest int64
+}
+
+// key is what candidates of one priority are compared by.
+type key struct {
+	first float64 // by the strategy; lower is better
+	score float32 // seconds, where there are scores
+	in    int64
+	idle  int64
+}
+
 // Choose picks an account. It is deterministic for equal arguments and counters.
 // The caller takes the slot afterwards and asks again should it be gone.
 //
-// Order: a pinned account alone; the bound account if it is eligible; then the
-// lowest priority number, the least load for weight and limit, the longest unused for
-// its weight, the seed.
+// Order: a pinned account alone; the bound account if it is eligible and leaving it does not pay; then the
+// lowest priority number, and within it the pool's strategy.
 func Choose(v *View, r Request) Decision {
 	d := Decision{Version: v.Version, Seed: r.Seed, Counts: v.Out}
-	nowMs, nowNs := r.Now.UnixMilli(), r.Now.UnixNano()
-	var soonest int64
-	best := -1
-	var bestIn int64
-	var bestRule Rule
-	others := 0
-	for i := range v.Candidates {
-		c := &v.Candidates[i]
-		verdict, until := c.verdict(&r, nowMs)
-		d.Counts[verdict]++
-		if r.Bound == c.ID && verdict != Eligible {
-			d.Bound = verdict
-		}
-		if (verdict == Resting || verdict == Limited) && until != forever && (soonest == 0 || until < soonest) {
-			soonest = until
-		}
-		if verdict != Eligible || r.Pin != 0 && c.ID != r.Pin {
-			continue
-		}
-		in := c.Live.inFlight.Load()
-		if r.Pin != 0 || r.Bound == c.ID {
-			d.keep(v, best, bestIn)
-			best, bestIn, bestRule = i, in, RuleSticky
-			if r.Pin != 0 {
-				bestRule = RulePinned
-			}
-			break
-		}
-		if best < 0 {
-			best, bestIn, bestRule = i, in, RuleOnly
-			continue
-		}
-		b := &v.Candidates[best]
-		if c.rank() > b.rank() {
-			others++
-			d.keep(v, i, in)
-			if r.Bound == 0 {
-				break // sorted: nothing better follows
-			}
-			continue
-		}
-		if better, rule := c.better(in, b, bestIn, nowNs, r.Seed); better {
-			d.keep(v, best, bestIn)
-			best, bestIn, bestRule = i, in, rule
-		} else {
-			d.keep(v, i, in)
-			if bestRule == RuleOnly {
-				bestRule = rule
-			}
+	q := choice{v: v, r: &r, d: &d, nowMs: r.Now.UnixMilli(), nowNs: r.Now.UnixNano(), best: -1}
+	switch {
+	case r.Pin != 0:
+		q.pinned()
+	case r.Bound == 0 || !q.bound():
+		q.open()
+	}
+	if q.best < 0 && r.LeastBad && r.Pin == 0 {
+		if i := v.leastBad(&r, q.nowMs); i >= 0 {
+			q.take(i, RuleLeastBad)
 		}
 	}
-	if bestRule == RuleOnly && others > 0 {
-		bestRule = RulePriority
-	}
-	if best < 0 && r.LeastBad && r.Pin == 0 {
-		if best = v.leastBad(&r, nowMs); best >= 0 {
-			bestIn, bestRule = v.Candidates[best].Live.inFlight.Load(), RuleLeastBad
+	if q.best >= 0 {
+		c := &v.Candidates[q.best]
+		d.Candidate, d.InFlight, d.Rule = c, int(q.key.in), q.rule
+		if scores(v) {
+			d.Score = q.score(c, q.key.in)
 		}
 	}
-	if best >= 0 {
-		d.Candidate, d.InFlight, d.Rule = &v.Candidates[best], int(bestIn), bestRule
-	}
-	if r.Bound != 0 && d.Bound == Eligible && (best < 0 || v.Candidates[best].ID != r.Bound) && v.Find(r.Bound) == nil {
-		d.Bound = NoModel
-	}
-	if soonest != 0 {
-		d.Soonest = time.UnixMilli(soonest)
+	if q.soonest != 0 {
+		d.Soonest = time.UnixMilli(q.soonest)
 	}
 	return d
+}
+
+func scores(v *View) bool { return v.Strategy == domain.Scored }
+
+// take chooses a place without comparing it.
+func (q *choice) take(i int, rule Rule) {
+	q.best, q.rule, q.key = i, rule, key{in: q.v.Candidates[i].Live.inFlight.Load()}
+}
+
+// pinned takes the pinned account, or nobody.
+func (q *choice) pinned() {
+	i := q.v.place(q.r.Pin)
+	if i >= 0 && q.judge(i) == Eligible {
+		q.take(i, RulePinned)
+		return
+	}
+	for j := range q.v.Candidates { // for the counts, and for who returns soonest
+		if j != i {
+			q.judge(j)
+		}
+	}
+}
+
+// bound decides between the session's account and the others; false: the session has none that is eligible.
+//
+// A session with something warm stays within its cache's reach unless a better score elsewhere outweighs what is warm.
+// One with nothing to lose goes to a better priority as soon as anybody there is eligible, and within its own priority
+// to one that is better by more than noise.
+func (q *choice) bound() bool {
+	i := q.v.place(q.r.Bound)
+	if i < 0 {
+		q.d.Bound = NoModel
+		return false
+	}
+	c := &q.v.Candidates[i]
+	if verdict, _ := c.verdict(q.r, q.nowMs); verdict != Eligible {
+		q.d.Bound = verdict // counted when all are looked at
+		return false
+	}
+	q.d.Counts[Eligible]++
+	q.warm, q.domain = q.r.warmAt(&q.v.Prices), c.Organization
+	own, scored := q.v.tierOf(i), q.v.Strategy == domain.Scored
+	for t := 0; t <= own && q.best < 0 && !q.r.Keep; t++ {
+		if t < own && q.warm > 0 && !scored || t == own && !scored {
+			continue
+		}
+		q.tier(t, i)
+		if t < own && q.warm == 0 && q.best >= 0 { // and nothing to lose
+			if q.rule = RulePriority; c.rank() == q.v.Candidates[q.best].rank() {
+				q.rule = RulePrice
+			}
+		}
+		if t < own && q.warm == 0 || q.best < 0 {
+			continue
+		}
+		stay, other := q.score(c, c.Live.inFlight.Load()), q.key
+		q.d.Stay = float32(stay.Sum())
+		if float64(other.score) < stay.Sum()-StaySeconds {
+			q.rule = RuleLeft
+			continue
+		}
+		q.keep(q.best, &other)
+		q.best = -1
+	}
+	if q.best < 0 {
+		q.take(i, RuleSticky)
+	} else {
+		q.keep(i, &key{score: q.d.Stay, in: c.Live.inFlight.Load()})
+	}
+	return true
+}
+
+// open chooses among all, priority by priority.
+func (q *choice) open() {
+	if q.r.Parent != 0 {
+		if i := q.v.place(q.r.Parent); i >= 0 {
+			q.parentDomain = q.v.Candidates[i].Organization
+		}
+	}
+	for t := range q.v.tiers {
+		if q.tier(t, -1); q.best < 0 {
+			continue
+		}
+		for i := q.v.tiers[t]; i < len(q.v.Candidates) && q.rule == RuleOnly; i++ {
+			if q.judge(i) == Eligible { // somebody of a worse priority could have been asked, too
+				if q.rule = RulePriority; q.v.Candidates[i].rank() == q.v.Candidates[q.best].rank() {
+					q.rule = RulePrice
+				}
+				q.keep(i, &key{in: q.v.Candidates[i].Live.inFlight.Load()})
+			}
+		}
+		return
+	}
+}
+
+// tier looks for the best of one priority, all of it or a sample; skip is a place to leave out, or -1.
+func (q *choice) tier(t, skip int) {
+	start := 0
+	if t > 0 {
+		start = q.v.tiers[t-1]
+	}
+	n := q.v.tiers[t] - start
+	if n > sampleAbove && q.v.Strategy != domain.FillFirst {
+		const step = 2_654_435_761 // a prime larger than any pool: it comes to every place once
+		at, found := mix(q.r.Seed, uint64(t)+1)%uint64(n), 0
+		for k := 0; k < n && found < sample; k++ {
+			if i := start + int(at); i != skip && q.consider(i) {
+				found++
+			}
+			at = (at + step) % uint64(n)
+		}
+		return
+	}
+	for i := start; i < start+n; i++ {
+		if q.best >= 0 && q.rule != RuleOnly && q.v.Strategy == domain.FillFirst {
+			return
+		}
+		if i != skip {
+			q.consider(i)
+		}
+	}
+}
+
+// judge gives a candidate's verdict and counts it.
+func (q *choice) judge(i int) Verdict {
+	verdict, until := q.v.Candidates[i].verdict(q.r, q.nowMs)
+	q.d.Counts[verdict]++
+	if (verdict == Resting || verdict == Limited) && until != forever && (q.soonest == 0 || until < q.soonest) {
+		q.soonest = until
+	}
+	return verdict
+}
+
+// consider compares a candidate with the best so far; false: it is not eligible.
+func (q *choice) consider(i int) bool {
+	if q.judge(i) != Eligible {
+		return false
+	}
+	c := &q.v.Candidates[i]
+	k := key{in: c.Live.inFlight.Load()}
+	rule := RuleIdle
+	switch q.v.Strategy {
+	case domain.LeastLoaded, domain.Cheapest: // the price is told by the tier
+		k.idle = c.idle(q.nowNs)
+	case domain.Scored:
+		s := q.score(c, k.in)
+		k.score = float32(s.Sum())
+		k.first, rule = float64(k.score-Spread*c.draw(q.r.Seed)), RuleScore
+	case domain.Weighted:
+		k.first, rule = -float64(c.draw(q.r.Seed)), RuleLot
+	case domain.RoundRobin:
+		k.first, rule = float64(c.Live.lastUsed.Load()), RuleTurn
+	case domain.SoonestReset:
+		k.first, rule = c.resetAt(q.nowMs), RuleReset
+		k.idle = c.idle(q.nowNs)
+	case domain.FillFirst:
+		k.first, rule = float64(i), RuleFirst
+	}
+	if q.best < 0 {
+		q.best, q.key, q.rule = i, k, RuleOnly
+		return true
+	}
+	b := &q.v.Candidates[q.best]
+	better := k.first < q.key.first
+	if k.first == q.key.first {
+		if x, y := k.in*b.capacity, q.key.in*c.capacity; x != y {
+			better, rule = x < y, RuleLoad
+		} else if rule = RuleIdle; k.idle != q.key.idle {
+			better = k.idle > q.key.idle
+		} else {
+			better = mix(q.r.Seed, uint64(c.ID)) > mix(q.r.Seed, uint64(b.ID))
+		}
+	}
+	if better {
+		q.keep(q.best, &q.key)
+		q.best, q.key, q.rule = i, k, rule
+		return true
+	}
+	q.keep(i, &k)
+	if q.rule == RuleOnly {
+		q.rule = rule
+	}
+	return true
 }
 
 // leastBad is the place of the candidate to use although it rests, or -1: of those
@@ -216,13 +408,18 @@ func (v *View) leastBad(r *Request, nowMs int64) int {
 // mayRest is how many of the candidates may rest on a guess; one always may.
 func (v *View) mayRest() int { return max(len(v.Candidates)*v.MaxResting/100, 1) }
 
-// keep remembers a runner-up, the latest first.
-func (d *Decision) keep(v *View, i int, in int64) {
-	if i < 0 {
+// keep remembers a runner-up: the latest first, or, where there are scores, the best first.
+func (q *choice) keep(i int, k *key) {
+	up := &q.d.RunnersUp
+	at := 0
+	for q.v.Strategy == domain.Scored && at < maxRunnersUp && up[at].Account != 0 && up[at].Score <= k.score {
+		at++
+	}
+	if at == maxRunnersUp {
 		return
 	}
-	copy(d.RunnersUp[1:], d.RunnersUp[:maxRunnersUp-1])
-	d.RunnersUp[0] = RunnerUp{v.Candidates[i].ID, int(in)}
+	copy(up[at+1:], up[at:maxRunnersUp-1])
+	up[at] = RunnerUp{q.v.Candidates[i].ID, int(k.in), k.score}
 }
 
 // verdict judges one candidate; until is when a resting one returns, in Unix
@@ -250,19 +447,6 @@ func (c *Candidate) excluded(r *Request) bool {
 func (c *Candidate) full() bool {
 	limit := c.LimitNow()
 	return limit > 0 && c.Live.inFlight.Load() >= int64(limit)
-}
-
-// better compares a candidate with the best so far, in the same priority. The rule
-// is what told them apart.
-func (c *Candidate) better(in int64, b *Candidate, bIn int64, nowNs int64, seed uint64) (bool, Rule) {
-	if x, y := in*b.capacity, bIn*c.capacity; x != y {
-		return x < y, RuleLoad
-	}
-	ci, bi := c.idle(nowNs), b.idle(nowNs)
-	if ci != bi {
-		return ci > bi, RuleIdle
-	}
-	return mix(seed, uint64(c.ID)) > mix(seed, uint64(b.ID)), RuleIdle
 }
 
 // idle is how long the account was unused, times its weight, so that at low load,

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,10 @@ type plan struct {
 
 // pool builds a View of accounts as they stand.
 func pool(plans []plan, require ...domain.Labels) (*View, *Cells) {
+	return poolBy(domain.LeastLoaded, plans, require...)
+}
+
+func poolBy(strategy domain.Strategy, plans []plan, require ...domain.Labels) (*View, *Cells) {
 	cells := NewCells()
 	accounts := make([]*domain.Account, len(plans))
 	for i := range plans {
@@ -63,7 +68,7 @@ func pool(plans []plan, require ...domain.Labels) (*View, *Cells) {
 			return Mute
 		}
 		return Native
-	}, cells), cells
+	}, cells, Tuning{Strategy: strategy, Prices: DefaultPrices()}), cells
 }
 
 // account is one in good standing; edit changes it.
@@ -87,6 +92,11 @@ func disabled(p *plan)                     { p.Enabled = false }
 func mute(p *plan)                         { p.mute = true }
 func labels(l domain.Labels) func(*plan)   { return func(p *plan) { p.Labels = l } }
 func models(m domain.ModelMap) func(*plan) { return func(p *plan) { p.Models = m } }
+
+// warm is a request whose session has a cache to lose.
+func warm(bound domain.AccountID) Request {
+	return Request{Bound: bound, WarmTokens: 50_000, WarmUntil: at.Add(time.Minute)}
+}
 
 func TestChoose(t *testing.T) {
 	const s = time.Second
@@ -132,12 +142,16 @@ func TestChoose(t *testing.T) {
 		{name: "the longest unused", plans: []plan{account(1, unused(2*s)), account(2, unused(3*s)), account(3, unused(s))}, want: 2, rule: RuleIdle, counts: map[Verdict]uint16{Eligible: 3}},
 		{name: "the longest unused for its weight", plans: []plan{account(1, unused(4*s)), account(2, unused(3*s), weight(2))}, want: 2, rule: RuleIdle, counts: map[Verdict]uint16{Eligible: 2}},
 		{name: "one that was never used", plans: []plan{account(1, unused(1000*time.Hour), weight(9)), account(2)}, want: 2, rule: RuleIdle, counts: map[Verdict]uint16{Eligible: 2}},
-		{name: "the session's account, before any other rule", plans: []plan{account(1), account(2, priority(9), busy(7), unused(s))}, request: Request{Bound: 2}, want: 2, rule: RuleSticky, counts: map[Verdict]uint16{Eligible: 2}},
+		{name: "a warm session's account, before any other rule", plans: []plan{account(1), account(2, priority(9), busy(7), unused(s))}, request: warm(2), want: 2, rule: RuleSticky, counts: map[Verdict]uint16{Eligible: 1}},
+		{name: "a session with nothing to lose stays in its priority", plans: []plan{account(1), account(2, busy(7), unused(s))}, request: Request{Bound: 2}, want: 2, rule: RuleSticky, counts: map[Verdict]uint16{Eligible: 1}},
+		{name: "a session with nothing to lose goes to a better priority", plans: []plan{account(1), account(2, priority(9))}, request: Request{Bound: 2}, want: 1, rule: RulePriority, counts: map[Verdict]uint16{Eligible: 2}},
+		{name: "it stays while the better priority is out", plans: []plan{account(1, rests(RestAccount)), account(2, priority(9))}, request: Request{Bound: 2}, want: 2, rule: RuleSticky, counts: map[Verdict]uint16{Eligible: 1, Resting: 1}, soonest: time.Minute},
+		{name: "what was warm keeps nobody", plans: []plan{account(1), account(2, priority(9))}, request: Request{Bound: 2, WarmTokens: 1000, WarmUntil: at}, want: 1, rule: RulePriority, counts: map[Verdict]uint16{Eligible: 2}},
 		{name: "the session's account is full", plans: []plan{account(1), account(2, limit(1), busy(1), unused(s))}, request: Request{Bound: 2}, want: 1, rule: RuleOnly, counts: map[Verdict]uint16{Eligible: 1, Full: 1}, bound: Full},
 		{name: "the session's account rests", plans: []plan{account(1, rests(RestAccount)), account(2)}, request: Request{Bound: 1}, want: 2, rule: RuleOnly, counts: map[Verdict]uint16{Eligible: 1, Resting: 1}, bound: Resting, soonest: time.Minute},
 		{name: "the session's account is excluded", plans: []plan{account(1), account(2)}, request: Request{Bound: 1, Exclude: []domain.AccountID{1}}, want: 2, rule: RuleOnly, counts: map[Verdict]uint16{Eligible: 1, Excluded: 1}, bound: Excluded},
 		{name: "the session's account is gone", plans: []plan{account(1)}, request: Request{Bound: 8}, want: 1, rule: RuleOnly, counts: map[Verdict]uint16{Eligible: 1}, bound: NoModel},
-		{name: "pinned, before the session", plans: []plan{account(1, busy(1), unused(s)), account(2), account(3, priority(7))}, request: Request{Pin: 3, Bound: 2}, want: 3, rule: RulePinned, counts: map[Verdict]uint16{Eligible: 3}},
+		{name: "pinned, before the session", plans: []plan{account(1, busy(1), unused(s)), account(2), account(3, priority(7))}, request: Request{Pin: 3, Bound: 2}, want: 3, rule: RulePinned, counts: map[Verdict]uint16{Eligible: 1}},
 		{name: "pinned and nothing else", plans: []plan{account(1, rests(RestAccount)), account(2)}, request: Request{Pin: 1}, counts: map[Verdict]uint16{Eligible: 1, Resting: 1}, soonest: time.Minute},
 		{name: "pinned to nobody", plans: []plan{account(1)}, request: Request{Pin: 8}, counts: map[Verdict]uint16{Eligible: 1}},
 	} {
@@ -211,6 +225,8 @@ func drawRequest(t *rapid.T) Request {
 		ExcludeOrgs: rapid.SampledFrom([][]string{nil, nil, nil, {"anthropic/o"}}).Draw(t, "organisations"),
 		Pin:         domain.AccountID(rapid.SampledFrom([]int{0, 0, 0, 1, 2, 5}).Draw(t, "pin")),
 		Bound:       domain.AccountID(rapid.SampledFrom([]int{0, 0, 1, 2, 3, 9}).Draw(t, "bound")),
+		WarmTokens:  rapid.SampledFrom([]int64{0, 1, 1_000_000}).Draw(t, "warm"), WarmUntil: at.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "until"))),
+		Parent: domain.AccountID(rapid.SampledFrom([]int{0, 0, 1, 9}).Draw(t, "parent")), InputTokens: 1000,
 	}
 }
 
@@ -272,7 +288,14 @@ func TestChooseProperties(t *testing.T) {
 				t.Fatalf("none was chosen of %d", len(may))
 			}
 		case find(r.Bound) != nil:
-			if got != r.Bound || d.Rule != RuleSticky || d.Bound != Eligible {
+			better := slices.ContainsFunc(may, func(p plan) bool { return p.Priority < find(r.Bound).Priority })
+			lost := r.WarmTokens > 0 && r.WarmUntil.After(at)
+			switch {
+			case d.Bound != Eligible:
+				t.Fatalf("bound to %d, which is %v", r.Bound, d.Bound)
+			case better && !lost && d.Rule == RulePriority:
+				checkBest(t, plans, require, may, chosen, RuleNone)
+			case better && !lost || got != r.Bound || d.Rule != RuleSticky:
 				t.Fatalf("bound to %d, chose %d by %v", r.Bound, got, d.Rule)
 			}
 		default:
@@ -336,6 +359,7 @@ func checkBest(t *rapid.T, plans []plan, require []domain.Labels, may []plan, ch
 		}
 	}
 	switch {
+	case rule == RuleNone: // said by the caller
 	case len(may) == 1 && rule != RuleOnly, len(may) > 1 && peers == 1 && rule != RulePriority, peers > 1 && rule != RuleLoad && rule != RuleIdle:
 		t.Fatalf("account %d of %d, %d in its priority, was chosen by %v", chosen.ID, len(may), peers, rule)
 	}
@@ -419,30 +443,22 @@ func TestNames(t *testing.T) {
 	for v := range Verdict(NumVerdicts) {
 		seen[v.String()] = true
 	}
-	for r := RuleNone; r <= RuleWaited; r++ {
-		seen[r.String()] = true
+	for r := RuleNone; r <= RuleFirst; r++ {
+		seen["rule "+r.String()] = true
 	}
-	if len(seen) != NumVerdicts+int(RuleWaited)+1 || seen[""] {
+	for i, name := range domain.Strategies() {
+		seen["strategy "+name] = true
+		if got, err := domain.ParseStrategy(name); err != nil || int(got) != i {
+			t.Errorf("%s is read as %v, %v", name, got, err)
+		}
+	}
+	if _, err := domain.ParseStrategy("best"); err == nil || !strings.Contains(err.Error(), "fill_first") {
+		t.Errorf("an unknown strategy: %v", err)
+	}
+	for i := range Term(NumTerms) {
+		seen["term "+i.String()] = true
+	}
+	if len(seen) != NumVerdicts+int(RuleFirst)+1+domain.NumStrategies+NumTerms || seen[""] {
 		t.Errorf("names are missing or used twice: %v", slices.Sorted(maps.Keys(seen)))
-	}
-}
-
-func BenchmarkChoose(b *testing.B) {
-	for _, n := range []int{3, 100, 10_000} {
-		plans := make([]plan, n)
-		for i := range plans {
-			plans[i] = account(domain.AccountID(i+1), unused(time.Duration(i+1)*time.Second), busy(i%3), limit(8))
-		}
-		v, _ := pool(plans)
-		for name, r := range map[string]Request{"any": {Now: at, Seed: 1}, "bound": {Now: at, Seed: 1, Bound: domain.AccountID(n/2 + 1)}} {
-			b.Run(fmt.Sprintf("%d/%s", n, name), func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					if Choose(v, r).Candidate == nil {
-						b.Fatal("none")
-					}
-				}
-			})
-		}
 	}
 }

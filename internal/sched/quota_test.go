@@ -56,8 +56,8 @@ func TestQuotaDomains(t *testing.T) {
 	v.Candidates[0].Observe([]domain.QuotaReading{tokens(400, at)}, at)
 	v.Candidates[1].Observe([]domain.QuotaReading{fiveHours(.9, at.Add(time.Hour))}, at)
 	a := *v.Candidates[0].Account
-	other := Build(8, &domain.Pool{ID: 1}, "another", domain.DialectAnthropic, nil, []*domain.Account{&a}, func(*domain.Account) Speech { return Native }, cells)
-	again := Build(9, &domain.Pool{ID: 1}, "m", domain.DialectAnthropic, nil, []*domain.Account{&a}, func(*domain.Account) Speech { return Native }, cells)
+	other := Build(8, &domain.Pool{ID: 1}, "another", domain.DialectAnthropic, nil, []*domain.Account{&a}, func(*domain.Account) Speech { return Native }, cells, Tuning{})
+	again := Build(9, &domain.Pool{ID: 1}, "m", domain.DialectAnthropic, nil, []*domain.Account{&a}, func(*domain.Account) Speech { return Native }, cells, Tuning{})
 	for _, tt := range []struct {
 		name string
 		c    *Candidate

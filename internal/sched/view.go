@@ -1,6 +1,8 @@
 package sched
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -15,11 +17,15 @@ type Candidate struct {
 	Organization string // never empty: an account without one is alone under a name of its own
 	Sent         string // the model's name upstream
 	Priority     int
-	Foreign      bool  // speaks another dialect than the caller: what it is asked has to be translated
-	Limit        int   // concurrent requests; 0: no limit
-	capacity     int64 // weight × limit, for comparing loads
+	Foreign      bool    // speaks another dialect than the caller: what it is asked has to be translated
+	Limit        int     // concurrent requests; 0: no limit
+	capacity     int64   // weight × limit, for comparing loads
+	loadUnit     float32 // seconds of load for each request in flight
+	lnWeight     float32 // natural logarithm of the weight
+	price        float32 // nano-USD of a token of the prompt; 0: nothing, or not known
 
 	Live    *Live
+	Stat    *Stat
 	Rests   [numRests]*Rest
 	quotas  [numQuotas]*Quota // what is known of its provider's windows
 	meter   *Meter            // of its operator's limits; nil: nothing is counted
@@ -45,8 +51,18 @@ type View struct {
 	Model      string
 	Dialect    domain.Dialect
 	Candidates []Candidate
-	MaxResting int                 // percent of the candidates that may rest on a guess
 	Out        [NumVerdicts]uint16 // static verdicts: platform, model, labels, disabled, paused
+	Tuning
+
+	tiers  []int // where each priority ends, in Candidates
+	places map[domain.AccountID]int32
+}
+
+// Tuning is how a pool chooses.
+type Tuning struct {
+	Strategy   domain.Strategy
+	Prices     Prices
+	MaxResting int // percent of the candidates that may rest on a guess
 }
 
 // Cells is the registry of everything that moves. It outlives configurations, so
@@ -55,6 +71,7 @@ type Cells struct {
 	mu     sync.RWMutex
 	live   map[domain.AccountID]*Live
 	rests  map[RestKey]*Rest
+	stats  map[RestKey]*Stat
 	quotas map[QuotaKey]*Quota
 	meters map[domain.AccountID]*Meter
 }
@@ -68,7 +85,10 @@ type RestKey struct {
 
 // NewCells makes an empty registry.
 func NewCells() *Cells {
-	return &Cells{live: map[domain.AccountID]*Live{}, rests: map[RestKey]*Rest{}, quotas: map[QuotaKey]*Quota{}, meters: map[domain.AccountID]*Meter{}}
+	return &Cells{
+		live: map[domain.AccountID]*Live{}, rests: map[RestKey]*Rest{}, stats: map[RestKey]*Stat{},
+		quotas: map[QuotaKey]*Quota{}, meters: map[domain.AccountID]*Meter{},
+	}
 }
 
 // Live gives an account's counters.
@@ -109,6 +129,26 @@ func (c *Cells) Rest(k RestKey) *Rest {
 		}
 	}
 	return r
+}
+
+// Stat gives what is known of how an account fares with a model, by its name upstream. It is bounded as rests are.
+func (c *Cells) Stat(id domain.AccountID, sent string) *Stat {
+	k := AccountModelKey(id, sent)
+	c.mu.RLock()
+	s := c.stats[k]
+	c.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s = c.stats[k]; s == nil {
+		s = &Stat{}
+		if len(c.stats) < maxRests {
+			c.stats[k] = s
+		}
+	}
+	return s
 }
 
 // Each calls f for every known rest cell, in no order.
@@ -172,39 +212,29 @@ func (c *Candidate) rank() int {
 // the dialect; require is what the pool and the key demand together. accounts are
 // those of the pool and are not modified.
 func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, require []domain.Labels,
-	accounts []*domain.Account, speaks func(a *domain.Account) Speech, cells *Cells,
+	accounts []*domain.Account, speaks func(a *domain.Account) Speech, cells *Cells, tuning Tuning,
 ) *View {
-	v := &View{Version: version, Pool: pool.ID, PoolName: pool.Name, Model: model, Dialect: d}
+	v := &View{Version: version, Pool: pool.ID, PoolName: pool.Name, Model: model, Dialect: d, Tuning: tuning}
 	maxLimit := 1
 	for _, a := range accounts {
-		sent, serves := a.Models.Resolve(model)
-		verdict, speech := Eligible, speaks(a)
-		switch {
-		case !a.Enabled:
-			verdict = Disabled
-		case a.Paused:
-			verdict = Paused
-		case speech == Mute:
-			verdict = WrongPlatform
-		case !serves:
-			verdict = NoModel
-		case slices.ContainsFunc(require, func(l domain.Labels) bool { return !a.Labels.Satisfy(l) }):
-			verdict = NoLabel
-		}
-		if verdict != Eligible {
+		sent, _ := a.Models.Resolve(model)
+		speech := speaks(a)
+		if verdict := Lasting(a, model, require, speech); verdict != Eligible {
 			v.Out[verdict]++
 			continue
 		}
 		maxLimit = max(maxLimit, a.MaxInFlight)
 		v.Candidates = append(v.Candidates, Candidate{
 			Account: a, ID: a.ID, Organization: OrganizationOf(a), Sent: sent, Priority: a.Priority, Foreign: speech == Abroad, Limit: a.MaxInFlight,
-			Live: cells.Live(a.ID), quotas: cells.quotasOf(a, sent), meter: cells.meterOf(a), expires: expiresAt(a),
+			price: float32(a.TokenPrice), lnWeight: float32(math.Log(float64(max(a.Weight, 1)))),
+			Live: cells.Live(a.ID), Stat: cells.Stat(a.ID, sent), quotas: cells.quotasOf(a, sent), meter: cells.meterOf(a), expires: expiresAt(a),
 			Rests: [numRests]*Rest{
 				cells.Rest(AccountKey(a.ID)), cells.Rest(AccountModelKey(a.ID, sent)),
 				cells.Rest(OrganizationKey(a.Platform, OrganizationOf(a))), cells.Rest(ProviderKey(a.Platform, a.BaseURL, sent)),
 			},
 		})
 	}
+	largest := int64(1)
 	for i := range v.Candidates {
 		c := &v.Candidates[i]
 		limit := c.Limit
@@ -212,22 +242,75 @@ func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, re
 			limit = maxLimit // an account without a limit counts as large as the largest
 		}
 		c.capacity = int64(max(c.Account.Weight, 1)) * int64(limit)
+		largest = max(largest, c.capacity)
+	}
+	for i := range v.Candidates {
+		// At its limit an account of the largest capacity has LoadSeconds; one of half its capacity has them at half the load.
+		c := &v.Candidates[i]
+		c.loadUnit = LoadSeconds * float32(largest) / float32(c.capacity) / float32(max(maxLimit, usualLimit))
 	}
 	slices.SortStableFunc(v.Candidates, func(a, b Candidate) int {
-		if d := a.rank() - b.rank(); d != 0 {
-			return d
+		d := cmp.Compare(a.rank(), b.rank())
+		if d == 0 && v.Strategy == domain.Cheapest {
+			d = cmp.Compare(a.price, b.price)
 		}
-		return int(a.ID - b.ID)
+		return cmp.Or(d, cmp.Compare(a.ID, b.ID))
 	})
+	v.places = make(map[domain.AccountID]int32, len(v.Candidates))
+	for i := range v.Candidates {
+		v.places[v.Candidates[i].ID] = int32(i)
+		if i > 0 && (v.Candidates[i].rank() != v.Candidates[i-1].rank() || v.Strategy == domain.Cheapest && v.Candidates[i].price != v.Candidates[i-1].price) {
+			v.tiers = append(v.tiers, i)
+		}
+	}
+	if n := len(v.Candidates); n > 0 {
+		v.tiers = append(v.tiers, n)
+	}
 	return v
+}
+
+// Lasting is the verdict on an account that only an edit changes; Eligible: none.
+func Lasting(a *domain.Account, model string, require []domain.Labels, speech Speech) Verdict {
+	_, serves := a.Models.Resolve(model)
+	switch {
+	case !a.Enabled:
+		return Disabled
+	case a.Paused:
+		return Paused
+	case speech == Mute:
+		return WrongPlatform
+	case !serves:
+		return NoModel
+	case slices.ContainsFunc(require, func(l domain.Labels) bool { return !a.Labels.Satisfy(l) }):
+		return NoLabel
+	}
+	return Eligible
+}
+
+// usualLimit is how many requests at a time count as a full load where no account of a pool has a limit that large.
+const usualLimit = 8
+
+// place is where an account stands in Candidates, or -1.
+func (v *View) place(id domain.AccountID) int {
+	if i, ok := v.places[id]; ok {
+		return int(i)
+	}
+	return -1
+}
+
+// tierOf is the tier that a place belongs to, counted from the best.
+func (v *View) tierOf(place int) int {
+	t := 0
+	for place >= v.tiers[t] {
+		t++
+	}
+	return t
 }
 
 // Find gives the candidate of an account, or nil.
 func (v *View) Find(id domain.AccountID) *Candidate {
-	for i := range v.Candidates {
-		if v.Candidates[i].ID == id {
-			return &v.Candidates[i]
-		}
+	if i := v.place(id); i >= 0 {
+		return &v.Candidates[i]
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ type (
 		Weight       int               `json:"weight,omitempty"`
 		MaxInFlight  int               `json:"max_concurrency,omitempty"`
 		Models       map[string]string `json:"models,omitempty"`
+		TokenPrice   domain.NanoUSD    `json:"token_price,omitempty"`
 
 		Limits domain.AccountLimits `json:"limits,omitzero"`
 	}
@@ -63,6 +64,7 @@ type (
 
 		Commit    *domain.Commit `json:"commit,omitempty"`
 		Overrides []string       `json:"overrides,omitempty"`
+		Decision  bool           `json:"show_decision,omitempty"`
 	}
 )
 
@@ -100,7 +102,7 @@ func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 			return err
 		}
 		a.Platform, a.BaseURL, a.Organization = sp.Platform, sp.BaseURL, sp.Organization
-		a.Labels, a.Pools, a.Models = sp.Labels, sp.Pools, sp.Models
+		a.Labels, a.Pools, a.Models, a.TokenPrice = sp.Labels, sp.Pools, sp.Models, sp.TokenPrice
 		a.Priority, a.Weight, a.MaxInFlight, a.Limits = sp.Priority, sp.Weight, sp.MaxInFlight, sp.Limits
 		a.APIKey, a.Proxy = domain.NewSecret(secrets.APIKey), secrets.Proxy
 		out = append(out, a)
@@ -147,7 +149,7 @@ func (s *Store) Keys(ctx context.Context) ([]domain.Key, error) {
 			return fmt.Errorf("the hash of key %q has %d bytes instead of %d", k.Name, len(hash), len(k.Hash))
 		}
 		k.Pools, k.Models, k.Require = sp.Pools, sp.Models, sp.Require
-		k.Expires, k.Commit, k.Overrides = fromMilli(sp.Expires), sp.Commit, sp.Overrides
+		k.Expires, k.Commit, k.Overrides, k.Decision = fromMilli(sp.Expires), sp.Commit, sp.Overrides, sp.Decision
 		out = append(out, k)
 		return nil
 	}, "SELECT id, name, origin, spec, hash, enabled FROM keys ORDER BY id")

@@ -285,7 +285,7 @@ func (d Desired) objects() (accounts, pools, keys []object, err error) {
 		accounts = append(accounts, object{name: a.Name, secrets: accountSecrets{APIKey: a.APIKey.Reveal(), Proxy: a.Proxy},
 			spec: text("account", a.Name, accountSpec{
 				Platform: a.Platform, BaseURL: a.BaseURL, Organization: a.Organization, Labels: a.Labels, Pools: a.Pools,
-				Priority: a.Priority, Weight: a.Weight, MaxInFlight: a.MaxInFlight, Models: a.Models, Limits: a.Limits,
+				Priority: a.Priority, Weight: a.Weight, MaxInFlight: a.MaxInFlight, Models: a.Models, TokenPrice: a.TokenPrice, Limits: a.Limits,
 			})})
 	}
 	for _, p := range d.Pools {
@@ -294,7 +294,7 @@ func (d Desired) objects() (accounts, pools, keys []object, err error) {
 	for _, k := range d.Keys {
 		keys = append(keys, object{name: k.Name, extra: bytes.Clone(k.Hash[:]),
 			spec: text("key", k.Name, keySpec{
-				Pools: k.Pools, Models: k.Models, Require: k.Require, Expires: toMilli(k.Expires), Commit: k.Commit, Overrides: k.Overrides,
+				Pools: k.Pools, Models: k.Models, Require: k.Require, Expires: toMilli(k.Expires), Commit: k.Commit, Overrides: k.Overrides, Decision: k.Decision,
 			})})
 	}
 	return accounts, pools, keys, err

@@ -16,7 +16,7 @@ func account(name, secret string) domain.Account {
 	return domain.Account{
 		Name: name, Platform: "anthropic", BaseURL: "http://127.0.0.1:9100", APIKey: domain.NewSecret(secret),
 		Proxy: "http://user:pass@127.0.0.1:3128", Organization: "acme", Labels: domain.Labels{"region": "eu", "tier": "1"},
-		Pools: []string{"default", "spare"}, Priority: 2, Weight: 3, MaxInFlight: 4,
+		Pools: []string{"default", "spare"}, Priority: 2, Weight: 3, MaxInFlight: 4, TokenPrice: 150,
 		Limits: domain.AccountLimits{RequestsPerMinute: 5, TokensPerDay: 6, Expires: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
 		Models: domain.ModelMap{"claude-*": "claude-*", "x": "y"},
 	}
@@ -48,6 +48,7 @@ func desired() store.Desired {
 // choosing is the key with a commit point of its own, which its callers may override.
 func choosing(k domain.Key) domain.Key {
 	k.Commit, k.Overrides = &domain.Commit{Point: domain.CommitSeconds, Time: 1500 * time.Millisecond}, []string{domain.OverrideCommit}
+	k.Decision = true
 	return k
 }
 

@@ -1,0 +1,194 @@
+package gateway
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/failover"
+	"turnout/internal/sched"
+)
+
+// RouteQuery describes a request whose way is asked for. The zero value of all but Model is a choice of its own.
+type RouteQuery struct {
+	Key     string // by name; empty: the only one there is
+	Model   string
+	Dialect domain.Dialect
+	Session string // as a record names it, in hexadecimal; empty: a new one
+	Input   int64  // tokens of the prompt
+}
+
+// RouteAnswer says where a request would go now, and why.
+type RouteAnswer struct {
+	Key     string      `json:"key"`
+	Model   string      `json:"model"`
+	Dialect string      `json:"dialect"`
+	Bound   *RouteBound `json:"bound,omitempty"`
+	Account string      `json:"account,omitempty"` // where it would go; empty: nobody is free
+	Rule    string      `json:"rule,omitempty"`
+	Pools   []RoutePool `json:"pools"` // in the key's order, as far as they were looked at
+}
+
+// RouteBound is the session's account.
+type RouteBound struct {
+	Account    string     `json:"account"`
+	WarmTokens int64      `json:"warm_tokens,omitempty"`
+	WarmUntil  *time.Time `json:"warm_until,omitempty"`
+	Verdict    string     `json:"verdict"`
+	Stay       float64    `json:"stay_seconds,omitempty"` // its score, where it was weighed against others
+}
+
+// RoutePool is what a choice sees of one pool.
+type RoutePool struct {
+	Pool       string           `json:"pool"`
+	Strategy   string           `json:"strategy"`
+	Candidates []RouteCandidate `json:"candidates"`
+}
+
+// RouteCandidate is one account of a pool.
+type RouteCandidate struct {
+	Account    string             `json:"account"`
+	Verdict    string             `json:"verdict"`
+	Until      *time.Time         `json:"until,omitempty"` // of a resting one, where it is known
+	Cause      string             `json:"cause,omitempty"` // of its rest
+	Model      string             `json:"model,omitempty"` // upstream's name of it
+	Priority   int                `json:"priority"`
+	Translated bool               `json:"translated,omitempty"`
+	InFlight   int                `json:"in_flight"`
+	Limit      int                `json:"limit,omitempty"`
+	Score      float64            `json:"score_seconds,omitempty"`
+	Terms      map[string]float64 `json:"terms,omitempty"` // of the score, those that are not 0
+	Chosen     bool               `json:"chosen,omitempty"`
+}
+
+// Route explains where a request would go if it came now. Nothing is taken and nothing counted.
+func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
+	const op = "explain the route"
+	snap, now := g.Snapshot(), time.Now()
+	key, names := snap.keys.Named(q.Key)
+	if q.Key == "" && len(names) == 1 {
+		key, _ = snap.keys.Named(names[0])
+	}
+	if key == nil {
+		return RouteAnswer{}, domain.Errorf(domain.KindNotFound, op, "name one of the keys: %s", strings.Join(names, ", "))
+	}
+	if q.Model == "" {
+		return RouteAnswer{}, domain.Errorf(domain.KindInvalid, op, "name a model")
+	}
+	if !key.Allows(q.Model) {
+		return RouteAnswer{}, domain.Errorf(domain.KindForbidden, op, "the key %s may not use the model %q; it may use: %s", key.Name, q.Model, strings.Join(key.Models, ", "))
+	}
+	out := RouteAnswer{Key: key.Name, Model: q.Model, Dialect: q.Dialect.String()}
+	req := sched.Request{Now: now, Seed: uint64(now.UnixNano()), InputTokens: q.Input}
+	if q.Session != "" {
+		var id domain.SessionID
+		if raw, err := hex.DecodeString(q.Session); err != nil || len(raw) != len(id) {
+			return out, domain.Errorf(domain.KindInvalid, op, "the session is %q; want the 32 hexadecimal digits that a record has", q.Session)
+		} else {
+			copy(id[:], raw)
+		}
+		if b, ok := g.deps.Bindings.Lookup(id); ok {
+			req.Bound, req.WarmTokens, req.WarmUntil = b.Account, b.WarmTokens, b.WarmUntil
+			out.Bound = &RouteBound{Account: snap.nameOf(b.Account), Verdict: sched.Eligible.String()}
+			if b.WarmTokens > 0 && b.WarmUntil.After(now) {
+				out.Bound.WarmTokens, out.Bound.WarmUntil = b.WarmTokens, &b.WarmUntil
+			}
+		}
+	}
+	var views []*sched.View
+	ask := viewAsk{model: q.Model, dialect: q.Dialect}
+	pools := map[*sched.View]*pool{}
+	for _, name := range key.Pools {
+		if p := snap.pools[name]; p != nil && p.Enabled {
+			v := snap.view(p, ask, key)
+			views, pools[v] = append(views, v), p
+		}
+	}
+	for _, v := range inOrder(views, req.Bound) {
+		d := sched.Choose(v, req)
+		if out.Bound != nil && (d.Bound != sched.NoModel || v.Find(req.Bound) != nil) {
+			out.Bound.Verdict, out.Bound.Stay = d.Bound.String(), float64(d.Stay)
+		}
+		out.Pools = append(out.Pools, snap.routePool(pools[v], v, ask, key, req, d.Candidate))
+		if d.Candidate != nil {
+			out.Account, out.Rule = d.Candidate.Account.Name, d.Rule.String()
+			break
+		}
+	}
+	return out, nil
+}
+
+// routePool tells one pool: the candidates as the choice saw them, then those that only an edit would make candidates.
+func (s *Snapshot) routePool(p *pool, v *sched.View, ask viewAsk, key *domain.Key, req sched.Request, chosen *sched.Candidate) RoutePool {
+	out := RoutePool{Pool: p.Name, Strategy: p.tuning.Strategy.String(), Candidates: []RouteCandidate{}}
+	for _, row := range sched.Explain(v, req) {
+		c := row.Candidate
+		rc := RouteCandidate{
+			Account: c.Account.Name, Verdict: row.Verdict.String(), Priority: c.Priority, Translated: c.Foreign,
+			InFlight: row.InFlight, Limit: c.LimitNow(), Chosen: c == chosen,
+		}
+		if c.Sent != ask.model {
+			rc.Model = c.Sent
+		}
+		if !row.Until.IsZero() {
+			rc.Until = &row.Until
+		}
+		switch row.Verdict {
+		case sched.Resting:
+			rc.Cause = restCause(c, req.Now)
+		case sched.Limited:
+			rc.Cause = "a limit of its operator"
+		}
+		if row.Score != (sched.Score{}) {
+			rc.Score, rc.Terms = row.Score.Sum(), map[string]float64{}
+			for i, t := range row.Score {
+				if t != 0 {
+					rc.Terms[sched.Term(i).String()] = float64(t)
+				}
+			}
+		}
+		out.Candidates = append(out.Candidates, rc)
+	}
+	for _, a := range p.accounts {
+		if v.Find(a.ID) == nil {
+			_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
+			verdict := sched.Lasting(a, ask.model, required(p, key), speech)
+			out.Candidates = append(out.Candidates, RouteCandidate{Account: a.Name, Verdict: verdict.String(), Priority: a.Priority})
+		}
+	}
+	return out
+}
+
+// decisionHeader tells a caller whose key may see it what was decided: a dictionary as RFC 9651 has it.
+const decisionHeader = "X-Turnout-Decision"
+
+// decided says who answers and why.
+func (at *attempt) decided() string {
+	b := strconv.AppendQuote([]byte("account="), at.cand.Account.Name)
+	b = append(append(b, ", rule="...), at.choice.Rule.String()...)
+	b = strconv.AppendInt(append(b, ", attempt="...), int64(at.n), 10)
+	if at.choice.Score != (sched.Score{}) {
+		b = strconv.AppendFloat(append(b, ", score="...), at.choice.Score.Sum(), 'f', 3, 64)
+	}
+	return string(b)
+}
+
+// restCause is why a candidate rests.
+func restCause(c *sched.Candidate, now time.Time) string {
+	for _, cell := range c.Rests {
+		if until, ok := cell.Until(); !ok || until.After(now) {
+			return failover.Class(cell.Class()).String()
+		}
+	}
+	return "a probe is under way"
+}
+
+// nameOf is an account's name; a number where it is gone.
+func (s *Snapshot) nameOf(id domain.AccountID) string {
+	if a := s.account(id); a != nil {
+		return a.Name
+	}
+	return "an account that is gone"
+}
