@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -167,6 +168,46 @@ func (c *Candidate) Count(requests int64, u domain.Usage, began, now time.Time) 
 // concerns reports whether a window is about the candidate's model.
 func (w *Window) concerns(c *Candidate) bool {
 	return w.family == "" || strings.Contains(c.Sent, w.family)
+}
+
+// quotaTerm is what the candidate's windows say of asking it, in seconds: it costs to run ahead of a window's time, and
+// pays to use what would be lost. Near a window's wall nothing new begins, but what is bound here finishes.
+func (c *Candidate) quotaTerm(now time.Time, bound domain.AccountID) (seconds float32) {
+	if c.quotas[quotaAccount].list.Load() == nil && c.quotas[quotaModel].list.Load() == nil {
+		return 0
+	}
+	pace, known := c.Pace(now)
+	switch {
+	case known && pace > 0:
+		seconds = float32(PaceSeconds * pace)
+	case known:
+		seconds = float32(UnusedSeconds * pace)
+	}
+	if bound != c.ID && c.Draining(now) {
+		seconds += DrainSeconds
+	}
+	return seconds
+}
+
+// resetAt is when the first of the candidate's windows whose rest would be lost resets, in Unix milliseconds; beyond every
+// date where none is known that has room.
+func (c *Candidate) resetAt(nowMs int64) float64 {
+	ns, first := nowMs*int64(time.Millisecond), int64(math.MaxInt64)
+	for _, q := range &c.quotas {
+		if q == nil {
+			continue
+		}
+		for _, w := range q.Windows() {
+			s := w.now.Load()
+			if _, ok := s.paceAt(ns); !ok || !w.concerns(c) {
+				continue
+			}
+			if used, _ := s.usedAt(ns); used < 1 {
+				first = min(first, s.resetAt(ns)/int64(time.Millisecond))
+			}
+		}
+	}
+	return float64(first)
 }
 
 // Pace is that of the candidate's tightest window: the largest of used share − elapsed share. Positive:

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -89,6 +90,63 @@ func TestQuotaCounts(t *testing.T) {
 		if s, _ := w.Standing(now); !near(s.Used, want[s.Window]) {
 			t.Errorf("%s: used %v, want %v", s.Window, s.Used, want[s.Window])
 		}
+	}
+}
+
+// The score wants a window to last until its reset, and not longer; and at its wall nothing new.
+func TestQuotaTerm(t *testing.T) {
+	// Three of five hours have passed.
+	at60 := func(used float64) domain.QuotaReading { return fiveHours(used, at.Add(2*time.Hour)) }
+	for _, tt := range []struct {
+		name    string
+		reading domain.QuotaReading
+		bound   domain.AccountID
+		want    float64
+	}{
+		{"ahead of its time", at60(.8), 0, .2 * PaceSeconds}, {"behind", at60(.1), 0, -.5 * UnusedSeconds}, {"a bucket", tokens(400, at), 0, 0},
+		{"near its wall", at60(.97), 0, .37*PaceSeconds + DrainSeconds}, {"near its wall, for whom it is bound", at60(.97), 1, .37 * PaceSeconds},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := scored([]plan{account(1)}, nil)
+			v.Candidates[0].Observe([]domain.QuotaReading{tt.reading}, at)
+			d := Choose(v, Request{Now: at, Bound: tt.bound})
+			if got := float64(d.Score[TermQuota]); math.Abs(got-tt.want) > 1e-4 {
+				t.Errorf("the term is %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// A session stays at an account that drains, and a new one goes elsewhere although that is worse otherwise.
+func TestDrainingIsForNewSessions(t *testing.T) {
+	v := scored([]plan{account(1), account(2, limit(4), busy(3))}, nil)
+	v.Find(1).Observe([]domain.QuotaReading{fiveHours(.97, at.Add(3*time.Hour))}, at)
+	for seed := range uint64(50) {
+		if d := Choose(v, Request{Now: at, Seed: seed}); idOf(d) != 2 {
+			t.Fatalf("a new session went to %d, %v", idOf(d), d.Score)
+		}
+	}
+	d := Choose(v, Request{Now: at, Bound: 1, WarmTokens: 50_000, WarmUntil: at.Add(time.Minute)})
+	if idOf(d) != 1 || d.Rule != RuleSticky {
+		t.Errorf("the bound session went to %d by %v", idOf(d), d.Rule)
+	}
+}
+
+// By soonest reset the window is used that would be lost first, as long as it has room; accounts of which nothing is known come last.
+func TestSoonestReset(t *testing.T) {
+	v, _ := poolBy(domain.SoonestReset, []plan{account(1), account(2), account(3), account(4)})
+	v.Find(2).Observe([]domain.QuotaReading{fiveHours(.2, at.Add(2*time.Hour))}, at)
+	v.Find(3).Observe([]domain.QuotaReading{fiveHours(.2, at.Add(time.Hour))}, at)
+	v.Find(4).Observe([]domain.QuotaReading{fiveHours(1, at.Add(time.Minute))}, at)
+	var order []domain.AccountID
+	r := Request{Now: at}
+	for range 2 {
+		d := Choose(v, r)
+		order = append(order, idOf(d))
+		r.Exclude = append(r.Exclude, idOf(d))
+	}
+	if fmt.Sprint(order) != "[3 2]" {
+		t.Errorf("the order is %v", order)
 	}
 }
 
