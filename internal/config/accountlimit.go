@@ -18,6 +18,7 @@ func (n node) accountLimits(target *domain.AccountLimits) {
 		field{"tokens_per_minute", scalar(&target.TokensPerMinute, count)},
 		field{"requests_per_day", scalar(&target.RequestsPerDay, count)},
 		field{"tokens_per_day", scalar(&target.TokensPerDay, count)},
+		field{"sessions", scalar(&target.Sessions, count)},
 		field{"expires", func(n node) {
 			scalar(&target.Expires, expiry)(n)
 			target.Expires = target.Expires.UTC()

@@ -73,7 +73,7 @@ func TestExample(t *testing.T) {
 		},
 		Accounts: []domain.Account{
 			{Name: "claude-1", Origin: domain.OriginFile, Platform: "anthropic", APIKey: domain.NewSecret("sk-ant-x"), Organization: "acme", TokenPrice: 3000,
-				Limits: domain.AccountLimits{RequestsPerMinute: 60, TokensPerMinute: 400_000, RequestsPerDay: 20_000, TokensPerDay: 50_000_000, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)},
+				Limits: domain.AccountLimits{RequestsPerMinute: 60, TokensPerMinute: 400_000, RequestsPerDay: 20_000, TokensPerDay: 50_000_000, Sessions: 20, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)},
 				Labels: eu, Pools: []string{"default", "careful"}, Weight: 1, Enabled: true},
 			{Name: "local", Origin: domain.OriginFile, Platform: "openai-compatible", BaseURL: "http://127.0.0.1:11434/v1", Pools: []string{"default"},
 				Priority: 10, Weight: 1, Models: domain.ModelMap{"gpt-*": "llama-*", "small": "llama3.2"}, Enabled: true},

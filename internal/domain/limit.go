@@ -9,7 +9,8 @@ type AccountLimits struct {
 	TokensPerMinute   int64     `json:"tokens_per_minute,omitempty"`   // prompt, cached or not, and output
 	RequestsPerDay    int64     `json:"requests_per_day,omitempty"`    // a day begins at midnight UTC
 	TokensPerDay      int64     `json:"tokens_per_day,omitempty"`
-	Expires           time.Time `json:"expires,omitzero"` // it is not used from then on
+	Sessions          int64     `json:"sessions,omitempty"` // that are served, or were within the sessions' time to live
+	Expires           time.Time `json:"expires,omitzero"`   // it is not used from then on
 }
 
 // Counted reports whether anything has to be counted for the limits.

@@ -223,6 +223,16 @@ func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d t
 			d, known = left, true
 		}
 	}
+	if !known { // nobody rests; but some may be full of sessions
+		for _, v := range x.everywhere() {
+			for i := range v.Candidates {
+				c := &v.Candidates[i]
+				if left, ok := c.Unwelcome(now); ok && !skip(c) && (!known || left < d) {
+					d, known = left, true
+				}
+			}
+		}
+	}
 	return d, known
 }
 

@@ -153,7 +153,7 @@ func (g *Gateway) Swap(s *Snapshot) {
 	g.former.forget() // what failed may have been repaired by the new one
 	for _, a := range s.Accounts {
 		if a.Limits.Counted() {
-			g.deps.Cells.Meter(a.ID).Limit(a.Limits)
+			g.deps.Cells.Meter(a.ID).Limit(a.Limits, s.Settings.SessionTTL)
 		}
 	}
 	g.deps.Upstream.Keep(s.Accounts)

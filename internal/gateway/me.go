@@ -171,6 +171,7 @@ type gather struct {
 	n, paced, dry int
 	unlimited     bool // one of them states no limit
 	used, pace    float64
+	units         float64 // of the limits that are used
 	reset, dryAt  time.Time
 	confidence    float64
 }
@@ -192,6 +193,7 @@ func (w *gather) add(st *sched.Standing, now time.Time) {
 	w.Limit += st.Limit
 	w.unlimited = w.unlimited || st.Limit == 0
 	w.used += st.Used
+	w.units += st.Used * float64(st.Limit)
 	if st.Paced {
 		w.paced++
 		w.pace += st.Pace
@@ -235,6 +237,7 @@ func (g gathered) meter(st sched.MeterStanding, l domain.AccountLimits) {
 		{"tokens_per_minute", domain.QuotaTokens, l.TokensPerMinute, st.TokensMinute, st.MinuteReset},
 		{"requests_per_day", domain.QuotaRequests, l.RequestsPerDay, st.RequestsToday, st.NextDay},
 		{"tokens_per_day", domain.QuotaTokens, l.TokensPerDay, st.TokensToday, st.NextDay},
+		{"sessions", domain.QuotaShare, l.Sessions, st.Sessions, st.SessionEnds},
 	} {
 		if one.limit > 0 {
 			used := min(float64(one.used)/float64(one.limit), 1)
@@ -249,12 +252,11 @@ func (g gathered) list(now time.Time) []StandingWindow {
 	for _, w := range g {
 		s := w.StandingWindow
 		if w.unlimited {
-			s.Limit = 0
+			s.Limit, s.Unit = 0, ""
+			s.Used = rounded(w.used / float64(w.n)) // one as large as the other
+		} else {
+			s.Used = rounded(w.units / float64(s.Limit))
 		}
-		if s.Limit == 0 {
-			s.Unit = ""
-		}
-		s.Used = rounded(w.used / float64(w.n))
 		if w.paced == w.n {
 			pace := rounded(w.pace / float64(w.n))
 			s.Pace = &pace

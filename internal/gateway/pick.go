@@ -281,7 +281,7 @@ func (x *exchange) lineIn(views []*sched.View, only domain.AccountID, left, pati
 	began := time.Now()
 	c, full = x.g.queue.wait(x.ctx, w, x.snap.Settings.QueuePlaces, patience, retry)
 	x.waited += time.Since(began)
-	if c != nil && !c.Take(x.req.InputTokens(), time.Now()) {
+	if c != nil && !x.allowed(c, time.Now()) {
 		x.g.queue.release(c.ID, c.Live, time.Now()) // a limit was reached in the same moment
 		return nil, false
 	}

@@ -52,12 +52,34 @@ func (at *attempt) counted(now time.Time) {
 	if served && at.x.ownSeat == nil {
 		at.cand.Count(1, at.usage, at.began, now)
 	}
-	taken := at.x.req.InputTokens()
-	used := taken
+	m := at.cand.Meter()
+	if m == nil {
+		return
+	}
+	d := at.x.draw(at.cand)
+	used := d.Tokens
 	if at.usage.Reported || at.result == resultFailed {
 		used = at.usage.Prompt() + at.usage.Output
 	}
-	at.cand.Settle(taken, used, at.began, now)
+	m.Settle(d, used, at.result == resultServed || at.committed(), at.began, now)
+}
+
+// draw is what an attempt at a candidate takes of the operator's limits.
+func (x *exchange) draw(c *sched.Candidate) sched.Draw {
+	return sched.Draw{Tokens: x.req.InputTokens(), Session: x.session.id, Bound: x.bound() == c.ID}
+}
+
+// allowed takes of the operator's limits; false: one of them is reached.
+func (x *exchange) allowed(c *sched.Candidate, now time.Time) bool {
+	m := c.Meter()
+	return m == nil || m.Take(x.draw(c), now)
+}
+
+// untake undoes it.
+func (x *exchange) untake(c *sched.Candidate, now time.Time) {
+	if m := c.Meter(); m != nil {
+		m.Untake(x.draw(c), now, now)
+	}
 }
 
 // take takes the chosen candidate's slot, its share of the operator's limits and, where its rest has just
@@ -67,12 +89,12 @@ func (x *exchange) take(d *sched.Decision, now time.Time) bool {
 	if !c.Live.TryAcquire(c.LimitNow(), now) {
 		return false
 	}
-	if !c.Take(x.req.InputTokens(), now) {
+	if !x.allowed(c, now) {
 		c.Live.Release()
 		return false
 	}
 	if d.Rule != sched.RuleLeastBad && !c.TryProbe(now) {
-		c.Untake(x.req.InputTokens(), now, now)
+		x.untake(c, now)
 		c.Live.Release()
 		return false
 	}
@@ -82,6 +104,6 @@ func (x *exchange) take(d *sched.Decision, now time.Time) bool {
 // giveBack undoes a take that no attempt follows.
 func (x *exchange) giveBack(c *sched.Candidate) {
 	now := time.Now()
-	c.Untake(x.req.InputTokens(), now, now)
+	x.untake(c, now)
 	x.g.queue.release(c.ID, c.Live, now)
 }

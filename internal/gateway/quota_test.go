@@ -223,6 +223,38 @@ func TestAccountLimitUnderLoad(t *testing.T) {
 	})
 }
 
+// A session beyond the limit goes elsewhere and stays there; those that are at the account go on.
+func TestAccountSessionLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "a", limits: domain.AccountLimits{Sessions: 1}}, {name: "b", priority: 1}})
+		r.on("a", jsonOK("a"))
+		r.on("b", jsonOK("b"))
+		for _, s := range []string{"one", "one", "two", "one", "two"} {
+			r.send(askJSON, withHeader("X-Claude-Code-Session-Id", s))
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(61 * time.Minute)
+		r.send(askJSON, withHeader("X-Claude-Code-Session-Id", "three"))
+		if r.names() != "a a b a b a" {
+			t.Errorf("asked %s", r.names())
+		}
+	})
+}
+
+// With nobody else a session beyond the limit is told when there may be room.
+func TestAccountSessionLimitAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "a", limits: domain.AccountLimits{Sessions: 1}}})
+		r.on("a", jsonOK("a"))
+		r.send(askJSON, withHeader("X-Claude-Code-Session-Id", "one"))
+		time.Sleep(10 * time.Minute)
+		g := r.send(askJSON, withHeader("X-Claude-Code-Session-Id", "two"))
+		if g.Code != 429 || g.Header().Get("Retry-After") != "3001" || g.took != 0 {
+			t.Errorf("%d after %v, retry after %q: %s", g.Code, g.took, g.Header().Get("Retry-After"), g.text())
+		}
+	})
+}
+
 func TestAccountExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, []account{{name: "a", limits: domain.AccountLimits{Expires: time.Now().Add(time.Hour)}}})
@@ -261,14 +293,11 @@ func TestMe(t *testing.T) {
 			{name: "seat-one", limits: domain.AccountLimits{RequestsPerDay: 10}}, {name: "seat-two", limits: domain.AccountLimits{RequestsPerDay: 30}},
 			{name: "api-one", org: "acme", pool: "api"}, {name: "api-two", org: "acme", pool: "api"}, {name: "secret", pool: "other"},
 		}, func(c *rigConfig) { c.key.Pools, c.key.Models = []string{"default", "api"}, []string{"claude-*"} })
-		seat := func(used string, in time.Duration) reply {
-			return told(jsonOK("hi"), "anthropic-ratelimit-unified-5h-status", "allowed", "anthropic-ratelimit-unified-5h-utilization", used,
-				"anthropic-ratelimit-unified-5h-reset", time.Now().Add(in).Format(time.RFC3339))
+		for id, used := range map[domain.AccountID]float64{1: .96, 2: .2} {
+			reading := domain.QuotaReading{Window: "5h", Scope: domain.QuotaOfAccount, Used: used, Remaining: -1, Length: 5 * time.Hour, Reset: time.Now().Add(time.Duration(id) * time.Hour)}
+			r.cells.Quota(sched.AccountQuotaKey(id)).Observe(&reading, time.Now())
+			r.cells.Meter(id).Take(sched.Draw{}, time.Now())
 		}
-		r.on("seat-one", seat("0.96", time.Hour))
-		r.on("seat-two", seat("0.2", 2*time.Hour))
-		r.send(askJSON)
-		r.send(askJSON)
 		bucket := func(id domain.AccountID, model string) {
 			reading := domain.QuotaReading{Window: "tokens", Unit: domain.QuotaTokens, Kind: domain.QuotaBucket, Limit: 1000, Remaining: 400, Used: .6, Reset: time.Now().Add(36 * time.Second)}
 			r.cells.Quota(sched.ModelQuotaKey(r.accounts[id-1], model)).Observe(&reading, time.Now())
@@ -286,7 +315,7 @@ func TestMe(t *testing.T) {
 		w := ask(testKey)
 		const want = `{"key":{"name":"team","models":["claude-*"]},"pools":[` +
 			`{"name":"default","windows":[{"window":"5h","used":0.58,"pace":-0.12,"resets_at":"2000-01-01T01:00:00Z","resets_in":3600,"draining":false}],` +
-			`"limits":[{"window":"requests_per_day","unit":"requests","limit":40,"used":0.0667,"resets_at":"2000-01-02T00:00:00Z","resets_in":86400,"draining":false}]},` +
+			`"limits":[{"window":"requests_per_day","unit":"requests","limit":40,"used":0.05,"resets_at":"2000-01-02T00:00:00Z","resets_in":86400,"draining":false}]},` +
 			`{"name":"api","windows":[{"window":"tokens","unit":"tokens","model":"claude-x","limit":1000,"used":0.6,"resets_at":"2000-01-01T00:00:36Z","resets_in":36,"draining":false}],"limits":[]}]}`
 		if got := w.Body.String(); w.Code != 200 || got != want {
 			t.Errorf("%d\n%s\nwant\n%s", w.Code, got, want)

@@ -434,6 +434,9 @@ func (c *Candidate) verdict(r *Request, nowMs int64) (Verdict, int64) {
 		}
 		return Resting, until
 	}
+	if until := c.unwelcome(r, nowMs); until > 0 {
+		return Limited, until
+	}
 	if c.full() {
 		return Full, 0
 	}

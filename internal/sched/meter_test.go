@@ -15,7 +15,7 @@ func limits(l domain.AccountLimits) func(*plan) { return func(p *plan) { p.Limit
 
 func newMeter(l domain.AccountLimits) *Meter {
 	m := &Meter{}
-	m.Limit(l)
+	m.Limit(l, time.Hour)
 	return m
 }
 
@@ -43,7 +43,7 @@ func TestMeter(t *testing.T) {
 		{"what was not sent", domain.AccountLimits{RequestsPerMinute: 1, TokensPerMinute: 5, RequestsPerDay: 1, TokensPerDay: 5}, func(t *testing.T, m *Meter) {
 			takes(t, m, true, at, 10)
 			takes(t, m, false, at, 0)
-			m.Untake(10, at.Add(2*time.Second), at.Add(2*time.Second))
+			m.Untake(Draw{Tokens: 10}, at.Add(2*time.Second), at.Add(2*time.Second))
 		}, at.Add(2 * time.Second), time.Time{}},
 		{"tokens as thought", domain.AccountLimits{TokensPerMinute: 100}, func(t *testing.T, m *Meter) {
 			takes(t, m, true, at, 99)
@@ -52,15 +52,15 @@ func TestMeter(t *testing.T) {
 		}, at, at.Truncate(time.Second).Add(61 * time.Second)},
 		{"fewer tokens than thought", domain.AccountLimits{TokensPerMinute: 100, TokensPerDay: 100}, func(t *testing.T, m *Meter) {
 			takes(t, m, true, at, 100)
-			m.Settle(100, 99, at, at.Add(time.Second))
+			m.Settle(Draw{Tokens: 100}, 99, true, at, at.Add(time.Second))
 		}, at.Add(time.Second), time.Time{}},
 		{"more tokens than thought", domain.AccountLimits{TokensPerMinute: 100}, func(t *testing.T, m *Meter) {
 			takes(t, m, true, at, 10)
-			m.Settle(10, 100, at, at.Add(time.Second))
+			m.Settle(Draw{Tokens: 10}, 100, true, at, at.Add(time.Second))
 		}, at.Add(time.Second), at.Truncate(time.Second).Add(61 * time.Second)},
 		{"more tokens than thought, long after", domain.AccountLimits{TokensPerMinute: 100}, func(t *testing.T, m *Meter) {
 			takes(t, m, true, at, 10)
-			m.Settle(10, 110, at, at.Add(5*time.Minute))
+			m.Settle(Draw{Tokens: 10}, 110, true, at, at.Add(5*time.Minute))
 		}, at.Add(5 * time.Minute), at.Truncate(time.Second).Add(5*time.Minute + 61*time.Second)},
 		{"a day's last", domain.AccountLimits{RequestsPerDay: 1}, func(t *testing.T, m *Meter) { takes(t, m, true, at, 0) }, at, midnight},
 		{"a new day", domain.AccountLimits{RequestsPerDay: 1, TokensPerDay: 1}, func(t *testing.T, m *Meter) {
@@ -70,16 +70,16 @@ func TestMeter(t *testing.T) {
 		{"yesterday's rest is not today's", domain.AccountLimits{TokensPerDay: 100}, func(t *testing.T, m *Meter) {
 			takes(t, m, true, midnight.Add(-5*time.Minute), 90)
 			takes(t, m, true, midnight, 100)
-			m.Settle(90, 10, midnight.Add(-5*time.Minute), midnight)
+			m.Settle(Draw{Tokens: 90}, 10, true, midnight.Add(-5*time.Minute), midnight)
 		}, midnight, midnight.Add(24 * time.Hour)},
 		{"what a former process counted", domain.AccountLimits{RequestsPerDay: 10}, func(_ *testing.T, m *Meter) { m.Restore(10, 5, at) }, at, midnight},
 		{"a limit is raised", domain.AccountLimits{RequestsPerDay: 1}, func(t *testing.T, m *Meter) {
 			takes(t, m, true, at, 0)
-			m.Limit(domain.AccountLimits{RequestsPerDay: 2})
+			m.Limit(domain.AccountLimits{RequestsPerDay: 2}, time.Hour)
 		}, at, time.Time{}},
 		{"a limit is lowered", domain.AccountLimits{RequestsPerDay: 2}, func(t *testing.T, m *Meter) {
 			takes(t, m, true, at, 0)
-			m.Limit(domain.AccountLimits{RequestsPerDay: 1})
+			m.Limit(domain.AccountLimits{RequestsPerDay: 1}, time.Hour)
 			takes(t, m, false, at, 0)
 		}, at, midnight},
 	}
@@ -100,7 +100,7 @@ func TestMeter(t *testing.T) {
 
 func takes(t *testing.T, m *Meter, want bool, now time.Time, tokens int64) {
 	t.Helper()
-	if got := m.Take(tokens, now); got != want {
+	if got := m.Take(Draw{Tokens: tokens}, now); got != want {
 		t.Errorf("taken at %v: %v, want %v", now.Sub(at), got, want)
 	}
 }
@@ -117,13 +117,13 @@ func TestMeterNeverPassesItsLimits(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "waits") == 0 {
 				if until := m.Closed(now.UnixMilli()); until != 0 {
 					now = time.UnixMilli(until)
-					if m.Closed(now.UnixMilli()) != 0 || !m.Take(0, now) {
+					if m.Closed(now.UnixMilli()) != 0 || !m.Take(Draw{}, now) {
 						t.Fatalf("it said until %v and is closed then", now)
 					}
 					taken = append(taken, now)
 				}
 			}
-			if m.Take(0, now) {
+			if m.Take(Draw{}, now) {
 				taken = append(taken, now)
 			} else if m.Closed(now.UnixMilli()) <= now.UnixMilli() {
 				t.Fatal("it refuses and says that it is open")
@@ -152,9 +152,9 @@ func TestMeterUnderContention(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
-				if m.Take(3, at) {
+				if m.Take(Draw{Tokens: 3}, at) {
 					in.Add(1)
-					m.Settle(3, 5, at, at)
+					m.Settle(Draw{Tokens: 3}, 5, true, at, at)
 				}
 			}
 		})
@@ -169,12 +169,12 @@ func TestMeterUnderContention(t *testing.T) {
 func TestChooseLimited(t *testing.T) {
 	minute := domain.AccountLimits{RequestsPerMinute: 1}
 	v, cells := pool([]plan{account(1, limits(minute)), account(2, limits(domain.AccountLimits{Expires: at}))})
-	cells.Meter(1).Limit(minute)
+	cells.Meter(1).Limit(minute, time.Hour)
 	d := Choose(v, Request{Now: at})
 	if idOf(d) != 1 || d.Counts[Limited] != 1 {
 		t.Fatalf("chosen is %d, counts %v; want the account that has not expired", idOf(d), d.Counts)
 	}
-	if !d.Candidate.Take(10, at) {
+	if !d.Candidate.Meter().Take(Draw{Tokens: 10}, at) {
 		t.Fatal("the first request is refused")
 	}
 	d = Choose(v, Request{Now: at, Bound: 1, LeastBad: true})
@@ -191,5 +191,64 @@ func TestChooseLimited(t *testing.T) {
 	}
 	if d := Choose(v, Request{Now: end}); idOf(d) != 1 {
 		t.Errorf("after its end chosen is %d", idOf(d))
+	}
+}
+
+// So many sessions, and no more; those that are bound go on, and one that was not served leaves its place.
+func TestMeterSessions(t *testing.T) {
+	session := func(b byte) domain.SessionID { return domain.SessionID{b} }
+	m := newMeter(domain.AccountLimits{Sessions: 2})
+	take := func(want bool, id byte, bound bool, now time.Time) {
+		t.Helper()
+		if got := m.Take(Draw{Session: session(id), Bound: bound}, now); got != want {
+			t.Errorf("session %d at %v: %v, want %v", id, now.Sub(at), got, want)
+		}
+	}
+	settle := func(id byte, served bool, now time.Time) { m.Settle(Draw{Session: session(id)}, 0, served, now, now) }
+	open := func(want time.Time, now time.Time) {
+		t.Helper()
+		got := m.Full(now.UnixMilli())
+		if want.IsZero() && got != 0 || !want.IsZero() && got != want.UnixMilli()+1 {
+			t.Errorf("at %v it is full until %v, want %v", now.Sub(at), time.UnixMilli(got).Sub(at), want.Sub(at))
+		}
+	}
+	take(true, 1, false, at)
+	open(time.Time{}, at)
+	take(true, 2, false, at)
+	open(at.Add(time.Hour), at)
+	take(false, 3, false, at)
+	take(true, 0, false, at) // no session
+	settle(2, false, at)     // it was not served: there is room again
+	open(time.Time{}, at)
+	take(true, 3, false, at.Add(time.Minute))
+	settle(1, true, at.Add(2*time.Minute))
+	settle(3, true, at.Add(3*time.Minute))
+	take(false, 4, false, at.Add(4*time.Minute))
+	open(at.Add(62*time.Minute), at.Add(4*time.Minute))
+	take(true, 5, true, at.Add(5*time.Minute)) // bound, one more than allowed
+	take(true, 1, false, at.Add(6*time.Minute))
+	settle(1, true, at.Add(7*time.Minute))
+	m.Untake(Draw{Session: session(5)}, at, at.Add(8*time.Minute))
+	take(false, 4, false, at.Add(62*time.Minute)) // the first was served again meanwhile
+	open(at.Add(63*time.Minute), at.Add(62*time.Minute))
+	take(true, 4, false, at.Add(63*time.Minute))
+	if s := m.Standing(at.Add(63 * time.Minute)); s.Sessions != 2 || !s.SessionEnds.Equal(at.Add(67*time.Minute)) {
+		t.Errorf("%d sessions, the first ends after %v", s.Sessions, s.SessionEnds.Sub(at))
+	}
+}
+
+// To a session that is bound to it an account is open, and to no other.
+func TestChooseFullOfSessions(t *testing.T) {
+	l := domain.AccountLimits{Sessions: 1}
+	v, cells := pool([]plan{account(1, limits(l))})
+	cells.Meter(1).Limit(l, time.Hour)
+	if !v.Find(1).Meter().Take(Draw{Session: domain.SessionID{1}}, at) {
+		t.Fatal("the first session is refused")
+	}
+	if d := Choose(v, Request{Now: at}); d.Candidate != nil || d.Counts[Limited] != 1 || d.Soonest.Sub(at).Round(time.Second) != time.Hour {
+		t.Errorf("a new session: %d, %v, soonest %v", idOf(d), d.Counts, d.Soonest)
+	}
+	if d := Choose(v, Request{Now: at, Bound: 1}); idOf(d) != 1 {
+		t.Errorf("the bound one: %d, %v", idOf(d), d.Counts)
 	}
 }

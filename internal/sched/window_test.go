@@ -41,13 +41,12 @@ func TestWindowStanding(t *testing.T) {
 	const hour = time.Hour
 	reset := at.Add(2 * hour)
 	type want struct {
-		known     bool
-		used      float64
-		pace      float64
-		paced     bool
-		dry       bool
-		exhausted time.Duration
-		draining  bool
+		known    bool
+		used     float64
+		pace     float64
+		paced    bool
+		dry      bool
+		draining bool
 	}
 	tests := []struct {
 		name string
