@@ -61,7 +61,7 @@ func newProvider(t *testing.T) *provider {
 
 // rig is a configuration and the apps that are started from it.
 type rig struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	log  *logBuffer
 	http *http.Transport
@@ -86,7 +86,7 @@ func (b *logBuffer) String() string {
 	return b.b.String()
 }
 
-func newRig(t *testing.T, text string) *rig {
+func newRig(t testing.TB, text string) *rig {
 	r := &rig{t: t, dir: t.TempDir(), log: &logBuffer{}, http: &http.Transport{}}
 	t.Cleanup(r.http.CloseIdleConnections)
 	r.write(text)

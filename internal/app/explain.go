@@ -9,7 +9,9 @@ import (
 	"turnout/internal/config"
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
+	"turnout/internal/failover"
 	"turnout/internal/gateway"
+	"turnout/internal/sched"
 )
 
 // efforts are the names of how much reasoning a request asks for.
@@ -35,6 +37,26 @@ func ExplainLimits(c *config.Config, v url.Values) (gateway.LimitsAnswer, error)
 		return gateway.LimitsAnswer{}, err
 	}
 	return snap.Limits(q)
+}
+
+// PoolTuning is how a pool chooses and carries over.
+type PoolTuning struct {
+	Name   string
+	Tuning sched.Tuning
+	Policy failover.Policy
+}
+
+// Tunings are the pools of a configuration that is not running.
+func Tunings(c *config.Config) (out []PoolTuning, err error) {
+	snap, err := trial(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range c.Pools {
+		t, policy := snap.Tuning(p.Name)
+		out = append(out, PoolTuning{p.Name, t, policy})
+	}
+	return out, nil
 }
 
 // dialects are the names that a question may use.

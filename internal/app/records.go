@@ -101,6 +101,16 @@ func (r *Records) Find(ctx context.Context, id domain.RequestID) (Summary, error
 // Account names an account.
 func (r *Records) Account(id domain.AccountID) string { return r.names.Accounts[id] }
 
+// AccountID is an account's id by its name; 0: there is none.
+func (r *Records) AccountID(name string) domain.AccountID {
+	for id, n := range r.names.Accounts {
+		if n == name {
+			return id
+		}
+	}
+	return 0
+}
+
 func (r *Records) named(row store.RequestRow) Summary {
 	s := Summary{RequestRow: row, KeyName: r.names.Keys[row.Key], PoolName: r.names.Pools[row.Pool], AccountName: r.names.Accounts[row.Account]}
 	if row.Outcome != store.OutcomeOK && (row.Class != 0 || row.Attempts > 0) && row.Outcome != store.OutcomeCanceled {

@@ -22,7 +22,7 @@ type explainRouteCommand struct {
 	Model   string `short:"m" help:"The model that the request asks for." required:"" placeholder:"NAME"`
 	Key     string `short:"k" help:"The caller's key, by its name; by default the only one." placeholder:"NAME"`
 	Dialect string `help:"What the caller speaks: anthropic, openai-chat, openai-responses or gemini." enum:"anthropic,openai-chat,openai-responses,gemini" default:"anthropic"`
-	Session string `help:"Of a session that is known already, as requests show has it; by default a new one." placeholder:"HEX"`
+	Session string `help:"Of this session, named as its client names it, in a header or in the body; by default a new one." placeholder:"ID"`
 	Input   int64  `help:"Input tokens of the request." default:"2000" placeholder:"TOKENS"`
 	JSON    bool   `help:"Print JSON; times are in seconds."`
 }

@@ -47,7 +47,7 @@ type serveCommand struct {
 
 // Run serves until it is told to stop, then lets streams in flight end.
 func (c serveCommand) Run(s *session) error {
-	cfg, _, err := c.load(s)
+	cfg, warnings, err := c.load(s)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,15 @@ func (c serveCommand) Run(s *session) error {
 		return err
 	}
 	tuneMemory(s.Getenv, cfg)
-	a, err := app.New(s.ctx, app.Options{Load: func() (*config.Config, []config.Warning, error) { return c.load(s) }, Log: log, KeyLost: c.KeyLost})
+	started := false // what was read just now need not be read again; a reload reads anew
+	load := func() (*config.Config, []config.Warning, error) {
+		if !started {
+			started = true
+			return cfg, warnings, nil
+		}
+		return c.load(s)
+	}
+	a, err := app.New(s.ctx, app.Options{Load: load, Log: log, KeyLost: c.KeyLost})
 	if err != nil {
 		return err
 	}

@@ -122,13 +122,15 @@ func (n node) overrides(target *[]string) {
 // crossCheck looks at what single sections cannot know.
 func (r *reader) crossCheck() {
 	var pools []string
+	known := make(map[string]bool, len(r.c.Pools))
 	for _, p := range r.c.Pools {
-		if p.Name != "" && !slices.Contains(pools, p.Name) {
+		if p.Name != "" && !known[p.Name] {
+			known[p.Name] = true
 			pools = append(pools, p.Name)
 		}
 	}
 	for _, ref := range r.poolsAt {
-		if slices.Contains(pools, ref.name) {
+		if known[ref.name] {
 			continue
 		}
 		if ref.name == defaultPool {
@@ -145,24 +147,53 @@ func (r *reader) crossCheck() {
 		r.warn(whole, "there are no accounts: no request can be served until some are added")
 		return
 	}
+	served := map[string]bool{}
 	for _, ref := range r.modelsAt {
-		if !slices.ContainsFunc(r.c.Accounts, func(a domain.Account) bool { _, ok := a.Models.Resolve(ref.name); return ok }) {
+		ok, asked := served[ref.name]
+		if !asked {
+			ok = slices.ContainsFunc(r.c.Accounts, func(a domain.Account) bool { _, ok := a.Models.Resolve(ref.name); return ok })
+			served[ref.name] = ok
+		}
+		if !ok {
 			r.warn(ref.at, "no account serves this model: the fallback does nothing until it stands under some account's models")
 		}
 	}
 	if len(r.c.Keys) == 0 {
 		r.warn(whole, "there are no keys: every request will be refused until some are added")
 	}
-	for _, k := range r.c.Keys {
-		if !slices.ContainsFunc(r.c.Accounts, func(a domain.Account) bool { return r.usable(&k, &a) }) {
+	lives := r.poolsWithAccounts()
+	for i := range r.c.Keys {
+		if k := &r.c.Keys[i]; !lives.usable(k) {
 			r.warn(whole, "key %s can use no account: none is in its pools with the labels that the key and the pool require", k.Name)
 		}
 	}
 }
 
-func (r *reader) usable(k *domain.Key, a *domain.Account) bool {
-	return a.Labels.Satisfy(k.Require) && slices.ContainsFunc(r.c.Pools, func(p Pool) bool {
-		return slices.Contains(k.Pools, p.Name) && slices.Contains(a.Pools, p.Name) && a.Labels.Satisfy(p.Require)
+// poolsWithAccounts are the pools by name, each with the accounts that it may use. Looked through key by key, pools and accounts
+// of a large file would be billions of comparisons.
+func (r *reader) poolsWithAccounts() poolAccounts {
+	require := make(map[string]domain.Labels, len(r.c.Pools))
+	for i := range r.c.Pools {
+		require[r.c.Pools[i].Name] = r.c.Pools[i].Require
+	}
+	lives := poolAccounts{}
+	for i := range r.c.Accounts {
+		a := &r.c.Accounts[i]
+		for _, name := range a.Pools {
+			if l, ok := require[name]; ok && a.Labels.Satisfy(l) {
+				lives[name] = append(lives[name], a)
+			}
+		}
+	}
+	return lives
+}
+
+type poolAccounts map[string][]*domain.Account
+
+// usable reports whether there is an account that the key may use.
+func (p poolAccounts) usable(k *domain.Key) bool {
+	return slices.ContainsFunc(k.Pools, func(name string) bool {
+		return slices.ContainsFunc(p[name], func(a *domain.Account) bool { return a.Labels.Satisfy(k.Require) })
 	})
 }
 

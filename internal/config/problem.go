@@ -68,13 +68,24 @@ func (r *reader) sorted(ps Problems) Problems {
 		}
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
+	if len(ps) == 0 {
+		return ps
+	}
+	masks := r.masks()
 	for i := range ps {
-		for _, s := range r.secrets {
-			ps[i].Text = strings.ReplaceAll(ps[i].Text, s, "[secret]")
-			ps[i].Path = strings.ReplaceAll(ps[i].Path, s, "[secret]")
-		}
+		ps[i].Text, ps[i].Path = masks.Replace(ps[i].Text), masks.Replace(ps[i].Path)
 	}
 	return ps
+}
+
+// masks takes all secrets out of a text in one pass; of two that begin alike, the longer one, whole.
+func (r *reader) masks() *strings.Replacer {
+	secrets := slices.SortedFunc(slices.Values(r.secrets), func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	pairs := make([]string, 0, 2*len(secrets))
+	for _, s := range slices.Compact(secrets) {
+		pairs = append(pairs, s, "[secret]")
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 func boolInt(b bool) int {

@@ -32,8 +32,9 @@ type Dialect interface {
 	// Headers common to all errors are set by the caller of Error.
 	Error(e *domain.Error, requestID string) (status int, body []byte)
 
-	// StreamError is the event that ends an opened stream with an error.
-	StreamError(e *domain.Error, requestID string) []byte
+	// StreamError is the event that ends an opened stream with an error; next is the number of the
+	// stream's next event, for protocols that count them.
+	StreamError(e *domain.Error, requestID string, next int64) []byte
 
 	// KeepAlive is an event without meaning, for a stream that is silent between events.
 	KeepAlive() []byte
@@ -151,6 +152,14 @@ type Event struct {
 	Data []byte
 	// Cut is a range of the raw event that the caller did not ask for and does not get.
 	Cut Span
+	// Counted: it has a number, which the caller would miss without it.
+	Counted bool
+}
+
+// Counter is what reads or writes a stream of a protocol that counts its events.
+type Counter interface {
+	// Next is the number of the event that comes next.
+	Next() int64
 }
 
 // Open is what kind of block a stream is inside of.
@@ -184,11 +193,13 @@ type Reader interface {
 	Closing() []byte
 }
 
-// Sealed is a Dialect whose requests may hold reasoning that only the organisation which wrote it
-// can read.
+// Sealed is a Dialect whose requests may hold reasoning that not every account of it takes: only the organisation
+// which wrote it can read it, or, where it is plain words, only the provider whose model said them wants them back.
 type Sealed interface {
 	// Unsealed gives the body without it; changed is false where there is none.
 	Unsealed(body []byte) (out []byte, changed bool)
+	// Unreadable reports whether it is what a refusal of the request speaks of.
+	Unreadable(refusal []byte) bool
 }
 
 // Clearer is a Dialect whose requests may hold reasoning that an account of another dialect has written: its

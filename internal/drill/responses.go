@@ -11,14 +11,10 @@ import (
 // one after the other, each with its pieces and then whole, and the response's end, which has all
 // items and the usage.
 //
-// Before the first content the API's own keepalive events may have been left out, which are numbered, too.
-//
-// An error is an event of its own, a failed response, or both in this order, as the API has it. Who did not
-// count the events before may number these 0.
+// An error is an event of its own, a failed response, or both in this order, as the API has it.
 type responsesStream struct {
 	a       *Answer
 	number  int    // of the next event
-	alive   int    // keepalive events since the last one, which may have numbers of their own
 	id      string // of the response
 	item    *responsesItem
 	index   int               // of the next item
@@ -103,9 +99,11 @@ func (s *responsesStream) event(e sseEvent) (content bool) {
 		s.a.wrong("an event that is not JSON")
 		return false
 	}
-	if v.Type == "keepalive" && e.name == v.Type { // a number of its own has only the API's
+	if v.Type == "keepalive" && e.name == v.Type { // only the API's have numbers
 		s.a.Pings++
-		s.alive++
+		if v.Number != nil {
+			s.count(&v, e.name)
+		}
 		return false
 	}
 	s.count(&v, e.name)
@@ -140,13 +138,10 @@ func (s *responsesStream) count(v *responsesEvent, name string) {
 		s.a.wrong("an event named %q of the type %q", name, v.Type)
 	case s.stopped, s.failed && v.Type != "response.failed":
 		s.a.wrong("%s after the end", v.Type)
-	case v.Number != nil && *v.Number > s.number && (s.a.Contents == 0 || *v.Number <= s.number+s.alive):
-		s.number = *v.Number
-	case v.Number == nil || *v.Number != s.number && (*v.Number != 0 || v.Type != "error" && v.Type != "response.failed"):
+	case v.Number == nil || *v.Number != s.number:
 		s.a.wrong("%s has another number than %d", v.Type, s.number)
 	}
 	s.number++
-	s.alive = 0
 }
 
 // response takes the events that are about the whole response.

@@ -33,6 +33,7 @@ type answer struct {
 	opened    bool
 	unsent    bool // it is opened as a stream, and its header is still to go out with the first bytes
 	committed *attempt
+	plain     bool // what was committed is no stream: nothing of Turnout's own may stand within it
 	ended     bool // nothing more may be written
 	failed    error
 	written   int64
@@ -91,7 +92,7 @@ func (a *answer) inside(event []byte) {
 func (a *answer) tick() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.ended || a.failed != nil {
+	if a.ended || a.plain || a.failed != nil {
 		return
 	}
 	wait := a.alive.every - time.Since(a.lastSign)
@@ -129,17 +130,21 @@ func (a *answer) end() {
 
 // commit makes at the owner of the answer, unless another attempt has become that.
 // On the first commit the headers go out if they have not yet. A keep-alive may have opened
-// the answer as an event stream: then nothing else can be sent any more, and opened is true.
+// the answer as an event stream: then nothing else can be sent any more, and opened is true. An array is JSON from its
+// beginning, and takes any answer.
 func (a *answer) commit(at *attempt, header http.Header, status int, contentType string, length int64) (owns, opened bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.committed != nil || a.ended {
 		return a.committed == at && !a.ended, false
 	}
-	if a.opened && !isEventStream(contentType) {
+	if a.opened && !isEventStream(contentType) && a.array == nil {
 		return false, true
 	}
-	a.committed = at
+	a.committed, a.plain = at, !isEventStream(contentType)
+	if a.array != nil && a.plain {
+		a.array.plain, length = true, -1 // brackets may have to go around it
+	}
 	if !a.opened {
 		if len(at.warnings) > 0 {
 			a.w.Header()[warningHeader] = at.warnings
@@ -308,7 +313,7 @@ func (a *answer) fail(stream bool, status int, body, event []byte, before func(h
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 		a.w.WriteHeader(status)
 		a.send(body)
-	case stream:
+	case stream && !a.plain:
 		if a.midEvent {
 			a.put([]byte("\n\n"))
 		}

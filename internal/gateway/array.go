@@ -13,10 +13,16 @@ type arrayFrame struct {
 	rest  []byte // of an event that is not whole yet
 	begun bool
 	out   []byte
+
+	plain bool // what comes is no stream but one JSON value, and goes on as it comes
+	list  bool // which is an array already
 }
 
 // add takes bytes of the stream and gives what of the array they make. It is good until the next call.
 func (f *arrayFrame) add(p []byte) []byte {
+	if f.plain {
+		return f.value(p)
+	}
 	f.out = f.out[:0]
 	in := p
 	if len(f.rest) > 0 {
@@ -43,11 +49,31 @@ func (f *arrayFrame) add(p []byte) []byte {
 	return f.out
 }
 
+// value takes bytes of one JSON value, as some servers answer where a stream was asked for. An object becomes the
+// array's only element.
+func (f *arrayFrame) value(p []byte) []byte {
+	if f.begun {
+		return p
+	}
+	at := bytes.TrimLeft(p, " \t\r\n")
+	if len(at) == 0 {
+		return p
+	}
+	f.begun, f.list = true, at[0] == '['
+	if f.list {
+		return p
+	}
+	return append([]byte("["), p...)
+}
+
 // end closes the array.
 func (f *arrayFrame) end() []byte {
-	if !f.begun {
+	switch {
+	case !f.begun:
 		f.begun = true
 		return []byte("[]")
+	case f.list:
+		return nil
 	}
 	return []byte("\r\n]")
 }

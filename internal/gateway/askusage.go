@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/platform"
 	"turnout/internal/upstream"
@@ -48,7 +49,7 @@ func (at *attempt) send(u *url.URL) (resp *http.Response, res result, ok bool) {
 		switch {
 		case !plain && at.asksUsage() && refuses(resp, "stream_options"):
 			plain, learnt = true, true
-		case !at.open && x.sealed(at.d) && refuses(resp, "invalid_encrypted_content"):
+		case !at.open && x.sealed(at.d) && refusal(resp, at.d.(dialect.Sealed).Unreadable):
 			at.open = true // nobody knew that the session has moved
 		default:
 			return resp, 0, true
@@ -69,9 +70,13 @@ func saysInvalid(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity
 }
 
-// refuses reports whether an answer refuses a request because of what it names. What it reads of
-// the body is put back.
+// refuses reports whether an answer refuses a request because of what it names.
 func refuses(resp *http.Response, what string) bool {
+	return refusal(resp, func(body []byte) bool { return bytes.Contains(body, []byte(what)) })
+}
+
+// refusal reports whether an answer refuses a request in such words. What it reads of the body is put back.
+func refusal(resp *http.Response, is func(body []byte) bool) bool {
 	if !saysInvalid(resp) {
 		return false
 	}
@@ -81,7 +86,7 @@ func refuses(resp *http.Response, what string) bool {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), errReader{err}, rest), rest}
-	return bytes.Contains(body, []byte(what))
+	return is(body)
 }
 
 // errReader gives an error, or the end.

@@ -69,6 +69,7 @@ type attempt struct {
 	requestID    string // the upstream's own
 	owned        string // the answer's id, once it is remembered
 	answerID     string // of the answer, where its dialect keeps answers
+	nextEvent    int64  // the number that the caller's stream has come to, where its protocol counts
 	usage        domain.Usage
 	events       int
 	result       result

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 
@@ -112,7 +113,21 @@ func (at *attempt) keepBody(body []byte) {
 	if !answersItself(at.verdict.Class) && len(at.x.pools[0].errors) == 0 && at.x.ownSeat == nil {
 		return
 	}
+	if elements := elementsOf(body); len(elements) == 1 {
+		body = elements[0] // Google's way with streams that are arrays
+	}
 	if dialect.Object(body, func([]byte, dialect.Span, dialect.Span) bool { return true }) == nil {
 		at.body = append([]byte(nil), body...)
 	}
+}
+
+// elementsOf are the elements of a JSON array; nil: it is none.
+func elementsOf(body []byte) (elements [][]byte) {
+	if b := bytes.TrimSpace(body); len(b) == 0 || b[0] != '[' {
+		return nil
+	}
+	if dialect.Array(body, func(e dialect.Span) bool { elements = append(elements, e.Of(body)); return len(elements) < 2 }) != nil {
+		return nil
+	}
+	return elements
 }

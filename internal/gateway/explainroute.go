@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +15,7 @@ type RouteQuery struct {
 	Key     string // by name; empty: the only one there is
 	Model   string
 	Dialect domain.Dialect
-	Session string // as a record names it, in hexadecimal; empty: a new one
+	Session string // as its client names it; empty: a new one
 	Input   int64  // tokens of the prompt
 }
 
@@ -82,21 +81,6 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 	}
 	out := RouteAnswer{Key: key.Name, Model: q.Model, Dialect: q.Dialect.String()}
 	req := sched.Request{Now: now, Seed: uint64(now.UnixNano()), InputTokens: q.Input}
-	if q.Session != "" {
-		var id domain.SessionID
-		if raw, err := hex.DecodeString(q.Session); err != nil || len(raw) != len(id) {
-			return out, domain.Errorf(domain.KindInvalid, op, "the session is %q; want the 32 hexadecimal digits that a record has", q.Session)
-		} else {
-			copy(id[:], raw)
-		}
-		if b, ok := g.deps.Bindings.Lookup(id); ok {
-			req.Bound, req.WarmTokens, req.WarmUntil = b.Account, b.WarmTokens, b.WarmUntil
-			out.Bound = &RouteBound{Account: snap.nameOf(b.Account), Verdict: sched.Eligible.String()}
-			if b.WarmTokens > 0 && b.WarmUntil.After(now) {
-				out.Bound.WarmTokens, out.Bound.WarmUntil = b.WarmTokens, &b.WarmUntil
-			}
-		}
-	}
 	var views []*sched.View
 	ask := viewAsk{model: q.Model, dialect: q.Dialect}
 	pools := map[*sched.View]*pool{}
@@ -104,6 +88,21 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 		if p := snap.pools[name]; p != nil && p.Enabled {
 			v := snap.view(p, ask, key)
 			views, pools[v] = append(views, v), p
+		}
+	}
+	var first *sched.View // whose pool sessions belong to
+	for _, v := range views {
+		if first == nil && len(v.Candidates) > 0 {
+			first = v
+		}
+	}
+	if q.Session != "" && first != nil {
+		if b, ok := g.deps.Bindings.Lookup(sessionNamed(q.Session, q.Dialect, key.ID, first.Pool)); ok {
+			req.Bound, req.WarmTokens, req.WarmUntil = b.Account, b.WarmTokens, b.WarmUntil
+			out.Bound = &RouteBound{Account: snap.nameOf(b.Account), Verdict: sched.Eligible.String()}
+			if b.WarmTokens > 0 && b.WarmUntil.After(now) {
+				out.Bound.WarmTokens, out.Bound.WarmUntil = b.WarmTokens, &b.WarmUntil
+			}
 		}
 	}
 	for _, v := range inOrder(views, req.Bound) {

@@ -338,6 +338,14 @@ func redact(body []byte, a *domain.Account) []byte {
 	return []byte(privateID.ReplaceAllString(private.ReplaceAllString(s, "[redacted]"), "${1}[redacted]"))
 }
 
+// nextEvent is the number of the event that the caller has not seen yet, in a protocol that counts them.
+func (x *exchange) nextEvent() int64 {
+	if at := x.ans.owner(); at != nil {
+		return at.nextEvent
+	}
+	return 0
+}
+
 // deliver tells the caller how the request ended, where it does not know yet.
 func (x *exchange) deliver(end ending) (status int) {
 	if end.left {
@@ -359,7 +367,7 @@ func (x *exchange) deliver(end ending) (status int) {
 	if end.replaced != 0 {
 		status = end.replaced
 	}
-	x.ans.fail(x.req.Stream, status, body, x.d.StreamError(end.err, id), func(h http.Header) {
+	x.ans.fail(x.req.Stream, status, body, x.d.StreamError(end.err, id, x.nextEvent()), func(h http.Header) {
 		if x.ownSeat != nil && end.raw != nil {
 			upstream.OwnLimits(end.raw.header, h)
 		}

@@ -26,9 +26,8 @@ type aliveRow struct {
 	why     string
 }
 
-// responseAlive is the event that OpenAI itself sends in long silences (see package responses). Before
-// the first event it has no number to go on from.
-var responseAlive = []byte("event: keepalive\ndata: {\"type\":\"keepalive\",\"sequence_number\":0}\n\n")
+// responseAlive is the event that OpenAI itself sends in long silences, without a number (see package responses).
+var responseAlive = []byte("event: keepalive\ndata: {\"type\":\"keepalive\"}\n\n")
 
 // aliveRows is the table of clients, the first match holds. docs/failover.md repeats it
 // for readers, and a test compares them. test/clients proves it with the real ones.

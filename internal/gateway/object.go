@@ -24,6 +24,7 @@ type ObjectCall struct {
 	Collection string // its path at Turnout, as Offers name it: "/v1/files"
 	ID         string // of one object; empty: the collection
 	Tail       string // what follows the object's path: "/content"
+	Part       string // of one part of the object, which lives where that lives: its id, behind Tail
 	// Prefix stands before the id in the names that the provider gives: "cachedContents/".
 	Prefix string
 }
@@ -149,6 +150,9 @@ func (x *exchange) holder(c *ObjectCall, at domain.AccountID) (*domain.Account, 
 	if c.ID != "" {
 		path += "/" + url.PathEscape(c.ID) + c.Tail
 	}
+	if c.Part != "" {
+		path += "/" + url.PathEscape(c.Part)
+	}
 	u, err := p.URL(best.BaseURL, platform.Expand(path, dialect.Route{}))
 	if err != nil {
 		return nil, nil, err
@@ -219,7 +223,7 @@ func (x *exchange) answerObject(w http.ResponseWriter, r *http.Request, c *Objec
 	ctx := context.WithoutCancel(r.Context())
 	small := isJSON(resp.Header.Get("Content-Type")) && (c.ID == "" || resp.StatusCode >= http.StatusBadRequest)
 	if !small {
-		if r.Method == http.MethodDelete && resp.StatusCode < http.StatusMultipleChoices {
+		if r.Method == http.MethodDelete && c.Part == "" && resp.StatusCode < http.StatusMultipleChoices {
 			_ = x.g.deps.Objects.DeleteObject(ctx, domain.NewObjectID(x.key.ID, c.Prefix+c.ID))
 		}
 		upstream.AnswerHeader(resp.Header, w.Header())

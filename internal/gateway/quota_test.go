@@ -21,8 +21,8 @@ import (
 	"turnout/internal/sched"
 )
 
-// told adds headers to a reply.
-func told(then reply, header ...string) reply {
+// headed adds headers to a reply.
+func headed(then reply, header ...string) reply {
 	return func(ctx context.Context, c *call) (*response, error) {
 		resp, err := then(ctx, c)
 		for i := 0; err == nil && i+1 < len(header); i += 2 {
@@ -56,15 +56,15 @@ func TestQuotaIsHeard(t *testing.T) {
 		reply        reply
 		ask          func(r *rig)
 	}{
-		{"JSON", "tokens", "claude-x", nil, told(jsonOK("hi"), bucket...), func(r *rig) { r.send(askJSON) }},
-		{"a stream", "5h", "", nil, told(whole("hi"), seat...), func(r *rig) { r.send(askStream) }},
-		{"a failure", "5h", "", nil, told(fail529, seat...), func(r *rig) { r.send(askJSON) }},
-		{"a stream that breaks", "tokens", "claude-x", nil, told(stream(io.ErrUnexpectedEOF, part{0, msgStart + txtStart + delta("x")}), bucket...), func(r *rig) { r.send(askStream) }},
-		{"another dialect", "tokens", "claude-x", []rigOption{as(openai.Dialect{})}, told(jsonOK("hi"), bucket...), func(r *rig) { r.send(chatWhole) }},
-		{"a further path", "tokens", "claude-x", nil, told(status(200, `{"input_tokens":3}`), bucket...), func(r *rig) {
+		{"JSON", "tokens", "claude-x", nil, headed(jsonOK("hi"), bucket...), func(r *rig) { r.send(askJSON) }},
+		{"a stream", "5h", "", nil, headed(whole("hi"), seat...), func(r *rig) { r.send(askStream) }},
+		{"a failure", "5h", "", nil, headed(fail529, seat...), func(r *rig) { r.send(askJSON) }},
+		{"a stream that breaks", "tokens", "claude-x", nil, headed(stream(io.ErrUnexpectedEOF, part{0, msgStart + txtStart + delta("x")}), bucket...), func(r *rig) { r.send(askStream) }},
+		{"another dialect", "tokens", "claude-x", []rigOption{as(openai.Dialect{})}, headed(jsonOK("hi"), bucket...), func(r *rig) { r.send(chatWhole) }},
+		{"a further path", "tokens", "claude-x", nil, headed(status(200, `{"input_tokens":3}`), bucket...), func(r *rig) {
 			r.ask(Call{Dialect: r.d, Path: "/v1/messages/count_tokens"}, []byte(askJSON))
 		}},
-		{"a list of models", "5h", "", nil, told(status(200, `{"data":[]}`), append(seat, bucket...)...), func(r *rig) {
+		{"a list of models", "5h", "", nil, headed(status(200, `{"data":[]}`), append(seat, bucket...)...), func(r *rig) {
 			req := httptest.NewRequest(http.MethodGet, "/v1/models", nil)
 			req.Header.Set("X-Api-Key", testKey)
 			r.g.Models(r.d, "").ServeHTTP(httptest.NewRecorder(), req)
@@ -88,7 +88,7 @@ func TestQuotaIsHeard(t *testing.T) {
 func TestQuotaOfOwnSeatIsTheCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := seatRig(t, true)
-		r.on(seatName, told(jsonOK("hi"), "anthropic-ratelimit-unified-5h-utilization", "0.6", "anthropic-ratelimit-unified-5h-status", "allowed"))
+		r.on(seatName, headed(jsonOK("hi"), "anthropic-ratelimit-unified-5h-utilization", "0.6", "anthropic-ratelimit-unified-5h-status", "allowed"))
 		if g := r.sendSeated(askJSON); g.Code != 200 {
 			t.Fatal(g.text())
 		}

@@ -96,6 +96,13 @@ func (r *relayer) close() {
 	if named, ok := r.reader.(dialect.Named); ok {
 		r.at.answerID = named.ID()
 	}
+	from := any(r.reader)
+	if r.conv != nil {
+		from = r.conv.enc
+	}
+	if c, ok := from.(dialect.Counter); ok {
+		r.at.nextEvent = c.Next()
+	}
 	r.calm()
 	relayPool.Put(r.pooled)
 }
@@ -218,6 +225,10 @@ func (r *relayer) events() (res result, stop bool) {
 			r.drop(size)
 			continue
 		case dialect.EventPing:
+			if !r.owns && ev.Counted && r.conv == nil {
+				r.done += size // held back, it keeps the numbers whole, and counts for nothing
+				continue
+			}
 			if !r.owns {
 				r.drop(size) // held back it would be worth nothing, and keep-alives of our own go out meanwhile
 				continue

@@ -66,6 +66,7 @@ type account struct {
 	pool      string // empty: default
 	platform  string // empty: the rig's
 	limits    domain.AccountLimits
+	base      string // its base URL; empty: one for all
 }
 
 type rigOption func(*rigConfig)
@@ -105,8 +106,11 @@ func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 		if a.platform == "" {
 			a.platform = c.platform
 		}
+		if a.base == "" {
+			a.base = "http://upstream.invalid"
+		}
 		r.accounts = append(r.accounts, &domain.Account{
-			ID: domain.AccountID(i + 1), Name: a.name, Platform: a.platform, BaseURL: "http://upstream.invalid", APIKey: domain.NewSecret("sk-" + a.name),
+			ID: domain.AccountID(i + 1), Name: a.name, Platform: a.platform, BaseURL: a.base, APIKey: domain.NewSecret("sk-" + a.name),
 			Organization: a.org, Pools: []string{a.pool}, Priority: a.priority, Weight: 1, MaxInFlight: a.limit, Models: a.models, Limits: a.limits, Enabled: true,
 		})
 	}

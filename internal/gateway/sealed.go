@@ -1,7 +1,10 @@
 package gateway
 
 import (
+	"strings"
+
 	"turnout/internal/dialect"
+	"turnout/internal/domain"
 	"turnout/internal/sched"
 )
 
@@ -9,8 +12,21 @@ import (
 // and nobody else (Responses: 400 invalid_encrypted_content). A session stays where it is bound for that
 // reason among others; where it has to move, such reasoning is left out, and the caller is told. The same with what
 // Turnout sealed of another dialect's reasoning, once an account of the caller's own dialect takes over.
+//
+// Servers that speak Chat Completions show reasoning in plain words, which no organisation owns: their makers want them back
+// from every account, and other makers refuse them.
 
 const warnSealed = "dropped encrypted reasoning: another account wrote it, and the one that answers cannot read it"
+
+const warnSpoken = "dropped reasoning: another provider's model said it, and the one that answers does not take it"
+
+// warnOf says what was left out of a request in the dialect.
+func warnOf(d domain.Dialect) string {
+	if d == domain.DialectOpenAIChat {
+		return warnSpoken
+	}
+	return warnSealed
+}
 
 // warnForeign: the session was served by an account of another dialect before.
 const warnForeign = "dropped reasoning of another dialect's account: the one that answers cannot read it"
@@ -21,14 +37,34 @@ func (x *exchange) sealed(d dialect.Dialect) bool {
 	return ok && x.path == ""
 }
 
-// movedFrom reports whether a candidate, asked in the dialect d, belongs to another organisation than the account
-// that the session was bound to when the request came.
+// movedFrom reports whether a candidate, asked in the dialect d, cannot read what the account wrote that the session was
+// bound to when the request came.
 func (x *exchange) movedFrom(c *sched.Candidate, d dialect.Dialect) bool {
 	if !x.sealed(d) || x.boundAtStart == 0 || x.boundAtStart == c.ID {
 		return false
 	}
 	a := x.snap.account(x.boundAtStart)
-	return a == nil || sched.OrganizationOf(a) != c.Organization
+	switch {
+	case a == nil:
+		return true
+	case d.ID() == domain.DialectOpenAIChat:
+		return !x.thinksAlike(a, c)
+	}
+	return sched.OrganizationOf(a) != c.Organization
+}
+
+// thinksAlike reports whether a candidate is of the provider of the account a, or serves the same model as that.
+func (x *exchange) thinksAlike(a *domain.Account, c *sched.Candidate) bool {
+	if a.Platform == c.Account.Platform && a.BaseURL == c.Account.BaseURL {
+		return true
+	}
+	sent, _ := a.Models.Resolve(x.req.Model)
+	return bareModel(sent) == bareModel(c.Sent)
+}
+
+// bareModel is a model's name without the maker's in front, as resellers write it.
+func bareModel(name string) string {
+	return strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
 }
 
 // readable makes the payload without reasoning that the account cannot read; the lock is held. done is false where
@@ -39,7 +75,7 @@ func (x *exchange) readable(k payloadKey, rename, ask dialect.Edit) (p *payload,
 		return nil, true
 	}
 	defer used()
-	out, changed, warning := raw, false, warnSealed
+	out, changed, warning := raw, false, warnOf(x.d.ID())
 	if k.open {
 		out, changed = x.d.(dialect.Sealed).Unsealed(raw)
 	} else if c, ok := x.d.(dialect.Clearer); ok && x.req.Marks.Has(dialect.MarkSeal) {

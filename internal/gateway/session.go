@@ -66,10 +66,7 @@ var (
 func identify(h http.Header, d dialect.Dialect, r *dialect.Request, body []byte, key domain.KeyID, pool domain.PoolID) session {
 	value, signal := named(h, r)
 	hash := sha256.New()
-	var ids [18]byte
-	binary.BigEndian.PutUint64(ids[:8], uint64(key))
-	binary.BigEndian.PutUint64(ids[8:16], uint64(pool))
-	ids[17] = byte(d.ID())
+	ids := nameSpace(d.ID(), key, pool)
 	if signal == SignalNone {
 		signal = SignalDerived
 		ids[16] = byte(signal)
@@ -100,6 +97,22 @@ func identify(h http.Header, d dialect.Dialect, r *dialect.Request, body []byte,
 	}
 	copy(s.id[:], within(own, agent))
 	return s
+}
+
+// nameSpace is what parts equal values of different callers.
+func nameSpace(d domain.Dialect, key domain.KeyID, pool domain.PoolID) (ids [18]byte) {
+	binary.BigEndian.PutUint64(ids[:8], uint64(key))
+	binary.BigEndian.PutUint64(ids[8:16], uint64(pool))
+	ids[17] = byte(d)
+	return ids
+}
+
+// sessionNamed is the session that a client names by a value, in a header or in the body.
+func sessionNamed(value string, d domain.Dialect, key domain.KeyID, pool domain.PoolID) (id domain.SessionID) {
+	ids := nameSpace(d, key, pool)
+	sum := sha256.Sum256(append(ids[:], value...))
+	copy(id[:], sum[:])
+	return id
 }
 
 // within is an agent's own hash inside of its session's.

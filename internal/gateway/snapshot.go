@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"sort"
 	"strings"
@@ -151,28 +152,24 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 		}
 		snap.platforms[a.ID] = p
 	}
+	var before *pool
+	var was failover.Override // its policy
 	for _, pc := range pools {
 		c := &pool{
-			Pool: pc.Pool, keepAlive: pc.KeepAlive, policies: map[string]*failover.Policy{},
+			Pool: pc.Pool, keepAlive: pc.KeepAlive,
 			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat,
 			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {
 			c.tuning.MaxResting = *pc.MaxResting
 		}
-		var err error
-		if c.policy, err = failover.Effective(failover.Override{}, pc.Policy); err != nil {
-			return nil, fmt.Errorf("pool %s: policy: %w", pc.Pool.Name, err)
+		if before != nil && reflect.DeepEqual(pc.Policy, was) {
+			c.policy, c.policies = before.policy, before.policies // many pools have one policy, and each costs a validation for every platform
+		} else if err := c.compile(pc.Policy); err != nil {
+			return nil, err
 		}
 		c.tuning.Prices = sched.Prices{Second: c.policy.Stake.SecondPrice, Token: c.policy.Stake.TokenPrice, ReadSpeed: c.policy.Stake.ReadSpeed}
-		for _, name := range platform.Names() {
-			p, _ := platform.Lookup(name)
-			pol, err := failover.Effective(p.Policy, pc.Policy)
-			if err != nil {
-				return nil, fmt.Errorf("pool %s: policy on platform %s: %w", pc.Pool.Name, name, err)
-			}
-			c.policies[name] = &pol
-		}
+		before, was = c, pc.Policy
 		for _, a := range accounts {
 			if slices.Contains(a.Pools, pc.Pool.Name) && snap.platforms[a.ID] != nil {
 				c.accounts = append(c.accounts, a)
@@ -181,6 +178,29 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 		snap.pools[pc.Pool.Name] = c
 	}
 	return snap, nil
+}
+
+// Tuning is how a pool chooses, and its policy where no account has failed yet.
+func (s *Snapshot) Tuning(pool string) (sched.Tuning, failover.Policy) {
+	p := s.pools[pool]
+	return p.tuning, p.policy
+}
+
+// compile works out the pool's policy for each platform.
+func (p *pool) compile(own failover.Override) (err error) {
+	if p.policy, err = failover.Effective(failover.Override{}, own); err != nil {
+		return fmt.Errorf("pool %s: policy: %w", p.Name, err)
+	}
+	p.policies = map[string]*failover.Policy{}
+	for _, name := range platform.Names() {
+		plat, _ := platform.Lookup(name)
+		pol, err := failover.Effective(plat.Policy, own)
+		if err != nil {
+			return fmt.Errorf("pool %s: policy on platform %s: %w", p.Name, name, err)
+		}
+		p.policies[name] = &pol
+	}
+	return nil
 }
 
 // maxResting is how much of a pool may rest on guesses, in percent, where it does not

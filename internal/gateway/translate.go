@@ -150,7 +150,7 @@ func (x *exchange) translate(k payloadKey, to neutral.Codec) (*payload, *domain.
 	}
 	warnings := notes.Warnings()
 	if unread {
-		warnings = append(warnings, warnSealed)
+		warnings = append(warnings, warnOf(to.ID()))
 	}
 	x.payloads = append(x.payloads, payload{payloadKey: k, body: b.edit(), own: b, names: names, warnings: warnings})
 	return &x.payloads[len(x.payloads)-1], nil

@@ -94,14 +94,19 @@ var limitRows = []Row{
 		Evidence: "429 RESOURCE_EXHAUSTED, QuotaFailure …PerMinutePerProjectPerModel…, RetryInfo.retryDelay in the body, no Retry-After",
 	},
 	{
-		ID: "openai.rate", Where: AtOpenAI | AtCompatible, Names: []string{"rate_limit_exceeded", "requests", "tokens"},
+		ID: "openai.rate", Where: AtOpenAI | AtCompatible, Names: []string{"rate_limit_exceeded", "requests", "tokens", "too_many_requests"},
 		Class: failover.RateLimited, Scope: failover.ScopeOrganization,
-		Evidence: "error codes and rate limits guides: 429, code rate_limit_exceeded, type requests or tokens; limits are the organisation's and the project's",
+		Evidence: "error codes and rate limits guides: 429, code rate_limit_exceeded, type requests or tokens; limits are the organisation's and the project's. Azure and others say too_many_requests, inside a stream too",
 	},
 }
 
 // statusRows are what a bare status says.
 var statusRows = []Row{
+	{
+		ID: "openai.vector-store", Where: AtOpenAI | AtCompatible, Names: []string{"vector_store_timeout"},
+		Class: failover.Transient, Scope: failover.ScopeNone, RetrySame: true,
+		Evidence: "Responses, error.code of a failed response (openai-python, types/responses/response_error.py): a search of one caller's files took too long. The account serves everybody else: no rest",
+	},
 	{
 		ID: "openai.processing", Where: AtOpenAI | AtCompatible, Prefix: []string{"an error occurred while processing your request", "the server had an error while processing your request"},
 		Class: failover.Transient, Scope: failover.ScopeAccount, RetrySame: true,

@@ -42,14 +42,33 @@ var requestRows = []Row{
 	},
 	{
 		ID: "openai.filtered", Where: AtOpenAI | AtCompatible,
-		Names:    []string{"content_policy_violation", "content_filter", "responsibleaipolicyviolation", "moderation_blocked", "cyber_policy", "cyber_policy_violation", "data_inspection_failed", "datainspectionfailed", "content_flagged"},
+		Names:    []string{"content_policy_violation", "content_filter", "responsibleaipolicyviolation", "moderation_blocked", "cyber_policy", "cyber_policy_violation", "data_inspection_failed", "datainspectionfailed", "content_flagged", "image_content_policy_violation"},
 		Class:    failover.ContentRefused,
-		Evidence: "400: OpenAI, Azure (code content_filter, innererror ResponsibleAIPolicyViolation), Moonshot, Alibaba; Codex cyber_policy (sub2api)",
+		Evidence: "400: OpenAI, Azure (code content_filter, innererror ResponsibleAIPolicyViolation), Moonshot, Alibaba; Codex cyber_policy (sub2api); Responses, inside a stream: image_content_policy_violation (openai-python, types/responses/response_error.py)",
 	},
 	{
 		ID: "openai.flagged", Where: AtOpenAI | AtCompatible, Names: []string{"invalid_prompt"}, Text: []string{"usage policy", "usage policies"},
 		Class:    failover.ContentRefused,
 		Evidence: "400 invalid_prompt \"your prompt was flagged as potentially violating our usage policy\" (openai/codex#38849). Without these words invalid_prompt is a malformed request",
+	},
+	{
+		ID: "openai.malformed", Where: AtOpenAI | AtCompatible, Names: []string{"invalid_prompt"},
+		Class:    failover.CallerFault,
+		Evidence: "Responses, error.code of a failed response (openai-python, types/responses/response_error.py): inside a stream it comes without a type that would say so",
+	},
+	{
+		ID: "openai.image", Where: AtOpenAI | AtCompatible,
+		Names: []string{
+			"invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url", "image_too_large", "image_too_small", "image_parse_error",
+			"invalid_image_mode", "image_file_too_large", "unsupported_image_media_type", "empty_image_file", "image_file_not_found",
+		},
+		Class:    failover.CallerFault,
+		Evidence: "Responses, error.code of a failed response (openai-python, types/responses/response_error.py): the image is at fault at every account, also where a stream says it inside a 200",
+	},
+	{
+		ID: "openai.image-download", Where: AtOpenAI | AtCompatible, Names: []string{"failed_to_download_image"},
+		Class:    failover.CallerFault,
+		Evidence: "the same list: the caller's URL does not answer the provider. Its accounts all download from the same network, so another one fares no better, and only the caller can send another URL or the data",
 	},
 	{
 		ID: "compatible.flagged", Where: AtCompatible, Status: only(400, 403), Text: []string{"your input was flagged", "content exists risk", "triggering azure openai's content management policy"},

@@ -18,7 +18,9 @@ type objectRoute struct {
 	// follow an object's path, with its method.
 	collection, one []string
 	tails           map[string]string // methods, parted by blanks
-	prefix          string            // before the id in the provider's names
+	// parts are the tails that name one part of the object behind them, with its methods.
+	parts  map[string]string
+	prefix string // before the id in the provider's names
 }
 
 // objectRoutes are all there are. OpenAI and Anthropic both keep uploads under /v1/files; the caller's
@@ -31,7 +33,7 @@ func objectRoutes() []objectRoute {
 	get, post, del, patch := http.MethodGet, http.MethodPost, http.MethodDelete, http.MethodPatch
 	return []objectRoute{
 		{path: "/v1/responses", dialect: responses, one: []string{get, del}, tails: map[string]string{"/cancel": post, "/input_items": get}},
-		{path: "/v1/conversations", dialect: responses, collection: []string{post}, one: []string{get, post, del}, tails: map[string]string{"/items": get + " " + post}},
+		{path: "/v1/conversations", dialect: responses, collection: []string{post}, one: []string{get, post, del}, tails: map[string]string{"/items": get + " " + post}, parts: map[string]string{"/items": get + " " + del}},
 		{path: "/v1/files", dialect: (*Server).shape, collection: []string{get, post}, one: []string{get, del}, tails: map[string]string{"/content": get}},
 		{path: "/v1/batches", dialect: openai, collection: []string{get, post}, one: []string{get}, tails: map[string]string{"/cancel": post}},
 		{path: "/v1/messages/batches", dialect: anthropic, collection: []string{get, post}, one: []string{get, del}, tails: map[string]string{"/cancel": post, "/results": get}},
@@ -46,7 +48,7 @@ func (s *Server) objects(mux *http.ServeMux) {
 		handle := func(path string, methods []string, tail string) {
 			for _, m := range methods {
 				mux.HandleFunc(m+" "+path, func(w http.ResponseWriter, r *http.Request) {
-					s.opts.Gateway.Object(w, r, &gateway.ObjectCall{Dialect: o.dialect(s, r), Collection: o.path, ID: r.PathValue("id"), Tail: tail, Prefix: o.prefix})
+					s.opts.Gateway.Object(w, r, &gateway.ObjectCall{Dialect: o.dialect(s, r), Collection: o.path, ID: r.PathValue("id"), Tail: tail, Part: r.PathValue("part"), Prefix: o.prefix})
 				})
 			}
 			allow := slices.Clone(methods)
@@ -64,6 +66,9 @@ func (s *Server) objects(mux *http.ServeMux) {
 		handle(o.path+"/{id}", o.one, "")
 		for tail, method := range o.tails {
 			handle(o.path+"/{id}"+tail, strings.Fields(method), tail)
+		}
+		for tail, method := range o.parts {
+			handle(o.path+"/{id}"+tail+"/{part}", strings.Fields(method), tail)
 		}
 	}
 }

@@ -160,6 +160,7 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/v1/messages/nothing", nil, 404, "", isAnthropic, "/v1/messages/nothing"},
 		{"PUT", "/v1/messages/batches", nil, 405, "GET, HEAD, POST", isAnthropic, "/v1/messages/batches"},
 		{"PUT", "/v1/files/file-1", openaiCaller, 405, "DELETE, GET, HEAD", isOpenAI, "/v1/files/file-1"},
+		{"PUT", "/v1/conversations/conv_1/items/msg_1", openaiCaller, 405, "DELETE, GET, HEAD", isOpenAI, "use GET or DELETE"},
 		{"POST", "/healthz", nil, 404, "", isOpenAI, ""},
 		{"BREW", "/v1/" + strings.Repeat("x", 500), nil, 404, "", isOpenAI, "x…"},
 		{"GET", "/a\"b%0a%22%ff", nil, 404, "", isOpenAI, ""},

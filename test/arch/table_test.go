@@ -29,6 +29,7 @@ var table = map[string]row{
 	"failover":             {rules, []string{"domain"}, ""},
 	"failover/conformance": {rules, []string{"domain", "failover"}, "the format of the scenario files, apart from the core so that the core stays free of JSON"},
 	"sched":                {rules, []string{"domain"}, ""},
+	"simulate":             {rules, []string{"domain", "failover", "sched"}, "both cores on a virtual clock"},
 	"dialect":              {rules, []string{"domain"}, ""},
 	"dialect/neutral":      {rules, []string{"dialect", "domain"}, ""},
 	"dialect/anthropic":    {rules, []string{"dialect", "dialect/neutral", "domain"}, "no dialect knows another one"},
@@ -60,7 +61,7 @@ var table = map[string]row{
 	"drill": {edge, []string{"config", "domain", "sim"},
 		"no app, no gateway and no dialect: a gateway is handed in, and a drill that shared the gateway's readers would share its mistakes"},
 	"drill/memnet": {world, nil, "a network in memory, for drills with virtual clocks"},
-	"cli": {edge, []string{"admin", "app", "config", "domain", "drill", "failover", "failover/conformance", "gateway", "obs", "platform", "sched", "sim", "store"},
+	"cli": {edge, []string{"admin", "app", "config", "domain", "drill", "failover", "failover/conformance", "gateway", "obs", "platform", "sched", "sim", "simulate", "store"},
 		"requests list and show read the store while the gateway runs, or when it does not"},
 
 	"cmd/turnout": {command, []string{"cli"}, ""},

@@ -89,7 +89,7 @@ func says(e *domain.Error, requestID string) string {
 }
 
 // StreamError implements dialect.Dialect.
-func (Dialect) StreamError(e *domain.Error, requestID string) []byte {
+func (Dialect) StreamError(e *domain.Error, requestID string, _ int64) []byte {
 	return append(appendError([]byte("event: error\ndata: "), e, requestID), "\n\n"...)
 }
 

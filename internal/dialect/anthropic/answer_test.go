@@ -99,7 +99,7 @@ func TestErrorHoldsAnyMessage(t *testing.T) {
 		if doc.Error.Message != want {
 			t.Fatalf("the message is %q, want %q", doc.Error.Message, want)
 		}
-		raw := Dialect{}.StreamError(e, "req_1")
+		raw := Dialect{}.StreamError(e, "req_1", 0)
 		if dialect.EndOfEvent(raw) != len(raw) {
 			t.Fatalf("%q is not one event", raw)
 		}

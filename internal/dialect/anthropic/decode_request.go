@@ -98,7 +98,8 @@ var asks = map[string]neutral.Feature{
 	"compaction":         neutral.FeatureContextManagement,
 	"mcp_servers":        neutral.FeatureMCP,
 	"container":          neutral.FeatureContainer,
-	"safeguards":         neutral.FeatureSafety, // interactive Claude Code, captured from 2.1.330
+	"inference_geo":      neutral.FeatureResidency, // the other dialects say it by the address, and an account has one
+	"safeguards":         neutral.FeatureSafety,    // interactive Claude Code, captured from 2.1.330
 	"speed":              neutral.FeatureTier,
 }
 
@@ -108,6 +109,7 @@ func (d *requestDecoder) ask(name string, val []byte) {
 	case !known:
 		d.r.Extra = append(d.r.Extra, neutral.Member{Name: name, Raw: val})
 	case string(val) == "[]", name == "speed" && text(val) == "standard":
+	case name == "inference_geo" && text(val) == "global": // anywhere, which is how it is without it (data residency page, read 2026-11)
 	default:
 		d.r.Asks = append(d.r.Asks, neutral.Ask{Feature: f, Name: name, Raw: val})
 	}

@@ -92,5 +92,5 @@ func appendThinking(j *neutral.JSON, b *neutral.Block, words string) {
 		j.Open().Member("type", "redacted_thinking").Member("data", neutral.Shown(own, b)).Close()
 		return
 	}
-	j.Open().Member("type", "thinking").Member("thinking", words).Member("signature", neutral.Shown(own, b)).Close()
+	j.Open().Member("type", "thinking").Member("thinking", words).Member("signature", neutral.ShownThought(own, b)).Close()
 }

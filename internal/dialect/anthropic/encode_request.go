@@ -75,9 +75,6 @@ func (e *requestEncoder) maxTokens() int64 {
 	return e.f.maxTokens()
 }
 
-// jsonInstruction stands for JSON mode, which the protocol does not have.
-const jsonInstruction = "Answer with one JSON object and nothing else: no words around it and no code fence."
-
 // instructions are the system blocks, with what the protocol has no other place for.
 func (e *requestEncoder) instructions() []neutral.Block {
 	r := e.r
@@ -95,11 +92,11 @@ func (e *requestEncoder) instructions() []neutral.Block {
 	switch {
 	case r.Format.Mode == neutral.FormatJSON:
 		if e.n.Use(neutral.FeatureJSONMode, "response_format") {
-			out = append(out, neutral.Block{Kind: neutral.KindText, Text: jsonInstruction})
+			out = append(out, neutral.Block{Kind: neutral.KindText, Text: neutral.JSONInstruction})
 		}
 	case r.Format.Mode == neutral.FormatSchema && !e.schema:
 		e.n.Adapt("response_format", "this model takes no schema; it is told to keep to it")
-		out = append(out, neutral.Block{Kind: neutral.KindText, Text: jsonInstruction + " It must be valid by this JSON schema:\n" + string(r.Format.Schema)})
+		out = append(out, neutral.Block{Kind: neutral.KindText, Text: neutral.JSONInstruction + " It must be valid by this JSON schema:\n" + string(r.Format.Schema)})
 	}
 	if e.caches() && len(out) > 0 {
 		out[len(out)-1].Cache = neutral.Cache5m

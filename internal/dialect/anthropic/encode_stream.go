@@ -29,6 +29,7 @@ type encoder struct {
 	said    bool   // there has been text
 
 	tools, refused bool
+	signed         bool // the open thought
 }
 
 type blockState uint8
@@ -100,6 +101,7 @@ func (e *encoder) start(b []byte, ev *neutral.Event) []byte {
 func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 	e.block = *block
 	e.block.Raw, e.block.Citations, e.block.Content = nil, nil, nil
+	e.signed = false
 	if e.unshown != "" {
 		b = e.wordless(b, e.unshown)
 		e.unshown = ""
@@ -207,6 +209,7 @@ func (e *encoder) sign(b []byte, signature string) []byte {
 	case e.state == silent:
 		e.unshown = neutral.Shown(own, &neutral.Block{ID: e.block.ID, Signature: signature, Origin: e.block.Origin})
 	case e.state == opened && e.block.Kind == neutral.KindReasoning:
+		e.signed = true
 		return e.signature(b, neutral.Shown(own, &neutral.Block{ID: e.block.ID, Signature: signature, Origin: e.block.Origin}))
 	}
 	return b
@@ -226,6 +229,11 @@ func (e *encoder) signature(b []byte, shown string) []byte {
 }
 
 func (e *encoder) close(b []byte) []byte {
+	if e.state == opened && e.block.Kind == neutral.KindReasoning && !e.block.Redacted && !e.signed {
+		if shown := neutral.ShownThought(own, &neutral.Block{Origin: e.block.Origin}); shown != "" {
+			b = e.signature(b, shown)
+		}
+	}
 	if e.state == pending {
 		b = e.call(b)
 	}

@@ -50,6 +50,7 @@ var table = neutral.Table{
 	neutral.FeatureContextManagement: {How: neutral.Dropped, Why: "it is said in another way here"},
 	neutral.FeatureMCP:               {How: neutral.Refused, Why: "servers of tools are named in another way here"},
 	neutral.FeatureContainer:         {How: neutral.Dropped, Why: "a container belongs to one account of its provider"},
+	neutral.FeatureResidency:         {How: neutral.Carried},
 	neutral.FeaturePrediction:        {How: neutral.Dropped, Why: "there are no predictions"},
 	neutral.FeatureOutputAudio:       {How: neutral.Refused, Why: "these models do not speak"},
 	neutral.FeatureOutputImage:       {How: neutral.Refused, Why: "these models make no images"},

@@ -191,7 +191,7 @@ func (Dialect) Error(e *domain.Error, requestID string) (int, []byte) {
 // StreamError implements dialect.Dialect: @google/genai 3 and the Go SDK raise it; older ones (Gemini CLI
 // 0.61.0 has 1.30.0) see a chunk without a candidate and then a stream without a finish reason, which
 // is no whole answer to them either.
-func (Dialect) StreamError(e *domain.Error, requestID string) []byte {
+func (Dialect) StreamError(e *domain.Error, requestID string, _ int64) []byte {
 	return append(appendError([]byte("data: "), e, requestID), "\r\n\r\n"...)
 }
 

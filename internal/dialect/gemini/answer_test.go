@@ -102,7 +102,7 @@ func TestErrorHoldsAnyMessage(t *testing.T) {
 				t.Fatalf("%v became %v (%v)", e.RetryAfter, d, err)
 			}
 		}
-		raw := Dialect{}.StreamError(e, "req_1")
+		raw := Dialect{}.StreamError(e, "req_1", 0)
 		if dialect.EndOfEvent(raw) != len(raw) {
 			t.Fatalf("%q is not one event", raw)
 		}

@@ -9,8 +9,8 @@ import (
 const maxCitations = 1000
 
 // citationsIn reads groundingMetadata or citationMetadata. Places in the text are counted in bytes there and in
-// characters here: plain says that they are the same.
-func citationsIn(v []byte, plain bool, visit func(*neutral.Citation)) {
+// characters here: in says which are which.
+func citationsIn(v []byte, in *places, visit func(*neutral.Citation)) {
 	var chunks, supports, sources []byte
 	each(v, func(key, v []byte) {
 		switch string(key) {
@@ -28,8 +28,8 @@ func citationsIn(v []byte, plain bool, visit func(*neutral.Citation)) {
 			return
 		}
 		c := neutral.Citation{URL: url, Title: title, Document: -1, Origin: own}
-		if plain {
-			c.Start, c.End = int(count(member(segment, "startIndex"))), int(count(member(segment, "endIndex")))
+		if c.End = in.char(int(count(member(segment, "endIndex")))); c.End > 0 {
+			c.Start = in.char(int(count(member(segment, "startIndex"))))
 		}
 		visit(&c)
 	}
@@ -55,7 +55,9 @@ func citationsIn(v []byte, plain bool, visit func(*neutral.Citation)) {
 // grounding gathers an answer's citations until its last chunk, where the API has them.
 type grounding struct {
 	list  []neutral.Citation
-	plain bool // the text so far has no character of more than one byte
+	text  places // of the whole answer
+	began places // the same, where the open block began
+	first int    // the open block's first citation
 }
 
 func (g *grounding) add(c *neutral.Citation) {
@@ -63,6 +65,20 @@ func (g *grounding) add(c *neutral.Citation) {
 	if c.URL != "" && len(g.list) < maxCitations {
 		g.list = append(g.list, neutral.Citation{URL: c.URL, Title: c.Title, Start: c.Start, End: c.End})
 	}
+}
+
+// close ends a block: what its citations say of their places becomes one in the whole text, in bytes. A citation without a
+// place stands for the whole block.
+func (g *grounding) close() {
+	for i := g.first; i < len(g.list); i++ {
+		c := &g.list[i]
+		if c.End == 0 {
+			c.Start, c.End = g.began.bytes, g.text.bytes
+			continue
+		}
+		c.Start, c.End = g.text.byte(g.began.chars()+c.Start), g.text.byte(g.began.chars()+c.End)
+	}
+	g.first, g.began = len(g.list), g.text
 }
 
 // write writes the member groundingMetadata.
@@ -79,23 +95,12 @@ func (g *grounding) write(j *neutral.JSON) {
 	for i := range g.list {
 		c := &g.list[i]
 		j.Open()
-		if g.plain && c.End > 0 {
+		if c.End > 0 {
 			j.Key("segment").Open().MemberInt("startIndex", int64(c.Start)).MemberInt("endIndex", int64(c.End)).Close()
 		}
 		j.Key("groundingChunkIndices").List().Int(int64(i)).End().Close()
 	}
 	j.End().Close()
-}
-
-// isPlain reports whether a JSON string holds only characters of one byte each in UTF-8. An escape of one is taken
-// for a longer one.
-func isPlain(quoted []byte) bool {
-	for i, c := range quoted {
-		if c >= 0x80 || c == '\\' && i+1 < len(quoted) && quoted[i+1] == 'u' {
-			return false
-		}
-	}
-	return true
 }
 
 // quotedText is a JSON string of s as an event carries it.

@@ -12,7 +12,7 @@ import (
 )
 
 // NewDecoder implements neutral.Codec.
-func (Dialect) NewDecoder() neutral.Decoder { return &decoder{plain: true} }
+func (Dialect) NewDecoder() neutral.Decoder { return &decoder{} }
 
 // decoder makes blocks of a stream's parts, which have no beginnings and ends: neighbouring text is one block, so are
 // neighbouring thoughts; everything else comes whole. A signature beside text is reasoning of which nothing is shown;
@@ -27,7 +27,8 @@ type decoder struct {
 	open    bool
 	kind    neutral.Kind
 	unshown string // a signature beside text that has not been handed on
-	plain   bool   // see grounding
+	text    places // of all words so far
+	before  int    // characters of them that stand before the open block
 	calls   int
 	id      string
 	reason  string // the finish reason
@@ -139,7 +140,12 @@ func (d *decoder) candidate(c []byte) {
 	eachPart(content, d.part)
 	for _, v := range [...][]byte{grounding, cited} {
 		if v != nil && d.open && d.kind == neutral.KindText { // a place in text that is closed cannot be told any more
-			citationsIn(v, d.plain, func(c *neutral.Citation) {
+			citationsIn(v, &d.text, func(c *neutral.Citation) {
+				if c.End > 0 {
+					if c.Start, c.End = max(c.Start-d.before, 0), c.End-d.before; c.End <= 0 {
+						return
+					}
+				}
 				d.send(neutral.Event{Kind: neutral.Cited, Index: d.index, Citation: c})
 			})
 		}
@@ -162,7 +168,7 @@ func (d *decoder) part(raw []byte) {
 	case p.kind == "":
 		if p.hasText() {
 			d.inside(neutral.KindText)
-			d.plain = d.plain && isPlain(p.text)
+			d.text.add(p.text)
 			d.added(p.text)
 		}
 		if p.signature != "" {
@@ -222,7 +228,7 @@ func (d *decoder) begin(b neutral.Block) {
 	d.shut()
 	d.block = b
 	d.open, d.kind = true, b.Kind
-	d.plain = true
+	d.before = d.text.chars()
 	d.send(neutral.Event{Kind: neutral.Opened, Index: d.index, Block: &d.block})
 }
 
@@ -276,7 +282,7 @@ func (d *decoder) Close(emit func(*neutral.Event)) {
 // DecodeAnswer implements neutral.Codec: a whole answer is a stream of one chunk, and an array is a stream that was not
 // asked for as events.
 func (Dialect) DecodeAnswer(body []byte) (*neutral.Answer, error) {
-	d := decoder{plain: true}
+	var d decoder
 	var g neutral.Gather
 	take := func(ev *neutral.Event) { g.Add(ev, text) }
 	var err error

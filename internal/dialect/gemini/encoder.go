@@ -13,7 +13,6 @@ func (Dialect) NewEncoder(s *neutral.Session) neutral.Encoder { return newEncode
 
 func newEncoder(s *neutral.Session) *encoder {
 	e := &encoder{model: s.Model, id: s.RequestID, show: true}
-	e.grounding.plain = true
 	if s.Request != nil {
 		e.show = s.Request.Reasoning.Show
 	}
@@ -30,6 +29,7 @@ type encoder struct {
 	model, id string
 	show      bool
 	bare      bool // parts alone, for a JSON answer
+	refused   bool // some words decline
 
 	head, tail []byte // of a chunk, around its part
 	block      neutral.Block
@@ -53,6 +53,7 @@ func (e *encoder) Append(b []byte, ev *neutral.Event) []byte {
 	case neutral.Cited:
 		e.grounding.add(ev.Citation)
 	case neutral.Closed:
+		e.grounding.close()
 		if e.block.Kind == neutral.KindToolUse {
 			return e.call(b)
 		}
@@ -103,6 +104,7 @@ func (e *encoder) opened(b []byte, block *neutral.Block) []byte {
 	e.block = neutral.Block{Kind: block.Kind, ID: block.ID, Name: block.Name, Custom: block.Custom, Origin: block.Origin}
 	e.args.Reset()
 	e.signature = ""
+	e.refused = e.refused || block.Kind == neutral.KindRefusal
 	switch block.Kind {
 	case neutral.KindImage, neutral.KindAudio, neutral.KindVideo, neutral.KindDocument:
 		if len(block.Data) > 0 {
@@ -128,7 +130,7 @@ func (e *encoder) opened(b []byte, block *neutral.Block) []byte {
 func (e *encoder) added(b, quoted []byte) []byte {
 	switch e.block.Kind {
 	case neutral.KindText, neutral.KindRefusal:
-		e.grounding.plain = e.grounding.plain && isPlain(quoted)
+		e.grounding.text.add(quoted)
 		if e.pending != "" {
 			return e.part(b, func(j *neutral.JSON) {
 				j.Key("text").Quoted(quoted)
@@ -254,7 +256,7 @@ func (e *encoder) finished(b []byte, ev *neutral.Event) []byte {
 
 // finish writes what follows an answer's content, up to the usage.
 func (e *encoder) finish(j *neutral.JSON, f neutral.Finish, u *domain.Usage) {
-	j.Member("finishReason", finishOut(f)).MemberInt("index", 0)
+	j.Member("finishReason", finishOut(f, e.refused)).MemberInt("index", 0)
 	e.grounding.write(j)
 	j.Close().End()
 	writeUsage(j, u)

@@ -29,7 +29,11 @@ func finishIn(reason string, calls bool) neutral.Finish {
 	return neutral.FinishStop
 }
 
-func finishOut(f neutral.Finish) string {
+// finishOut writes a finish reason. Other dialects have words for a refusal, and may call it a whole answer.
+func finishOut(f neutral.Finish, refused bool) string {
+	if f == neutral.FinishStop && refused {
+		f = neutral.FinishRefusal
+	}
 	switch f {
 	case neutral.FinishLength, neutral.FinishContext:
 		return "MAX_TOKENS"

@@ -293,9 +293,7 @@ func drawAnswer(t *rapid.T) *neutral.Answer {
 	if last.Kind == neutral.KindText { // citations come in the last chunk, when only its text is still open
 		for i := range rapid.IntRange(0, 3).Draw(t, "citations") {
 			c := neutral.Citation{URL: fmt.Sprintf("https://e.org/%d", i), Title: rapid.String().Draw(t, "title"), Document: -1, Origin: own}
-			if plain(a) {
-				c.Start, c.End = i, i+rapid.IntRange(1, 9).Draw(t, "length")
-			}
+			c.Start, c.End = i, i+rapid.IntRange(1, 9).Draw(t, "length")
 			b := &a.Blocks[len(a.Blocks)-1]
 			b.Citations = append(b.Citations, c)
 		}
@@ -305,16 +303,6 @@ func drawAnswer(t *rapid.T) *neutral.Answer {
 		a.Finish = neutral.FinishTool
 	}
 	return a
-}
-
-// plain reports whether places in the answer's text are the same in bytes and characters.
-func plain(a *neutral.Answer) bool {
-	for i := range a.Blocks {
-		if a.Blocks[i].Kind == neutral.KindText && !isPlain(neutral.Quote(a.Blocks[i].Text)) {
-			return false
-		}
-	}
-	return true
 }
 
 // An answer comes back as it was: as one JSON text, and as a stream.

@@ -43,6 +43,7 @@ var table = neutral.Table{
 	neutral.FeatureContextManagement: {How: neutral.Dropped, Why: "Gemini does not edit a conversation"},
 	neutral.FeatureMCP:               {How: neutral.Refused, Why: "this API does not call MCP servers"},
 	neutral.FeatureContainer:         {How: neutral.Dropped, Why: "Gemini has no containers"},
+	neutral.FeatureResidency:         {How: neutral.Refused, Why: "a request cannot say where it is served"},
 	neutral.FeaturePrediction:        {How: neutral.Dropped, Why: "Gemini takes no predicted output"},
 	neutral.FeatureOutputAudio:       {How: neutral.Refused, Why: "audio has no place in the translated answer"},
 	neutral.FeatureOutputImage:       {How: neutral.Refused, Why: "images have no place in the translated answer"},

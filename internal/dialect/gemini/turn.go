@@ -56,9 +56,20 @@ func (e *encoding) turns() []neutral.Turn {
 	}
 	said := turns[:0:0]
 	for i := range turns {
+		if turns[i].Name != "" && e.r.From != own {
+			e.n.Use(neutral.FeatureUnknown, "messages.name")
+		}
 		// A content needs parts; one left out between two of the model's would part them for nothing.
 		if slices.ContainsFunc(turns[i].Blocks, says) {
 			said = append(said, turns[i])
+			continue
+		}
+		for k := range turns[i].Blocks {
+			if b := &turns[i].Blocks[k]; b.Kind == neutral.KindReasoning { // for the warning
+				e.reasoning(b)
+			} else if b.Kind == neutral.KindOpaque {
+				e.n.Use(neutral.FeatureOpaque, b.Type)
+			}
 		}
 	}
 	return neutral.Merge(said)
@@ -232,6 +243,9 @@ func (e *encoding) said(blocks []neutral.Block) {
 			pending, signed = "", true
 		case neutral.KindText, neutral.KindRefusal:
 			if b.Text != "" {
+				if len(b.Citations) > 0 && e.r.From != own {
+					e.n.Use(neutral.FeatureCitations, "citations")
+				}
 				e.j.Open().Member("text", b.Text)
 				e.signature(pending)
 				e.j.Close()

@@ -64,6 +64,14 @@ type customEncoder struct {
 	args   Kept
 }
 
+// Next implements dialect.Counter for an encoder that counts.
+func (e *customEncoder) Next() int64 {
+	if c, ok := e.Encoder.(dialect.Counter); ok {
+		return c.Next()
+	}
+	return 0
+}
+
 func (e *customEncoder) Append(b []byte, ev *Event) []byte {
 	switch ev.Kind {
 	case Opened:

@@ -9,5 +9,9 @@
 // [Feature] whether it is carried, adapted, dropped with a warning or refused, and the table
 // in docs/protocols is made from exactly that.
 //
+// What becomes of whole requests, answers and streams between any two dialects stands in testdata: the inputs in
+// in/, shaped as real clients and providers shape them, what is made of them in out/<from>_to_<to>. Errors
+// are told by the gateway; theirs are in its testdata.
+//
 // Start with [Request], [Block] and [Event].
 package neutral

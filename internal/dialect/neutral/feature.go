@@ -59,6 +59,7 @@ const (
 	FeatureContextManagement
 	FeatureMCP
 	FeatureContainer
+	FeatureResidency // where in the world the model is to run
 	FeaturePrediction
 	FeatureOutputAudio
 	FeatureOutputImage
@@ -76,7 +77,7 @@ var featureNames = [NumFeatures]string{
 	"reasoning off", "reasoning sent back", "another provider's reasoning", "answer by schema", "JSON mode", "no max tokens", "stop sequences",
 	"temperature", "top_p", "top_k", "seed", "penalties", "logprobs", "logit_bias", "several answers", "cache_control", "prompt_cache_key",
 	"cached content", "metadata", "user", "service tier", "verbosity", "store", "previous_response_id", "background", "truncation", "safety settings",
-	"context management", "MCP servers", "container", "prediction", "audio answer", "image answer", "answer begun by the caller", "instructions amid the conversation", "citations",
+	"context management", "MCP servers", "container", "data residency", "prediction", "audio answer", "image answer", "answer begun by the caller", "instructions amid the conversation", "citations",
 	"block of another dialect", "unknown member",
 }
 

@@ -246,6 +246,18 @@ func TestSeal(t *testing.T) {
 		if gotOrigin != origin || gotID != id || gotSig != sig || !ok {
 			t.Errorf("%v %q %q %v of %q", gotOrigin, gotID, gotSig, ok, sealed)
 		}
+		if words, ok := neutral.SealedText(sealed); ok {
+			t.Errorf("%q holds the words %q", sealed, words)
+		}
+		words := rapid.String().Draw(t, "words")
+		sealed = neutral.SealText(origin, id, sig, words)
+		gotOrigin, gotID, gotSig, ok = neutral.Unseal(sealed)
+		if gotOrigin != origin || gotID != id || gotSig != sig || !ok {
+			t.Errorf("%v %q %q %v of %q", gotOrigin, gotID, gotSig, ok, sealed)
+		}
+		if got, ok := neutral.SealedText(sealed); got != words || !ok {
+			t.Errorf("words %q, %v of %q", got, ok, sealed)
+		}
 		// A client of any dialect gives back what it was shown, and its maker alone reads it.
 		b := neutral.Block{Kind: neutral.KindReasoning, Origin: origin, ID: id, Signature: sig}
 		for d := domain.Dialect(1); d <= 4; d++ {
@@ -258,9 +270,12 @@ func TestSeal(t *testing.T) {
 			}
 		}
 	})
-	for _, s := range []string{"", "EqQB", "turnout1.", "turnout1.x..s", "turnout1.1.!.s", "turnout1.1.s", "turnout1.999..s"} {
+	for _, s := range []string{"", "EqQB", "turnout1.", "turnout1.x..s", "turnout1.1.!.s", "turnout1.1.s", "turnout1.999..s", "turnout1.x.~YQ.s"} {
 		if _, _, _, ok := neutral.Unseal(s); ok {
 			t.Errorf("%q is taken for a sealed signature", s)
+		}
+		if words, ok := neutral.SealedText(s); ok {
+			t.Errorf("%q holds the words %q", s, words)
 		}
 	}
 }

@@ -16,6 +16,28 @@ func Seal(origin domain.Dialect, id, signature string) string {
 	return dialect.SealPrefix + strconv.Itoa(int(origin)) + "." + base64.RawURLEncoding.EncodeToString([]byte(id)) + "." + signature
 }
 
+// between stands between a sealed id and words that are sealed with it. It is no letter of base64.
+const between = "~"
+
+// SealText is [Seal] for reasoning whose words the caller is not shown. Some providers want them back with the signature, and
+// tell reasoning whose words they left out themselves from what they redacted.
+func SealText(origin domain.Dialect, id, signature, words string) string {
+	sealed := base64.RawURLEncoding.EncodeToString([]byte(id)) + between + base64.RawURLEncoding.EncodeToString([]byte(words))
+	return dialect.SealPrefix + strconv.Itoa(int(origin)) + "." + sealed + "." + signature
+}
+
+// SealedText are the words in what [SealText] made, which may be none; ok is false for anything else.
+func SealedText(s string) (words string, ok bool) {
+	if _, _, _, ok := Unseal(s); !ok {
+		return "", false
+	}
+	_, rest, _ := strings.Cut(strings.TrimPrefix(s, dialect.SealPrefix), ".")
+	sealed, _, _ := strings.Cut(rest, ".")
+	_, words, ok = strings.Cut(sealed, between)
+	raw, err := base64.RawURLEncoding.DecodeString(words)
+	return string(raw), ok && err == nil
+}
+
 // Unseal is the reverse of [Seal]; ok is false for a signature that is the client's dialect's own.
 func Unseal(s string) (origin domain.Dialect, id, signature string, ok bool) {
 	rest, ok := strings.CutPrefix(s, dialect.SealPrefix)
@@ -30,6 +52,7 @@ func Unseal(s string) (origin domain.Dialect, id, signature string, ok bool) {
 	if !ok {
 		return 0, "", "", false
 	}
+	encoded, _, _ = strings.Cut(encoded, between)
 	d, err := strconv.ParseUint(n, 10, 8)
 	raw, err2 := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil || err2 != nil {
@@ -72,7 +95,7 @@ func SignatureFor(d domain.Dialect, b *Block) (id, signature string, ok bool) {
 		return "", "", false
 	}
 	if origin, id, sig, sealed := Unseal(b.Signature); sealed {
-		return id, sig, origin == d
+		return id, sig, origin == d && sig != ""
 	}
 	return b.ID, b.Signature, b.Origin == d
 }
@@ -84,4 +107,13 @@ func Shown(d domain.Dialect, b *Block) string {
 		return b.Signature
 	}
 	return Seal(b.Origin, b.ID, b.Signature)
+}
+
+// ShownThought is [Shown] for a thought with words. Where another provider has not signed it, it is sealed all the same: its
+// caller's own provider refuses it, and has to be spared it when the conversation moves there.
+func ShownThought(d domain.Dialect, b *Block) string {
+	if b.Signature == "" && b.Origin != d && b.Origin != domain.DialectNone {
+		return Seal(b.Origin, "", "")
+	}
+	return Shown(d, b)
 }

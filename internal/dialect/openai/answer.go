@@ -57,6 +57,9 @@ func appendError(b []byte, e *domain.Error, requestID string) []byte {
 	if e.Code != "" {
 		code = e.Code
 	}
+	if code == "insufficient_quota" { // which its type is, too
+		typ = code
+	}
 	b = append(b, `{"error":{"message":`...)
 	b = dialect.AppendString(b, dialect.Text(e, requestID))
 	b = append(b, `,"type":`...)
@@ -82,7 +85,7 @@ func (Dialect) Error(e *domain.Error, requestID string) (int, []byte) {
 
 // StreamError implements dialect.Dialect. No "[DONE]" follows: the SDKs raise the
 // error, and nothing takes the answer for a whole one.
-func (Dialect) StreamError(e *domain.Error, requestID string) []byte {
+func (Dialect) StreamError(e *domain.Error, requestID string, _ int64) []byte {
 	return append(appendError([]byte("data: "), e, requestID), "\n\n"...)
 }
 

@@ -93,7 +93,7 @@ func TestErrorHoldsAnyMessage(t *testing.T) {
 		if doc.Error.Message != mended(dialect.Text(e, "req_1")) || (doc.Error.Param == nil) != (e.Param == "") || e.Param != "" && *doc.Error.Param != mended(e.Param) || e.Code != "" && *doc.Error.Code != mended(e.Code) {
 			t.Fatalf("%s does not say %+v", body, e)
 		}
-		raw := Dialect{}.StreamError(e, "req_1")
+		raw := Dialect{}.StreamError(e, "req_1", 0)
 		if dialect.EndOfEvent(raw) != len(raw) {
 			t.Fatalf("%q is not one event", raw)
 		}

@@ -48,7 +48,12 @@ func finish(reason []byte, tools bool) neutral.Finish {
 	return f
 }
 
-func finishReason(f neutral.Finish, tools bool) string {
+// finishReason writes a finish reason. A refusal in words of its own is whole, as the API says: the SDKs' parse helpers take
+// "content_filter" for an error and never show it.
+func finishReason(f neutral.Finish, tools, refused bool) string {
+	if f == neutral.FinishRefusal && refused {
+		return "stop"
+	}
 	switch f {
 	case neutral.FinishNone, neutral.FinishStop:
 		if tools {

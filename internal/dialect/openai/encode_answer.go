@@ -31,8 +31,8 @@ func (Dialect) EncodeAnswer(a *neutral.Answer, s *neutral.Session) []byte {
 	j := neutral.JSON{B: make([]byte, 0, 2<<10)}
 	j.Open().Member("id", completionID(a.ID, s)).Member("object", "chat.completion").MemberInt("created", created(a.Created, s))
 	j.Member("model", s.Model).Key("choices").List().Open().MemberInt("index", 0).Key("message").Open().Member("role", "assistant")
-	tools := appendMessage(&j, a.Blocks, s)
-	j.Close().Key("logprobs").Null().Member("finish_reason", finishReason(a.Finish, tools)).Close().End()
+	tools, refused := appendMessage(&j, a.Blocks, s)
+	j.Close().Key("logprobs").Null().Member("finish_reason", finishReason(a.Finish, tools, refused)).Close().End()
 	j.Key("usage")
 	appendUsage(&j, &a.Usage)
 	if a.Tier != "" {
@@ -41,7 +41,7 @@ func (Dialect) EncodeAnswer(a *neutral.Answer, s *neutral.Session) []byte {
 	return j.Close().B
 }
 
-func appendMessage(j *neutral.JSON, blocks []neutral.Block, s *neutral.Session) (tools bool) {
+func appendMessage(j *neutral.JSON, blocks []neutral.Block, s *neutral.Session) (tools, refuses bool) {
 	var words, refused, thoughts strings.Builder
 	for i := range blocks {
 		switch b := &blocks[i]; b.Kind {
@@ -82,7 +82,7 @@ func appendMessage(j *neutral.JSON, blocks []neutral.Block, s *neutral.Session) 
 		}
 		j.End()
 	}
-	return tools
+	return tools, refused.Len() > 0
 }
 
 func appendAnnotations(j *neutral.JSON, blocks []neutral.Block) {

@@ -17,7 +17,12 @@ func (e *requestEncoder) messages() {
 			e.n.Drop("system", "instructions are text here")
 		}
 	}
-	if words := neutral.Words(r.System, "\n\n"); words != "" {
+	words := neutral.Words(r.System, "\n\n")
+	if r.Format.Mode == neutral.FormatJSON && !e.from && !neutral.SaysJSON(r) {
+		e.n.Adapt("response_format", "JSON mode wants to be asked for in words as well: an instruction says so")
+		words = strings.TrimPrefix(words+"\n\n"+neutral.JSONInstruction, "\n\n")
+	}
+	if words != "" {
 		e.Open().Member("role", "system").Member("content", words).Close()
 	}
 	turns := r.Turns

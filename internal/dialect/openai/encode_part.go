@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"path"
+
 	"turnout/internal/dialect/neutral"
 )
 
@@ -8,9 +10,14 @@ import (
 func (e *requestEncoder) sift(blocks []neutral.Block) []neutral.Block {
 	out := make([]neutral.Block, 0, len(blocks))
 	for _, b := range blocks {
-		if e.goes(&b) {
-			out = append(out, b)
+		about := b.Context // of a document that is no text, a file has no place for it
+		if !e.goes(&b) {
+			continue
 		}
+		if b.Kind == neutral.KindDocument && about != "" {
+			out = append(out, neutral.Block{Kind: neutral.KindText, Text: about})
+		}
+		out = append(out, b)
 	}
 	return out
 }
@@ -99,7 +106,10 @@ func (e *requestEncoder) part(b *neutral.Block) {
 		default:
 			name := b.Title
 			if name == "" {
-				name = "document.pdf" // it has to have one
+				name = "document" // it has to have one
+			}
+			if !e.from && path.Ext(name) == "" && (b.MediaType == "" || b.MediaType == "application/pdf") {
+				name += ".pdf" // the API goes by the ending: "Expected … a supported format: .pdf but got none"
 			}
 			e.Member("filename", name).Key("file_data")
 			e.dataURL(b.MediaType, "application/pdf", b.Data)

@@ -124,8 +124,8 @@ func (e *requestEncoder) format() {
 		if f.Description != "" {
 			e.Member("description", f.Description)
 		}
-		if f.Strict != nil {
-			e.Key("strict").Bool(*f.Strict)
+		if strict := f.KeepsTo(e.r.From == domain.DialectAnthropic || e.r.From == domain.DialectGeminiContent); strict != nil {
+			e.Key("strict").Bool(*strict)
 		}
 		e.MemberRaw("schema", f.Schema).Close().Close()
 	}

@@ -32,7 +32,9 @@ type encoder struct {
 	state   blockState
 	calls   int  // so far
 	bare    bool // the open call has no arguments yet
-	thought bool // the last reasoning had text
+	thought bool // there was reasoning with text
+	gap     bool // the open reasoning's text would run into that
+	refused bool
 
 	before, length int // characters of text in the blocks before, and in the open one
 	cites          []neutral.Citation
@@ -112,13 +114,11 @@ func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 		e.length = 0
 		e.ready(`"content":`, "")
 	case neutral.KindRefusal:
+		e.refused = true
 		e.ready(`"refusal":`, "")
 	case neutral.KindReasoning:
 		e.ready(`"`+reasoningContent+`":`, "")
-		if e.thought { // the parts would run into one another
-			b = e.write(b, []byte(`"\n\n"`))
-		}
-		e.thought = false
+		e.gap = e.thought
 	case neutral.KindToolUse:
 		e.state = pending
 	default:
@@ -168,7 +168,11 @@ func (e *encoder) add(b, quoted []byte) []byte {
 	case neutral.KindText:
 		e.length += characters(quoted)
 	case neutral.KindReasoning:
-		e.thought = true
+		if len(quoted) > 2 && e.gap {
+			e.gap = false
+			b = e.write(b, []byte(`"\n\n"`))
+		}
+		e.thought = e.thought || len(quoted) > 2
 	case neutral.KindToolUse:
 		e.bare = e.bare && len(quoted) <= 2
 	}
@@ -200,7 +204,7 @@ func (e *encoder) close(b []byte) []byte {
 func (e *encoder) finish(b []byte, ev *neutral.Event) []byte {
 	j := neutral.JSON{B: append(b, e.head...)}
 	j.Open().MemberInt("index", 0).Key("delta").Open().Close().Key("logprobs").Null()
-	j.Member("finish_reason", finishReason(ev.Finish, e.calls > 0)).Close().End()
+	j.Member("finish_reason", finishReason(ev.Finish, e.calls > 0, e.refused)).Close().End()
 	if e.showUsage {
 		j.Key("usage").Null()
 	}

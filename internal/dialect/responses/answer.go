@@ -81,6 +81,9 @@ func faultOf(e *domain.Error, requestID string) fault {
 	if e.Code != "" {
 		code = e.Code
 	}
+	if code == "insufficient_quota" { // which its type is, too
+		typ = code
+	}
 	return fault{dialect.Text(e, requestID), typ, e.Param, code}
 }
 
@@ -113,9 +116,8 @@ func (Dialect) Error(e *domain.Error, requestID string) (int, []byte) {
 // "error", which the SDKs raise (openai-node core/streaming.mjs, openai-go ssestream.go), and a
 // "response.failed", from which alone Codex learns what went wrong and when to come back (tried with
 // 0.169.0: after an "error" it only knows that the stream was closed). The error stands in the
-// first one both nested, as the API sends it, and flat, as its reference has it. A reader that has
-// counted the events knows better than this function, so both say sequence number 0.
-func (Dialect) StreamError(e *domain.Error, requestID string) []byte {
+// first one both nested, as the API sends it, and flat, as its reference has it.
+func (Dialect) StreamError(e *domain.Error, requestID string, next int64) []byte {
 	f := faultOf(e, requestID)
 	if f.code == "" {
 		f.code = "server_error"
@@ -127,7 +129,9 @@ func (Dialect) StreamError(e *domain.Error, requestID string) []byte {
 		// The words that Codex reads the time from (codex-rs/codex-api, sse/responses.rs).
 		f.message += ". Please try again in " + strconv.FormatFloat(e.RetryAfter.Round(time.Millisecond).Seconds(), 'f', -1, 64) + "s."
 	}
-	b := append([]byte(nil), "event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"code\":"...)
+	b := append([]byte(nil), "event: error\ndata: {\"type\":\"error\",\"sequence_number\":"...)
+	b = strconv.AppendInt(b, next, 10)
+	b = append(b, `,"code":`...)
 	b = dialect.AppendString(b, f.code)
 	b = append(b, `,"message":`...)
 	b = dialect.AppendString(b, f.message)
@@ -135,7 +139,9 @@ func (Dialect) StreamError(e *domain.Error, requestID string) []byte {
 	b = appendNullable(b, f.param)
 	b = append(b, `,"error":`...)
 	b = f.append(b)
-	b = append(b, "}\n\nevent: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":0,\"response\":{\"id\":"...)
+	b = append(b, "}\n\nevent: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":"...)
+	b = strconv.AppendInt(b, next+1, 10)
+	b = append(b, `,"response":{"id":`...)
 	b = dialect.AppendString(b, responseID("", requestID))
 	b = append(b, `,"object":"response","status":"failed","error":{"code":`...)
 	b = dialect.AppendString(b, f.code)

@@ -119,7 +119,7 @@ func TestStreamError(t *testing.T) {
 		{&domain.Error{Kind: domain.KindInvalid, Message: "no"}, "invalid_prompt", ""},
 		{&domain.Error{Kind: domain.KindInvalid, Code: "context_length_exceeded"}, "context_length_exceeded", ""},
 	} {
-		events := split(t, Dialect{}.StreamError(c.e, "req_1"))
+		events := split(t, Dialect{}.StreamError(c.e, "req_1", 7))
 		if len(events) != 2 {
 			t.Fatalf("%d events", len(events))
 		}
@@ -136,7 +136,7 @@ func TestStreamError(t *testing.T) {
 					Error              struct{ Code, Message string }
 				}
 			}
-			if err := json.Unmarshal(data, &v); err != nil || v.Type != string(name) || v.Seq == nil {
+			if err := json.Unmarshal(data, &v); err != nil || v.Type != string(name) || v.Seq == nil || *v.Seq != 7+i {
 				t.Fatalf("%v: %s", err, raw)
 			}
 			code, message := v.Code, v.Message

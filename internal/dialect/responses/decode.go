@@ -15,6 +15,7 @@ type asking struct {
 
 	input, instructions, tools, choice []byte
 	user, safety                       string
+	unstored, sealed                   bool // store: false; encrypted reasoning is asked for
 }
 
 func (q *asking) refuse(param, format string, args ...any) {
@@ -46,6 +47,9 @@ func (Dialect) DecodeRequest(body []byte, _ dialect.Route) (*neutral.Request, er
 	q.readTools("tools", q.tools, "")
 	q.readChoice(q.choice)
 	q.readInput(q.input)
+	// Stored answers take their reasoning along wherever they are referred to. Here nothing is stored and the
+	// conversation comes back whole, so only who wants neither does without.
+	q.r.Unkept = q.unstored && !q.sealed
 	if q.r.User = q.safety; q.r.User == "" {
 		q.r.User = q.user
 	}
@@ -134,9 +138,12 @@ var asks = map[string]struct {
 }
 
 func (q *asking) feature(name string, val []byte) {
-	if name == "include" {
+	switch name {
+	case "include":
 		q.include(val)
 		return
+	case "store":
+		q.unstored = string(val) == "false"
 	}
 	a, known := asks[name]
 	switch {
@@ -147,12 +154,14 @@ func (q *asking) feature(name string, val []byte) {
 	}
 }
 
-// include reads what else the caller wants to see. Encrypted reasoning is always given, and
-// where an image of the caller's own lies is nothing that it needs to be told.
+// include reads what else the caller wants to see. Where an image of the caller's own lies is
+// nothing that it needs to be told.
 func (q *asking) include(list []byte) {
 	_ = dialect.Array(list, func(e dialect.Span) bool {
 		switch name := text(e.Of(list)); name {
-		case "reasoning.encrypted_content", "message.input_image.image_url":
+		case "reasoning.encrypted_content":
+			q.sealed = true
+		case "message.input_image.image_url":
 		case "message.output_text.logprobs":
 			q.ask(neutral.FeatureLogprobs, "include", e.Of(list))
 		default:
@@ -177,7 +186,7 @@ func (q *asking) reasoning(val []byte) {
 				r.Mode = neutral.ReasoningOn
 			}
 		case "summary", "generate_summary":
-			r.Show = true
+			r.Show = text(val) != "none"
 		default:
 			q.r.Extra = append(q.r.Extra, neutral.Member{Name: "reasoning." + string(name), Raw: val})
 		}

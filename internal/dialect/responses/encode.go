@@ -44,7 +44,13 @@ func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
 // conversation writes the instructions and the input.
 func (e *asker) conversation() {
 	system := e.r.System
-	alone := len(system) == 1 && system[0].Kind == neutral.KindText
+	inWords := e.r.Format.Mode == neutral.FormatJSON && e.r.From != own
+	if inWords && !neutral.SaysJSON(e.r) {
+		e.n.Adapt("JSON mode", "it wants to be asked for in words as well: an instruction says so")
+		system = append(system[:len(system):len(system)], neutral.Block{Kind: neutral.KindText, Text: neutral.JSONInstruction})
+	}
+	// JSON mode looks for the word in the input and not in the instructions.
+	alone := len(system) == 1 && system[0].Kind == neutral.KindText && !inWords
 	if alone {
 		e.marked(&system[0])
 		e.j.Member("instructions", system[0].Text)
@@ -181,6 +187,11 @@ func (e *asker) nearest(effort string) string {
 func (e *asker) text() {
 	f := &e.r.Format
 	verbose := e.r.Verbosity != "" && e.n.Use(neutral.FeatureVerbosity, "verbosity")
+	if verbose && e.family.evenTone && e.r.From != own {
+		if verbose = false; e.r.Verbosity != "medium" { // which is what they do
+			e.n.Drop("verbosity", "only models since gpt-5 know it")
+		}
+	}
 	if f.Mode == neutral.FormatText && !verbose {
 		return
 	}
@@ -197,8 +208,8 @@ func (e *asker) text() {
 			e.j.Member("description", f.Description)
 		}
 		e.j.Key("schema").Raw(orObject(f.Schema))
-		if f.Strict != nil {
-			e.j.Key("strict").Bool(*f.Strict)
+		if strict := f.KeepsTo(e.r.From == domain.DialectAnthropic || e.r.From == domain.DialectGeminiContent); strict != nil {
+			e.j.Key("strict").Bool(*strict)
 		}
 		e.j.Close()
 	}

@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"path"
 	"strings"
 
 	"turnout/internal/dialect/neutral"
@@ -180,8 +181,11 @@ func (e *asker) document(b *neutral.Block) {
 			mediaType = mediaTypeOf(b.Title)
 		}
 		name := b.Title
-		if name == "" { // the API wants one, and goes by its ending
-			name = "document" + endingOf(mediaType)
+		if name == "" {
+			name = "document"
+		}
+		if e.r.From != own && path.Ext(name) == "" || b.Title == "" { // the API wants one, and goes by its ending
+			name += endingOf(mediaType)
 		}
 		e.j.Open().Member("type", "input_file").Member("filename", name).Key("file_data")
 		e.j.DataURL(mediaType, b.Data)

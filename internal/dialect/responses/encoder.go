@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
+	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
 	"turnout/internal/domain"
 )
@@ -18,6 +20,7 @@ type encoder struct {
 	names             names
 	echo              []byte
 	padded            bool
+	show, unkept      bool // thoughts are shown; what is opaque about them is not
 
 	seq    int64
 	items  int    // begun so far
@@ -48,19 +51,21 @@ type item struct {
 	text      []byte        // of a call or reasoning that is whole: a JSON string
 	signature string
 	raw       []byte // of an opaque one
+	unsaid    bool   // of reasoning: it is not announced, because it may hold nothing
 }
 
 // block is the open block of the neutral answer.
 type block struct {
 	skip      bool // it cannot be shown
 	kind      neutral.Kind
-	source    neutral.Block // what signatures need: Origin, ID
+	source    neutral.Block // what signatures need: Origin, ID, Redacted
 	begun     bool          // of reasoning: its part was added
 	before    []byte        // of a delta event, up to the text
 	behind    []byte        // and after it
 	text      neutral.Kept
 	cited     []byte // annotations, with commas between
 	citations int
+	unplaced  []neutral.Citation // that stand for the whole block, whose end has to be known
 }
 
 // NewEncoder implements neutral.Codec.
@@ -78,8 +83,9 @@ func customsOf(s *neutral.Session) map[string]bool {
 }
 
 func newEncoder(s *neutral.Session) *encoder {
-	e := &encoder{id: responseID("", s.RequestID), prefix: bare(s.RequestID), model: s.Model, created: s.Now, echo: echo(s.Request)}
+	e := &encoder{id: responseID("", s.RequestID), prefix: bare(s.RequestID), model: s.Model, created: s.Now, echo: echo(s.Request), show: true}
 	if s.Request != nil {
+		e.show, e.unkept = s.Request.Reasoning.Show, s.Request.Unkept
 		e.names, e.padded = namesOf(s.Request.Tools), s.Request.Obfuscation
 	}
 	return e
@@ -163,23 +169,20 @@ func (e *encoder) started(b []byte, ev *neutral.Event) []byte {
 		e.response(&j, "in_progress", false)
 		b = e.end(&j)
 	}
-	e.live()
+	e.alive = aliveEvent
 	return b
-}
-
-// live makes the sign of life anew; it is the same one until the next item.
-func (e *encoder) live() {
-	j := event(nil, "keepalive")
-	e.alive = append(strconv.AppendInt(append(j.B, `,"sequence_number":`...), e.seq-1, 10), "}\n\n"...)
 }
 
 // KeepAlive implements neutral.Encoder: see the reader's.
 func (e *encoder) KeepAlive() []byte { return e.alive }
 
+// Next implements dialect.Counter.
+func (e *encoder) Next() int64 { return e.seq }
+
 // opened begins a block. Blocks of other kinds than these, such as images, have no form that callers
 // of this dialect could expect, and blocks that only another dialect knows have none at all: they are left out.
 func (e *encoder) opened(b []byte, n *neutral.Block) []byte {
-	e.block = block{kind: n.Kind, source: neutral.Block{Origin: n.Origin, ID: n.ID}}
+	e.block = block{kind: n.Kind, source: neutral.Block{Origin: n.Origin, ID: n.ID, Redacted: n.Redacted}}
 	switch {
 	case n.Kind == neutral.KindText, n.Kind == neutral.KindRefusal:
 		if e.item.typ != "message" {
@@ -193,8 +196,7 @@ func (e *encoder) opened(b []byte, n *neutral.Block) []byte {
 		if n.Origin == own {
 			id = n.ID
 		}
-		b = e.begin(b, item{typ: "reasoning", id: e.itemID(thoughtPrefix, id), signature: n.Signature})
-		e.delta("response.reasoning_summary_text.delta", `"summary_index":0,`, "")
+		e.item = item{typ: "reasoning", id: e.itemID(thoughtPrefix, id), signature: n.Signature, unsaid: true}
 		return b
 	case n.Kind == neutral.KindToolUse && n.Origin != own && n.Origin != domain.DialectNone:
 		// Its provider signs calls. The signature comes next, if at all, and stands before the call.
@@ -248,11 +250,11 @@ func (e *encoder) itemID(prefix, id string) string {
 // begin opens an item.
 func (e *encoder) begin(b []byte, it item) []byte {
 	e.item = it
+	e.item.unsaid = false
 	j := event(b, "response.output_item.added")
 	j.MemberInt("output_index", int64(e.items)).Key("item")
 	e.writeItem(&j, "in_progress")
 	b = e.end(&j)
-	e.live()
 	return b
 }
 
@@ -297,8 +299,15 @@ func (e *encoder) added(b, text []byte) []byte {
 	switch {
 	case e.item.typ == "opaque":
 		return b
+	case e.item.typ == "reasoning" && !e.show:
+		if k.text.Len()+len(text) <= neutral.MaxKept {
+			k.text.Add(text) // it may have to travel with the signature
+		}
+		return b
 	case e.item.typ == "reasoning" && !k.begun:
 		k.begun = true
+		b = e.begin(b, e.item)
+		e.delta("response.reasoning_summary_text.delta", `"summary_index":0,`, "")
 		j := event(b, "response.reasoning_summary_part.added")
 		e.place(&j, -1).MemberInt("summary_index", 0).Key("part").Open().Member("type", "summary_text").Member("text", "").Close()
 		b = e.end(&j)
@@ -322,8 +331,33 @@ func (e *encoder) added(b, text []byte) []byte {
 // padding blurs the lengths of deltas, for callers that ask for it (stream_options.include_obfuscation).
 const padding = "mQ7xZpV2kTdR9wLb"
 
+// maxUnplaced bounds the citations of a block that wait for its end.
+const maxUnplaced = 1000
+
+// citeAll writes the citations that waited: they stand for the whole text.
+func (e *encoder) citeAll(b, text []byte) []byte {
+	if e.block.unplaced == nil {
+		return b
+	}
+	s, _ := dialect.Unquote(text)
+	all := e.block.unplaced
+	e.block.unplaced = nil
+	for i := range all {
+		if all[i].End = utf8.RuneCountInString(s); all[i].End > 0 {
+			b = e.cited(b, &all[i])
+		}
+	}
+	return b
+}
+
 func (e *encoder) cited(b []byte, c *neutral.Citation) []byte {
 	if e.block.kind != neutral.KindText {
+		return b
+	}
+	if c.URL != "" && c.End == 0 && (c.Origin != own || len(c.Raw) == 0) {
+		if len(e.block.unplaced) < maxUnplaced {
+			e.block.unplaced = append(e.block.unplaced, neutral.Citation{URL: c.URL, Title: c.Title})
+		}
 		return b
 	}
 	j := event(b, "response.output_text.annotation.added")

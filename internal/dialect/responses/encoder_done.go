@@ -1,6 +1,9 @@
 package responses
 
-import "turnout/internal/dialect/neutral"
+import (
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/neutral"
+)
 
 // closed ends the open block. Its item stays open: more text may come into a message, and only
 // the answer's end tells whether an item is whole.
@@ -13,6 +16,7 @@ func (e *encoder) closed(b []byte) []byte {
 		if k.kind == neutral.KindRefusal {
 			name, typ, e.said = "refusal", "response.refusal.done", true
 		}
+		b = e.citeAll(b, text)
 		j := event(b, typ)
 		e.place(&j, e.item.count-1).Key(name).Raw(text)
 		if name == "text" {
@@ -29,9 +33,19 @@ func (e *encoder) closed(b []byte) []byte {
 		e.item.parts = append(e.item.parts, j.B[from:]...)
 		b = e.end(&j)
 	case "reasoning":
-		e.item.signature = neutral.Shown(own, &neutral.Block{Origin: k.source.Origin, ID: k.source.ID, Signature: e.item.signature})
-		if !k.begun {
-			break
+		e.item.signature = e.sealed()
+		switch {
+		case !k.begun && e.item.signature == "":
+			e.item = item{} // a reasoning item that holds nothing says nothing
+			e.block = block{}
+			return b
+		case !k.begun:
+			b = e.begin(b, e.item)
+			e.block = block{}
+			return b
+		}
+		if e.item.signature == "" {
+			e.item.signature = neutral.ShownThought(own, &k.source)
 		}
 		e.item.text = text
 		j := event(b, "response.reasoning_summary_text.done")
@@ -59,9 +73,24 @@ func (e *encoder) closed(b []byte) []byte {
 	return b
 }
 
+// sealed is what the reasoning's provider wants back, as the caller keeps it; empty: nothing. Words that the caller is not
+// shown go with it.
+func (e *encoder) sealed() string {
+	k := &e.block
+	switch {
+	case e.unkept || e.item.signature == "":
+		return ""
+	case (!e.show || k.text.Len() == 0) && !k.source.Redacted && k.source.Origin != own:
+		words, _ := dialect.Unquote(k.text.Quoted())
+		return neutral.SealText(k.source.Origin, k.source.ID, e.item.signature, words)
+	}
+	return neutral.Shown(own, &neutral.Block{Origin: k.source.Origin, ID: k.source.ID, Signature: e.item.signature})
+}
+
 // closeItem ends the open item, if there is one. cut: the answer ended inside of it.
 func (e *encoder) closeItem(b []byte, cut bool) []byte {
-	if e.item.typ == "" {
+	if e.item.typ == "" || e.item.unsaid {
+		e.item = item{}
 		return b
 	}
 	status := "completed"
@@ -81,7 +110,6 @@ func (e *encoder) closeItem(b []byte, cut bool) []byte {
 	b = e.end(&j)
 	e.items++
 	e.item = item{}
-	e.live()
 	return b
 }
 

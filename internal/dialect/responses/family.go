@@ -20,6 +20,8 @@ const (
 type family struct {
 	thinks  thinking
 	efforts []string // that it takes, from the least on; nil: not known
+	// evenTone: of verbosities it only takes "medium" ("Unsupported value: 'verbosity' does not support 'low' with this model").
+	evenTone bool
 }
 
 // rank is all efforts in order.
@@ -69,7 +71,7 @@ func familyOf(model string) family {
 		}
 		switch {
 		case f.thinks == never:
-			return family{thinks: never}
+			return family{thinks: never, evenTone: true}
 		case f.thinks == optional && (strings.Contains(model, "-chat") || strings.Contains(model, "-pro")):
 			return family{} // they differ from release to release
 		}
@@ -77,7 +79,7 @@ func familyOf(model string) family {
 		if f.least == "none" {
 			efforts = slices.DeleteFunc(efforts, func(e string) bool { return e == "minimal" })
 		}
-		return family{f.thinks, efforts}
+		return family{f.thinks, efforts, f.prefix[0] == 'o' || f.prefix == "codex-mini"}
 	}
 	return family{}
 }

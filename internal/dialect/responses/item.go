@@ -144,7 +144,10 @@ func thought(item []byte) neutral.Block {
 	if b.Text == "" {
 		b.Text = joined(dialect.Member(item, "content"))
 	}
-	b.Redacted = b.Text == "" && b.Signature != ""
+	if b.Text == "" {
+		words, unsaid := neutral.SealedText(b.Signature)
+		b.Text, b.Redacted = words, b.Signature != "" && !unsaid
+	}
 	return b
 }
 

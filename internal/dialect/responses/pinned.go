@@ -1,6 +1,8 @@
 package responses
 
 import (
+	"bytes"
+
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
 )
@@ -28,6 +30,11 @@ func (r *reader) ID() string { return r.id }
 // stays: without it the conversation would be another one, and the refusal says so better.
 func (Dialect) Unsealed(body []byte) (out []byte, changed bool) {
 	return withoutReasoning(body, func(encrypted []byte) bool { return !dialect.IsNull(encrypted) })
+}
+
+// Unreadable implements dialect.Sealed.
+func (Dialect) Unreadable(refusal []byte) bool {
+	return bytes.Contains(refusal, []byte("invalid_encrypted_content"))
 }
 
 // Cleared implements dialect.Clearer.

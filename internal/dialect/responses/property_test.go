@@ -353,7 +353,7 @@ func answer(t *rapid.T) *neutral.Answer {
 }
 
 func answerSession() *neutral.Session {
-	s := session(&neutral.Request{From: own, Tools: []neutral.Tool{{Name: "ns__tool", Namespace: "ns", Inner: "tool", Custom: true}}})
+	s := session(&neutral.Request{From: own, Reasoning: neutral.Reasoning{Show: true}, Tools: []neutral.Tool{{Name: "ns__tool", Namespace: "ns", Inner: "tool", Custom: true}}})
 	return s
 }
 

@@ -2,7 +2,6 @@ package responses
 
 import (
 	"bytes"
-	"fmt"
 
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
@@ -22,6 +21,8 @@ type reader struct {
 	open     dialect.Open
 	alive    []byte
 	pattern  pattern
+	next     int64 // the number of the event that comes next
+	counted  bool  // events have numbers
 }
 
 func (r *reader) Usage() domain.Usage { return r.usage }
@@ -32,6 +33,7 @@ func (r *reader) Open() dialect.Open  { return r.open }
 // at which Finished is true.
 func (r *reader) Event(raw []byte) dialect.Event {
 	if r.pattern.match(raw) {
+		r.next++
 		return dialect.Event{Kind: dialect.EventContent}
 	}
 	name, data := dialect.Fields(raw)
@@ -81,15 +83,13 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		ev.Kind = dialect.EventError
 	case "response.created":
 		r.id, _ = dialect.Unquote(dialect.Member(response, "id"))
-		r.live(sequence)
+		r.alive = aliveEvent
 	case "response.output_item.added":
 		r.begin(item)
-		r.live(sequence)
 	case "response.output_item.done":
 		ev.Kind = r.end(item)
-		r.live(sequence)
 	case "keepalive", "ping", "response.keep_alive": // the API's own, proxies', OpenRouter's for a while
-		ev.Kind = dialect.EventPing
+		ev.Kind, ev.Counted = dialect.EventPing, len(sequence) > 0
 	default:
 		switch {
 		case hasError: // an error in another dialect's shape, as some proxies send
@@ -99,7 +99,19 @@ func (r *reader) Event(raw []byte) dialect.Event {
 			r.pattern.learn(raw, sequence, delta, padding)
 		}
 	}
+	// An error is not passed on: what Turnout says of it takes its number.
+	if len(sequence) > 0 && ev.Kind != dialect.EventError {
+		r.next, r.counted = dialect.Int(sequence)+1, true
+	}
 	return ev
+}
+
+// Next implements dialect.Counter.
+func (r *reader) Next() int64 {
+	if !r.counted {
+		return 0
+	}
+	return r.next
 }
 
 // begin notes what kind of item opens.
@@ -114,10 +126,6 @@ func (r *reader) begin(item []byte) {
 	}
 }
 
-func (r *reader) live(sequence []byte) {
-	r.alive = fmt.Appendf(nil, "event: keepalive\ndata: {\"type\":\"keepalive\",\"sequence_number\":%d}\n\n", dialect.Int(sequence))
-}
-
 // end closes the open item. A call without arguments has no delta that is not empty, and what a
 // provider's tools have done comes whole; messages and reasoning have been told by then.
 func (r *reader) end(item []byte) dialect.EventKind {
@@ -129,12 +137,15 @@ func (r *reader) end(item []byte) dialect.EventKind {
 	return dialect.EventContent
 }
 
+// aliveEvent means nothing.
+var aliveEvent = []byte("event: keepalive\ndata: {\"type\":\"keepalive\"}\n\n")
+
 // KeepAlive implements dialect.Reader. It is the event that the API itself sends in long
 // silences ({"type":"keepalive","sequence_number":466}, openai-node#1964), and so it can stand anywhere
 // between the first event and the last. It is for Codex, whose watchdog takes only events for life
 // and which passes over those that it does not know (tried with 0.169.0: with comments it gives up, with
-// these or with empty deltas it does not). Its number is that of the event that began the item, or what
-// stands between two: no known client looks at it, and counting would mean writing every later event anew.
+// these or with empty deltas it does not). It has no number, unlike the API's: with one of its own every later event
+// would have to be written anew, and Codex looks at none (codex-rs/codex-api, sse/responses.rs).
 func (r *reader) KeepAlive() []byte { return r.alive }
 
 // Closing implements dialect.Reader: the finish and the end are one event.

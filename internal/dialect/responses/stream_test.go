@@ -112,8 +112,8 @@ func TestEndWithoutFinish(t *testing.T) {
 	}
 }
 
-// The sign of life is an event that means nothing, from the first event to the last, and the
-// same slice as long as the same item is open.
+// The sign of life is an event that means nothing, from the first event to the last, and
+// has no number, so that those of the stream's own stay whole.
 func TestReaderKeepAlive(t *testing.T) {
 	r := Dialect{}.NewReader(&dialect.Request{})
 	if r.KeepAlive() != nil {
@@ -133,7 +133,7 @@ func TestReaderKeepAlive(t *testing.T) {
 				Type string
 				Seq  *int `json:"sequence_number"`
 			}
-			if _, data := dialect.Fields(alive); json.Unmarshal(data, &v) != nil || v.Type != "keepalive" || v.Seq == nil {
+			if _, data := dialect.Fields(alive); json.Unmarshal(data, &v) != nil || v.Type != "keepalive" || v.Seq != nil {
 				t.Fatalf("%q", alive)
 			}
 		} else if alive != nil {
@@ -144,8 +144,8 @@ func TestReaderKeepAlive(t *testing.T) {
 		}
 		before = alive
 	}
-	if changes != 1+5*2+1 {
-		t.Errorf("%d signs of life for five items", changes)
+	if changes != 1+1 {
+		t.Errorf("%d signs of life in one stream", changes)
 	}
 }
 
