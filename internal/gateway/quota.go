@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"turnout/internal/domain"
@@ -18,9 +19,28 @@ func (at *attempt) heard(h http.Header) {
 		return
 	}
 	now := time.Now()
-	if readings := platform.QuotaHeaders(h, now); readings != nil {
-		at.cand.Observe(readings, now)
+	at.observe(platform.QuotaHeaders(h, now), now)
+}
+
+// observe moves the windows. Counting tokens has limits of its own, apart from those of asking the same model
+// (Anthropic, token counting page; Gemini has a quota for each method): such an answer tells of the account's own windows alone.
+func (at *attempt) observe(readings []domain.QuotaReading, now time.Time) {
+	if readings == nil {
+		return
 	}
+	if at.x.countsTokens() {
+		readings = slices.DeleteFunc(readings, func(r domain.QuotaReading) bool { return r.Scope != domain.QuotaOfAccount })
+	}
+	at.cand.Observe(readings, now)
+}
+
+// countsTokens reports whether the request only asks how many tokens it has.
+func (x *exchange) countsTokens() bool {
+	switch x.path {
+	case "/v1/messages/count_tokens", "/v1/responses/input_tokens", "countTokens":
+		return true
+	}
+	return false
 }
 
 // heardBody takes in what a failure's body says of them.
@@ -29,9 +49,7 @@ func (at *attempt) heardBody(body []byte) {
 		return
 	}
 	now := time.Now()
-	if readings := platform.QuotaBody(body, now); readings != nil {
-		at.cand.Observe(readings, now)
-	}
+	at.observe(platform.QuotaBody(body, now), now)
 }
 
 // heardOf takes in what an answer to another question than a request for a model says of an account's
@@ -49,7 +67,7 @@ func (g *Gateway) heardOf(a *domain.Account, h http.Header) {
 // An attempt whose tokens nobody states keeps what was taken for it, unless it failed.
 func (at *attempt) counted(now time.Time) {
 	served := at.status >= http.StatusOK && at.status < http.StatusMultipleChoices && at.result != resultFailed
-	if served && at.x.ownSeat == nil {
+	if served && at.x.ownSeat == nil && !at.x.countsTokens() {
 		at.cand.Count(1, at.usage, at.began, now)
 	}
 	m := at.cand.Meter()
@@ -58,7 +76,7 @@ func (at *attempt) counted(now time.Time) {
 	}
 	d := at.x.draw(at.cand)
 	used := d.Tokens
-	if at.usage.Reported || at.result == resultFailed {
+	if at.usage.Reported || at.result == resultFailed || at.x.countsTokens() {
 		used = at.usage.Prompt() + at.usage.Output
 	}
 	m.Settle(d, used, at.result == resultServed || at.committed(), at.began, now)

@@ -61,8 +61,15 @@ func TestQuotaIsHeard(t *testing.T) {
 		{"a failure", "5h", "", nil, headed(fail529, seat...), func(r *rig) { r.send(askJSON) }},
 		{"a stream that breaks", "tokens", "claude-x", nil, headed(stream(io.ErrUnexpectedEOF, part{0, msgStart + txtStart + delta("x")}), bucket...), func(r *rig) { r.send(askStream) }},
 		{"another dialect", "tokens", "claude-x", []rigOption{as(openai.Dialect{})}, headed(jsonOK("hi"), bucket...), func(r *rig) { r.send(chatWhole) }},
-		{"a further path", "tokens", "claude-x", nil, headed(status(200, `{"input_tokens":3}`), bucket...), func(r *rig) {
+		{"a further path", "tokens", "text-small", []rigOption{as(openai.Dialect{}), func(c *rigConfig) { c.platform = "openai-compatible" }},
+			headed(status(200, `{"object":"list","data":[{"embedding":[0.25]}],"usage":{"prompt_tokens":4,"total_tokens":4}}`), bucket...), func(r *rig) {
+				r.ask(Call{Dialect: r.d, Path: "/v1/embeddings"}, []byte(`{"model":"text-small","input":"x"}`))
+			}},
+		{"counting tokens", "5h", "", nil, headed(status(200, `{"input_tokens":3}`), append(seat, bucket...)...), func(r *rig) {
 			r.ask(Call{Dialect: r.d, Path: "/v1/messages/count_tokens"}, []byte(askJSON))
+			if s, known := r.window(1, "claude-x", "tokens"); known {
+				r.t.Errorf("the limits of counting are taken for the model's: %+v", s)
+			}
 		}},
 		{"a list of models", "5h", "", nil, headed(status(200, `{"data":[]}`), append(seat, bucket...)...), func(r *rig) {
 			req := httptest.NewRequest(http.MethodGet, "/v1/models", nil)
@@ -196,6 +203,18 @@ func TestAccountTokenLimit(t *testing.T) {
 		}
 		if r.names() != "a a a a a b" {
 			t.Errorf("asked %s", r.names())
+		}
+	})
+}
+
+// Counting tokens is a request and uses none.
+func TestCountingTokensUsesNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "a", limits: domain.AccountLimits{TokensPerDay: 1000}}})
+		r.on("a", status(200, `{"input_tokens":3}`))
+		r.ask(Call{Dialect: r.d, Path: "/v1/messages/count_tokens"}, []byte(askJSON))
+		if s := r.cells.Meter(1).Standing(time.Now()); s.TokensToday != 0 || s.RequestsToday != 1 {
+			t.Errorf("%+v", s)
 		}
 	})
 }
