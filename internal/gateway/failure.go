@@ -183,7 +183,7 @@ func (x *exchange) afterNoCandidate(now time.Time, choice *sched.Decision) failo
 	x.notes = append(x.notes, n)
 	x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "no account left",
 		slog.String("request", x.id.String()), slog.String("action", d.Action.String()), slog.String("reason", string(d.Reason)),
-		slog.Duration("wait", d.Wait), slog.Int("resting", int(choice.Counts[sched.Resting])), slog.Int("excluded", int(choice.Counts[sched.Excluded])))
+		slog.Duration("wait", d.Wait), slog.Int("resting", int(choice.Counts[sched.Resting])), slog.Int("limited", int(choice.Counts[sched.Limited])), slog.Int("excluded", int(choice.Counts[sched.Excluded])))
 	return d
 }
 

@@ -229,6 +229,8 @@ func (x *exchange) failureError(f failover.Failure) *domain.Error {
 	if f.Attempt == 0 { // nobody could be asked at all
 		e.FromProvider = false
 		switch rests := x.resting(now); {
+		case known && x.onlyLimited(now):
+			e.Kind, e.Message = domain.KindRateLimited, "every upstream account for "+model+" is at a limit that Turnout's operator has set"
 		case known:
 			e.Kind, e.Message = domain.KindRateLimited, "every upstream account for "+model+" is resting"
 		case len(rests) > 0:

@@ -261,10 +261,10 @@ func (g gathered) list(now time.Time) []StandingWindow {
 			pace := rounded(w.pace / float64(w.n))
 			s.Pace = &pace
 		}
-		s.ResetsAt = w.reset.UTC()
+		s.ResetsAt = inSeconds(w.reset)
 		s.ResetsIn = int64((max(w.reset.Sub(now), 0) + time.Second - 1) / time.Second)
 		if w.dry == w.n {
-			at := w.dryAt.UTC()
+			at := inSeconds(w.dryAt)
 			s.DryAt, s.Confidence = &at, rounded(w.confidence)
 		}
 		out = append(out, s)
@@ -274,6 +274,9 @@ func (g gathered) list(now time.Time) []StandingWindow {
 	})
 	return out
 }
+
+// inSeconds is a moment in whole seconds, not earlier.
+func inSeconds(t time.Time) time.Time { return t.Add(time.Second - 1).Truncate(time.Second).UTC() }
 
 // rounded is a share as a status line can show it.
 func rounded(share float64) float64 { return math.Round(share*1e4) / 1e4 }

@@ -100,6 +100,19 @@ func (x *exchange) untake(c *sched.Candidate, now time.Time) {
 	}
 }
 
+// onlyLimited reports whether nothing but limits of Turnout's operator keeps requests out.
+func (x *exchange) onlyLimited(now time.Time) bool {
+	for _, v := range x.everywhere() {
+		for i := range v.Candidates {
+			c := &v.Candidates[i]
+			if _, limited := c.Limited(now); c.Resting(now) && !limited {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // take takes the chosen candidate's slot, its share of the operator's limits and, where its rest has just
 // ended, its probe.
 func (x *exchange) take(d *sched.Decision, now time.Time) bool {

@@ -173,6 +173,7 @@ func TestAccountLimitEnds(t *testing.T) {
 		if g.Code != 429 || g.Header().Get("Retry-After") != "61" || g.took != 0 {
 			t.Errorf("%d after %v, retry after %q: %s", g.Code, g.took, g.Header().Get("Retry-After"), g.text())
 		}
+		mustContain(t, "answer", g.text(), "at a limit that Turnout's operator has set; the first returns in 1m1s")
 		time.Sleep(50 * time.Second)
 		g = r.send(askJSON)
 		if g.Code != 200 || g.took < 11*time.Second || g.took > 12*time.Second {
