@@ -283,7 +283,8 @@ func lasting(c *sched.Candidate, now time.Time) bool {
 	return false
 }
 
-// brokenError says why an answer that had begun cannot go on.
+// brokenError says why an answer that had begun cannot go on. OpenCode asks again where the words say so, whatever the
+// error's type: "server error", "stream timeout", "rate limit" (the program of 1.18.33).
 func (x *exchange) brokenError(at *attempt) *domain.Error {
 	e := &domain.Error{Kind: domain.KindUpstream, Op: "relay the answer", FromProvider: true}
 	switch at.verdict.Class {
@@ -292,9 +293,9 @@ func (x *exchange) brokenError(at *attempt) *domain.Error {
 	case failover.Capacity:
 		e.Kind, e.Message = domain.KindOverloaded, "the provider ran out of capacity in the middle of the answer; the answer is not whole"
 	case failover.StreamStalled, failover.FirstTokenLate:
-		e.Kind, e.Message = domain.KindUpstreamTimeout, "the upstream fell silent in the middle of the answer; the answer is not whole"
+		e.Kind, e.Message = domain.KindUpstreamTimeout, "stream timeout: the upstream fell silent in the middle of the answer; the answer is not whole"
 	default:
-		e.Message = "the upstream's answer broke off in the middle; the answer is not whole"
+		e.Message = "upstream server error: the answer broke off in the middle and is not whole"
 	}
 	return e
 }
