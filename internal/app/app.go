@@ -72,8 +72,10 @@ type App struct {
 	version atomic.Uint64
 	reload  sync.Mutex
 	rests   restLog
-	stop    sync.Once
-	stopErr error
+	// windowsSaved is when quota windows were written last; the loop that writes them owns it.
+	windowsSaved time.Time
+	stop         sync.Once
+	stopErr      error
 }
 
 // Bounds of what is kept in memory.
@@ -267,6 +269,7 @@ func (a *App) Start() error {
 	a.loops = append(a.loops,
 		// A flush that is under way when the stop comes goes on: what it took is in no other place.
 		jobs.Every(flushEvery, func(ctx context.Context, _ bool) { a.flush(context.WithoutCancel(ctx)) }),
+		jobs.Every(windowsEvery, func(ctx context.Context, _ bool) { a.saveWindows(context.WithoutCancel(ctx)) }),
 		jobs.Every(sweepEvery, func(ctx context.Context, last bool) {
 			if !last {
 				a.sweep(ctx)

@@ -282,6 +282,10 @@ func TestRestart(t *testing.T) {
 		a.rests.note(k, a.cells.Rest(k))
 	}
 	a.cells.Rest(passing).Clear() // before it was written
+	seat := sched.AccountQuotaKey(ids["one"])
+	model := sched.ModelQuotaKey(&domain.Account{Platform: "openai-compatible", Organization: "x"}, "m")
+	a.cells.Quota(seat).Observe(&domain.QuotaReading{Window: "5h", Used: .25, Remaining: -1, Length: 5 * time.Hour, Reset: until}, time.Now())
+	a.cells.Quota(model).Observe(&domain.QuotaReading{Window: "limit", Used: .5, Remaining: -1, Reset: until}, time.Now())
 	b := domain.Binding{Session: domain.SessionID{1}, Account: ids["one"], Expires: until, WarmTokens: 77, WarmUntil: until}
 	a.memory.Bind(b, 0)
 	if err := a.Stop(t.Context()); err != nil {
@@ -298,6 +302,16 @@ func TestRestart(t *testing.T) {
 	}
 	if got, ok := a.cells.Rest(passing).Until(); !ok || !got.IsZero() {
 		t.Errorf("a rest that had ended is back until %v", got)
+	}
+	for k, want := range map[sched.QuotaKey]float64{seat: .25, model: .5} {
+		known := a.cells.Quota(k).Windows()
+		if len(known) != 1 {
+			t.Errorf("%+v has %d windows", k, len(known))
+			continue
+		}
+		if s, ok := known[0].Standing(time.Now()); !ok || s.Used != want || !s.Reset.Equal(until) {
+			t.Errorf("%+v: %+v (%v)", k, s, ok)
+		}
 	}
 	if got, ok := a.memory.Lookup(b.Session); !ok || got.Account != b.Account || !got.Expires.Equal(until) || got.WarmTokens != 77 || !got.WarmUntil.Equal(until) {
 		t.Errorf("%+v, %v", got, ok)

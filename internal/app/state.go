@@ -111,6 +111,9 @@ func (a *App) restore(ctx context.Context) error {
 	if err := a.restoreDay(ctx, now); err != nil {
 		return err
 	}
+	if err := a.restoreWindows(ctx, now); err != nil {
+		return err
+	}
 	if len(bindings)+len(rests) > 0 {
 		a.log.Info("taken over from the last run", "sessions", len(bindings), "rests", len(rests))
 	}
@@ -156,6 +159,7 @@ func (a *App) sweep(ctx context.Context) {
 		},
 		"bindings": func() (int, error) { return a.store.DeleteBindingsBefore(ctx, now, sweepRows) },
 		"objects":  func() (int, error) { return a.store.DeleteObjectsBefore(ctx, now, sweepRows) },
+		"windows":  func() (int, error) { return a.store.DeleteWindowsBefore(ctx, now, sweepRows) },
 		"rests":    func() (int, error) { return a.store.DeleteRestsBefore(ctx, now, sweepRows) },
 	} {
 		for range 20 {

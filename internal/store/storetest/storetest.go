@@ -41,6 +41,10 @@ type Store interface {
 	DeleteObject(context.Context, domain.ObjectID) error
 	DeleteObjectsBefore(context.Context, time.Time, int) (int, error)
 
+	SaveWindows(context.Context, []store.Window) error
+	LoadWindows(context.Context, time.Time) ([]store.Window, error)
+	DeleteWindowsBefore(context.Context, time.Time, int) (int, error)
+
 	SaveRests(context.Context, []store.Rest) error
 	LoadRests(context.Context, time.Time) ([]store.Rest, error)
 	EndRests(context.Context, []store.RestKey) error
@@ -56,7 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		name string
 		f    func(*testing.T, func(*testing.T) Store)
 	}{
-		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests},
+		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests}, {"windows", windows},
 	} {
 		t.Run(g.name, func(t *testing.T) { g.f(t, open) })
 	}
