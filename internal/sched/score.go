@@ -61,7 +61,7 @@ const (
 	MaxErrorRate      = 0.9  // above it an account rests anyway
 	LoadSeconds       = 2.0  // at the limit
 	PaceSeconds       = 10.0 // for a window that is used up where none of it should be
-	UnusedSeconds     = 2.0  // for a window that is unused where all of it should be
+	UnusedSeconds     = 0.3  // for a window that is unused where all of it should be
 	DrainSeconds      = 30.0
 	ParentSeconds     = 5.0
 	// DomainShare is what the parent's organisation is worth of the parent's account: the cache is shared, and so is the load
