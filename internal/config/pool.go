@@ -22,6 +22,7 @@ type Pool struct {
 	Fallbacks domain.Fallbacks   // nil: none
 	Limits    domain.TimeLimits  // zero values: the default's
 	Strategy  domain.Strategy    // how an account is chosen
+	Hedge     time.Duration      // see gateway.PoolConfig
 	OwnSeat   bool               // callers may send a provider's credential of their own along
 	Errors    []domain.ErrorRule // in order: the first that matches holds; at most maxErrorRules
 }
@@ -53,6 +54,7 @@ func (r *reader) pools(n node) {
 			field{"fallbacks", func(n node) { n.fallbacks(&p.Fallbacks) }},
 			field{"strategy", scalar(&p.Strategy, domain.ParseStrategy)},
 			field{"limits", func(n node) { n.timeLimits(&p.Limits) }},
+			field{"hedge", scalar(&p.Hedge, duration(100*time.Millisecond, time.Minute, true))},
 			field{"own_seat", scalar(&p.OwnSeat, yesNo)},
 			field{"errors", func(n node) { n.errorRules(&p.Errors) }},
 		)

@@ -60,6 +60,7 @@ type PoolConfig struct {
 	Fallbacks  domain.Fallbacks
 	Limits     domain.TimeLimits // zero values: the default's
 	Errors     []domain.ErrorRule
+	Hedge      time.Duration // a second attempt beside the first after so long, for sessions with nothing to lose; 0: none
 	OwnSeat    bool // callers may send a credential of their own along
 	MaxResting *int // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
@@ -77,6 +78,7 @@ type pool struct {
 	limits    domain.TimeLimits
 	errors    []domain.ErrorRule
 	ownSeat   bool
+	hedge     time.Duration
 	tuning    sched.Tuning
 }
 
@@ -157,7 +159,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive,
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge,
 			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {
