@@ -102,7 +102,7 @@ func (x *exchange) slow(at *attempt, hedge bool) {
 		}
 	case beside != nil:
 		beside.cancel(nil)
-		x.g.queue.release(c.ID, c.Live, time.Now())
+		x.giveBack(c)
 	default:
 		at.watch.Soft(2*at.watch.Elapsed(), func() { x.slow(at, false) }) // somebody may be free by then
 	}

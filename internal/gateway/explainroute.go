@@ -132,11 +132,14 @@ func (s *Snapshot) routePool(p *pool, v *sched.View, ask viewAsk, key *domain.Ke
 		if c.Sent != ask.model {
 			rc.Model = c.Sent
 		}
-		if row.Verdict == sched.Resting {
-			if !row.Until.IsZero() {
-				rc.Until = &row.Until
-			}
+		if !row.Until.IsZero() {
+			rc.Until = &row.Until
+		}
+		switch row.Verdict {
+		case sched.Resting:
 			rc.Cause = restCause(c, req.Now)
+		case sched.Limited:
+			rc.Cause = "a limit of its operator"
 		}
 		if row.Score != (sched.Score{}) {
 			rc.Score, rc.Terms = row.Score.Sum(), map[string]float64{}

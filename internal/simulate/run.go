@@ -306,6 +306,9 @@ func (r *runner) attempt(q *request, c *sched.Candidate) {
 	r.at(r.now.Add(rep.Took), func() {
 		c.Live.Release()
 		r.used[c.ID] += rep.Took.Seconds()
+		if rep.Heard != nil {
+			c.Observe([]domain.QuotaReading{*rep.Heard}, r.now)
+		}
 		if rep.OK {
 			r.served(q, c, a, rep)
 		} else {
