@@ -203,7 +203,9 @@ func (e *encoding) rest() {
 		a := &r.Asks[i]
 		switch {
 		case r.From != own:
-			n.Use(a.Feature, a.Name)
+			if n.Use(a.Feature, a.Name) {
+				n.Drop(a.Name, "it is said in another way here")
+			}
 		case topLevel[a.Name]:
 			e.j.MemberRaw(a.Name, a.Raw)
 		}
