@@ -162,8 +162,12 @@ func (e *encoding) shape() {
 	if f.Mode == neutral.FormatText || e.jsonBesideTools() {
 		return
 	}
-	e.j.Member("responseMimeType", "application/json")
-	if f.Mode == neutral.FormatSchema && len(f.Schema) > 0 {
+	mime := "application/json"
+	if f.Mode == neutral.FormatEnum {
+		mime = mimeEnum
+	}
+	e.j.Member("responseMimeType", mime)
+	if f.Mode != neutral.FormatJSON && len(f.Schema) > 0 {
 		e.j.MemberRaw("responseJsonSchema", f.Schema)
 	}
 }

@@ -228,6 +228,7 @@ const (
 	FormatText FormatMode = iota
 	FormatJSON            // some JSON object
 	FormatSchema
+	FormatEnum // one of the schema's words, bare; see [WithEnum]
 )
 
 // Format is the shape in which the answer has to be.

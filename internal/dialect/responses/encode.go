@@ -23,6 +23,7 @@ type asker struct {
 // EncodeRequest implements neutral.Codec. The conversation is always sent whole: nothing is
 // stored for it, and reasoning comes back encrypted.
 func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
+	r = neutral.WithEnum(r, n)
 	e := &asker{r: r, n: n, family: familyOf(r.Model), names: namesOf(r.Tools), customs: map[string]bool{}}
 	e.j.B = r.Room()
 	j := e.j.Open().Member("model", r.Model)
