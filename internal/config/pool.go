@@ -21,6 +21,7 @@ type Pool struct {
 	Commit    domain.Commit      // when a stream is committed; zero: at the first content
 	Fallbacks domain.Fallbacks   // nil: none
 	Limits    domain.TimeLimits  // zero values: the default's
+	Rates     *domain.Rates      // of the callers that use it, together; nil: none
 	Strategy  domain.Strategy    // how an account is chosen
 	OwnSeat   bool               // callers may send a provider's credential of their own along
 	Errors    []domain.ErrorRule // in order: the first that matches holds; at most maxErrorRules
@@ -53,6 +54,7 @@ func (r *reader) pools(n node) {
 			field{"fallbacks", func(n node) { n.fallbacks(&p.Fallbacks) }},
 			field{"strategy", scalar(&p.Strategy, domain.ParseStrategy)},
 			field{"limits", func(n node) { n.timeLimits(&p.Limits) }},
+			field{"rates", func(n node) { n.rates(&p.Rates) }},
 			field{"own_seat", scalar(&p.OwnSeat, yesNo)},
 			field{"errors", func(n node) { n.errorRules(&p.Errors) }},
 		)

@@ -63,6 +63,7 @@ type PoolConfig struct {
 	OwnSeat    bool // callers may send a credential of their own along
 	MaxResting *int // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
+	Rates      *domain.Rates // of the callers that use it, together; nil: none
 }
 
 // pool is a pool, compiled.
@@ -78,6 +79,7 @@ type pool struct {
 	errors    []domain.ErrorRule
 	ownSeat   bool
 	tuning    sched.Tuning
+	rates     *domain.Rates
 }
 
 // policyOf is the policy for a failure on a platform. It is large: a copy would be
@@ -157,7 +159,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive,
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, rates: pc.Rates,
 			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {
