@@ -102,6 +102,8 @@ type Snapshot struct {
 	pools     map[string]*pool
 	platforms map[domain.AccountID]*platform.Platform
 	cells     *sched.Cells
+	rated     bool     // some pool limits its callers
+	owners    sync.Map // *domain.Key or *pool → *limit.Owner, made on first use
 
 	mu    sync.RWMutex
 	views map[viewKey]*sched.View
@@ -177,7 +179,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 				c.accounts = append(c.accounts, a)
 			}
 		}
-		snap.pools[pc.Pool.Name] = c
+		snap.pools[pc.Pool.Name], snap.rated = c, snap.rated || c.rates != nil
 	}
 	return snap, nil
 }
