@@ -174,7 +174,10 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 		if picked.cand != nil && !x.mayUse(x.target.Load(), picked.cand) {
 			x.turnedFrom(picked.cand)
 			if len(x.views()) == 0 && !x.fallBack() {
-				return nil, x.giveUp()
+				if x.tried() > 0 {
+					return nil, x.giveUp()
+				}
+				return nil, ending{err: x.admission.refusal()}
 			}
 			*next = tryNext{}
 			continue

@@ -33,10 +33,11 @@ type admission struct {
 	mu      sync.Mutex
 	ended   bool
 	tickets []*limit.Ticket
-	entered []string // pools
-	tokens  int64    // reserved
-	input   int64    // of them, the estimate of the prompt
-	by      string   // whose limit refused it; empty: nobody's
+	entered []string      // pools
+	tokens  int64         // reserved
+	input   int64         // of them, the estimate of the prompt
+	by      string        // whose limit refused it; empty: nobody's
+	last    *domain.Error // of a pool that it came to and that did not let it in
 }
 
 // rated reports whether anything limits the caller.
@@ -173,6 +174,7 @@ func (x *exchange) mayUse(t *target, c *sched.Candidate) bool {
 	if r := limit.Reserve(x.poolCells(p, make([]*limit.Cell, 0, limit.MostCells)), a.tokens, time.Since(x.g.since), ticket); !r.OK() {
 		x.g.deps.Observer.Event(EventCallerLimit, "pool "+r.Kind.String(), 1)
 		a.bar(p.Name)
+		a.last = rateError(&r, a.tokens, time.Now())
 		return false
 	}
 	a.tickets, a.entered = append(a.tickets, ticket), append(a.entered, p.Name)
@@ -210,6 +212,13 @@ func (a *admission) bars(name string) bool {
 		}
 	}
 	return false
+}
+
+// refusal is the latest of a pool that the request came to.
+func (a *admission) refusal() *domain.Error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last
 }
 
 // end gives back what the request holds, which has used so many tokens. It may be called more than once.
@@ -285,8 +294,8 @@ func (x *exchange) usedTokens(final *attempt) int64 {
 	}
 	u := final.usage
 	prompt, output := a.input, u.Output
-	if u.Reported {
-		prompt = max(u.Prompt(), 0)
+	if n := u.Prompt(); n > 0 {
+		prompt = n
 	}
 	if u.Reported && final.result == resultServed {
 		return prompt + output
