@@ -245,8 +245,8 @@ func (a *admission) refusedBy() string {
 
 // estimate is how many tokens the prompt has, and how many the request may take in all.
 func (x *exchange) estimate() (input, all int64) {
-	if x.req.Form {
-		return 0, 0 // audio and images: no tokens are known of them
+	if x.req.Form || x.onlyCounts() {
+		return 0, 0 // of audio and images no tokens are known
 	}
 	input = promptTokens(x.body.bytes())
 	switch {
@@ -256,6 +256,15 @@ func (x *exchange) estimate() (input, all int64) {
 		return input, input // embeddings and the like answer in few tokens, or none
 	}
 	return input, input + outputGuess
+}
+
+// onlyCounts reports whether the request asks how many tokens a prompt has, which takes none.
+func (x *exchange) onlyCounts() bool {
+	switch x.path {
+	case "/v1/messages/count_tokens", "/v1/responses/input_tokens", "countTokens":
+		return true
+	}
+	return false
 }
 
 // promptTokens is a token for four bytes, but for images and files.
@@ -289,7 +298,7 @@ var base64Byte = func() (is [256]bool) {
 // answer without such a statement took is estimated; where there was none, nothing was used.
 func (x *exchange) usedTokens(final *attempt) int64 {
 	a := x.admission
-	if a == nil || final == nil {
+	if a == nil || final == nil || x.onlyCounts() {
 		return 0
 	}
 	u := final.usage

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"turnout/internal/caller"
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/anthropic"
@@ -379,6 +381,43 @@ func TestRatesOfFurtherPaths(t *testing.T) {
 		}
 		w := r.ask(c, []byte(`{"model":"e","input":"`+strings.Repeat("word ", 600)+`"}`))
 		mustContain(t, "the refusal", w.Body.String(), `the limit of 1 tokens a minute of the key \"team\" is reached, and this request may take 756; try again in 2h36m0s`)
+	})
+}
+
+// To ask how many tokens a prompt has takes a request and no tokens.
+func TestRatesOfCounting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "a"}}, keyRates(domain.Rates{RateLimits: domain.RateLimits{Requests: 2, Tokens: 1, TokenBurst: 1000}}))
+		r.on("a", status(200, `{"input_tokens":900}`))
+		c := Call{Dialect: anthropic.Dialect{}, Path: "/v1/messages/count_tokens"}
+		for i, want := range []int{200, 200, 429} {
+			if w := r.ask(c, []byte(askJSON)); w.Code != want || w.Header().Get("Anthropic-Ratelimit-Tokens-Remaining") != "1000" {
+				t.Errorf("%d: %d %v", i, w.Code, w.Header())
+			}
+		}
+	})
+}
+
+// The quick way through a body finds what the plain one finds.
+func TestPromptTokensByEveryByte(t *testing.T) {
+	plain := func(body string) int64 {
+		bytes, blobs := int64(len(body)), int64(0)
+		for run := range strings.FieldsFuncSeq(body, func(c rune) bool { return !base64Byte[byte(c)] }) {
+			if len(run) >= blobLeast {
+				bytes, blobs = bytes-int64(len(run)), blobs+1
+			}
+		}
+		return bytes/4 + blobs*blobTokens
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var b strings.Builder
+		for range rapid.IntRange(0, 12).Draw(t, "parts") {
+			n := rapid.OneOf(rapid.IntRange(0, 3), rapid.IntRange(blobLeast-2, blobLeast+2), rapid.IntRange(0, 3*blobLeast)).Draw(t, "length")
+			b.WriteString(strings.Repeat(rapid.SampledFrom([]string{"a", " ", "ab ", "a b"}).Draw(t, "what"), n))
+		}
+		if got, want := promptTokens([]byte(b.String())), plain(b.String()); got != want {
+			t.Fatalf("%d, want %d", got, want)
+		}
 	})
 }
 

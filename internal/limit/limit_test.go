@@ -374,3 +374,26 @@ func BenchmarkReserveTwo(b *testing.B) {
 		t.End(700, now)
 	}
 }
+
+// BenchmarkReserveShared is many callers at once, each with limits of its own and those of the one pool.
+func BenchmarkReserveShared(b *testing.B) {
+	book := NewBook()
+	l := Limits{Requests: Rate{Most, Most}, Tokens: Rate{Most, Most}, Concurrency: 1000}
+	pool := book.Cell(Scope{Kind: "pool", Name: "p"}, l, 1, 0)
+	var callers atomic.Int64
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		n := callers.Add(1)
+		cells := []*Cell{pool, book.Cell(Scope{Kind: "key", Name: string(rune('a' + n))}, l, 1, 0)}
+		var t Ticket
+		now := time.Duration(0)
+		for pb.Next() {
+			now += time.Millisecond
+			if a := Reserve(cells, 5000, now, &t); !a.OK() {
+				b.Error(a)
+				return
+			}
+			t.End(700, now)
+		}
+	})
+}
