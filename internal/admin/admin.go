@@ -56,13 +56,16 @@ const (
 	RoutePath  = "/admin/v1/explain/route"
 )
 
+// SessionPath is where a session is moved, with POST.
+const SessionPath = "/admin/v1/sessions/move"
+
 // Getter answers a question about the running gateway, with something that encodes as
 // JSON. The error is in words for the asker.
 type Getter func(ctx context.Context, query url.Values) (any, error)
 
-// New makes the handler; gets are the questions that it answers, by path. The token is
+// New makes the handler; gets are the questions that it answers, by path, and posts what it does. The token is
 // made in dir if there is none.
-func New(dir string, r Reloader, gets map[string]Getter) (http.Handler, error) {
+func New(dir string, r Reloader, gets, posts map[string]Getter) (http.Handler, error) {
 	token, err := Token(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		token = "ta-" + base64.RawURLEncoding.EncodeToString(random(32))
@@ -82,23 +85,10 @@ func New(dir string, r Reloader, gets map[string]Getter) (http.Handler, error) {
 		answer(w, http.StatusOK, Answer{Result: text})
 	})
 	for path, get := range gets {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, req *http.Request) {
-			v, err := get(req.Context(), req.URL.Query())
-			var data []byte
-			if err == nil {
-				data, err = json.Marshal(v)
-			}
-			if err != nil {
-				text := err.Error()
-				var e *domain.Error
-				if errors.As(err, &e) && e.Message != "" {
-					text = e.Message
-				}
-				answer(w, http.StatusUnprocessableEntity, Answer{Error: text})
-				return
-			}
-			answer(w, http.StatusOK, Answer{Data: data})
-		})
+		mux.HandleFunc("GET "+path, get.serve)
+	}
+	for path, do := range posts {
+		mux.HandleFunc("POST "+path, do.serve)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == HelloPath {
@@ -113,6 +103,24 @@ func New(dir string, r Reloader, gets map[string]Getter) (http.Handler, error) {
 		}
 		mux.ServeHTTP(w, req)
 	}), nil
+}
+
+func (get Getter) serve(w http.ResponseWriter, req *http.Request) {
+	v, err := get(req.Context(), req.URL.Query())
+	var data []byte
+	if err == nil {
+		data, err = json.Marshal(v)
+	}
+	if err != nil {
+		text := err.Error()
+		var e *domain.Error
+		if errors.As(err, &e) && e.Message != "" {
+			text = e.Message
+		}
+		answer(w, http.StatusUnprocessableEntity, Answer{Error: text})
+		return
+	}
+	answer(w, http.StatusOK, Answer{Data: data})
 }
 
 // Token reads the admin token of a data directory.

@@ -41,7 +41,7 @@ func TestToken(t *testing.T) {
 	if _, err := Token(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("before the first start: %v", err)
 	}
-	if _, err := New(dir, &reloader{}, nil); err != nil {
+	if _, err := New(dir, &reloader{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	fi, err := os.Stat(filepath.Join(dir, tokenFile))
@@ -52,14 +52,14 @@ func TestToken(t *testing.T) {
 	if err != nil || !strings.HasPrefix(token, "ta-") || len(token) < 40 {
 		t.Errorf("%q, %v", token, err)
 	}
-	if _, err := New(dir, &reloader{}, nil); err != nil {
+	if _, err := New(dir, &reloader{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if again, _ := Token(dir); again != token {
 		t.Error("a restart makes another token")
 	}
 	if other := t.TempDir(); true {
-		_, _ = New(other, &reloader{}, nil)
+		_, _ = New(other, &reloader{}, nil, nil)
 		if second, _ := Token(other); second == token {
 			t.Error("two installations have one token")
 		}
@@ -67,10 +67,10 @@ func TestToken(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, tokenFile), []byte("short\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(dir, &reloader{}, nil); err == nil || !strings.Contains(err.Error(), "delete it") || strings.Contains(err.Error(), "short") {
+	if _, err := New(dir, &reloader{}, nil, nil); err == nil || !strings.Contains(err.Error(), "delete it") || strings.Contains(err.Error(), "short") {
 		t.Errorf("a token that anyone can guess: %v", err)
 	}
-	if _, err := New(filepath.Join(dir, "missing"), &reloader{}, nil); err == nil {
+	if _, err := New(filepath.Join(dir, "missing"), &reloader{}, nil, nil); err == nil {
 		t.Error("a directory that is not there")
 	}
 }
@@ -78,7 +78,7 @@ func TestToken(t *testing.T) {
 func TestAuthorization(t *testing.T) {
 	dir := t.TempDir()
 	r := &reloader{text: "ok"}
-	h, err := New(dir, r, nil)
+	h, err := New(dir, r, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestAuthorization(t *testing.T) {
 func TestReload(t *testing.T) {
 	dir := t.TempDir()
 	r := &reloader{text: "reloaded turnout.yaml: no changes"}
-	h, err := New(dir, r, nil)
+	h, err := New(dir, r, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestGet(t *testing.T) {
 			return nil, &domain.Error{Kind: domain.KindNotFound, Op: "inside", Message: "name a pool"}
 		}
 		return map[string]string{"pool": q.Get("pool")}, nil
-	}})
+	}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

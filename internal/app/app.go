@@ -72,8 +72,10 @@ type App struct {
 	version atomic.Uint64
 	reload  sync.Mutex
 	rests   restLog
-	stop    sync.Once
-	stopErr error
+	// windowsSaved is when quota windows were written last; the loop that writes them owns it.
+	windowsSaved time.Time
+	stop         sync.Once
+	stopErr      error
 }
 
 // Bounds of what is kept in memory.
@@ -156,7 +158,8 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a.gateway.Swap(snap)
 	a.current.Store(c)
 	a.gauges(bodies)
-	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits, admin.RoutePath: a.explainRoute})
+	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits, admin.RoutePath: a.explainRoute},
+		map[string]admin.Getter{admin.SessionPath: a.moveSession})
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +227,10 @@ func (a *App) gauges(bodies *gateway.Budget) {
 				func() float64 { return float64(a.circuits(state)) }, "state", state.String())
 		}
 	}
+	a.metrics.Gauges("turnout_quota_used_ratio", "Used share of what is known of the windows of accounts (docs/quota.md); of windows for single models, the fullest.", []string{"account", "window"},
+		func(emit func(float64, ...string)) {
+			a.gateway.EachQuota(func(account, window string, used float64) { emit(used, account, window) })
+		})
 	a.metrics.Gauge("turnout_sessions_bound", "Sessions bound to an account.", func() float64 { return float64(a.memory.Len()) })
 }
 
@@ -263,6 +270,7 @@ func (a *App) Start() error {
 	a.loops = append(a.loops,
 		// A flush that is under way when the stop comes goes on: what it took is in no other place.
 		jobs.Every(flushEvery, func(ctx context.Context, _ bool) { a.flush(context.WithoutCancel(ctx)) }),
+		jobs.Every(windowsEvery, func(ctx context.Context, _ bool) { a.saveWindows(context.WithoutCancel(ctx)) }),
 		jobs.Every(sweepEvery, func(ctx context.Context, last bool) {
 			if !last {
 				a.sweep(ctx)

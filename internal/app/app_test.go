@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -281,6 +282,10 @@ func TestRestart(t *testing.T) {
 		a.rests.note(k, a.cells.Rest(k))
 	}
 	a.cells.Rest(passing).Clear() // before it was written
+	seat := sched.AccountQuotaKey(ids["one"])
+	model := sched.ModelQuotaKey(&domain.Account{Platform: "openai-compatible", Organization: "x"}, "m")
+	a.cells.Quota(seat).Observe(&domain.QuotaReading{Window: "5h", Used: .25, Remaining: -1, Length: 5 * time.Hour, Reset: until}, time.Now())
+	a.cells.Quota(model).Observe(&domain.QuotaReading{Window: "limit", Used: .5, Remaining: -1, Reset: until}, time.Now())
 	b := domain.Binding{Session: domain.SessionID{1}, Account: ids["one"], Expires: until, WarmTokens: 77, WarmUntil: until}
 	a.memory.Bind(b, 0)
 	if err := a.Stop(t.Context()); err != nil {
@@ -297,6 +302,16 @@ func TestRestart(t *testing.T) {
 	}
 	if got, ok := a.cells.Rest(passing).Until(); !ok || !got.IsZero() {
 		t.Errorf("a rest that had ended is back until %v", got)
+	}
+	for k, want := range map[sched.QuotaKey]float64{seat: .25, model: .5} {
+		known := a.cells.Quota(k).Windows()
+		if len(known) != 1 {
+			t.Errorf("%+v has %d windows", k, len(known))
+			continue
+		}
+		if s, ok := known[0].Standing(time.Now()); !ok || s.Used != want || !s.Reset.Equal(until) {
+			t.Errorf("%+v: %+v (%v)", k, s, ok)
+		}
 	}
 	if got, ok := a.memory.Lookup(b.Session); !ok || got.Account != b.Account || !got.Expires.Equal(until) || got.WarmTokens != 77 || !got.WarmUntil.Equal(until) {
 		t.Errorf("%+v, %v", got, ok)
@@ -318,6 +333,43 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		a = r.start()
+	}
+}
+
+// A limit of a day holds over a restart, and what a reload says of it holds at once.
+func TestRestartKeepsTheDay(t *testing.T) {
+	p := newProvider(t)
+	text := func(requests int) string {
+		return strings.Replace(configuration(p.URL, "one=sk-one-11111111"), "sk-one-11111111}", fmt.Sprintf("sk-one-11111111, limits: {requests_per_day: %d}}", requests), 1)
+	}
+	r := newRig(t, text(1))
+	began := time.Now()
+	a := r.start()
+	if status, body := r.ask(a, teamKey); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	if err := a.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a = r.start()
+	restarted, body := r.ask(a, teamKey)
+	r.write(text(2))
+	if _, err := a.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var statuses []int
+	for range 2 {
+		status, _ := r.ask(a, teamKey)
+		statuses = append(statuses, status)
+	}
+	if midnight := began.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour); time.Now().After(midnight) {
+		t.Skip("a new day has begun meanwhile")
+	}
+	if restarted != 429 {
+		t.Errorf("after a restart: %d %s", restarted, body)
+	}
+	if !slices.Equal(statuses, []int{200, 429}) {
+		t.Errorf("with a higher limit: %v", statuses)
 	}
 }
 

@@ -83,6 +83,15 @@ func (a *App) explainRoute(_ context.Context, v url.Values) (any, error) {
 	return a.gateway.Route(q)
 }
 
+// moveSession answers admin.SessionPath: key, session, dialect and to.
+func (a *App) moveSession(_ context.Context, v url.Values) (any, error) {
+	d, known := dialects[v.Get("dialect")]
+	if !known {
+		return nil, domain.Errorf(domain.KindInvalid, "move a session", "dialect is %q; want anthropic, openai-chat, openai-responses or gemini", v.Get("dialect"))
+	}
+	return a.gateway.MoveSession(v.Get("key"), v.Get("session"), d, v.Get("to"))
+}
+
 // limitsQuery reads pool, model, json (a whole answer instead of a stream), effort, input, cached and max_tokens.
 func limitsQuery(v url.Values) (q gateway.LimitsQuery, err error) {
 	q.Pool, q.Model, q.Stream = v.Get("pool"), v.Get("model"), v.Get("json") != "true"

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,10 +108,28 @@ func (a *App) restore(ctx context.Context) error {
 		}
 		a.cells.Rest(k).Restore(r.Until, r.Class, gateway.EndOf(failover.Class(r.Class)), r.Streak)
 	}
+	if err := a.restoreDay(ctx, now); err != nil {
+		return err
+	}
+	if err := a.restoreWindows(ctx, now); err != nil {
+		return err
+	}
 	if len(bindings)+len(rests) > 0 {
 		a.log.Info("taken over from the last run", "sessions", len(bindings), "rests", len(rests))
 	}
 	return nil
+}
+
+// restoreDay adds up what accounts with a limit of a day were used for today: a restart gives no new day.
+func (a *App) restoreDay(ctx context.Context, now time.Time) error {
+	if !slices.ContainsFunc(a.config.Accounts, func(acc domain.Account) bool { return acc.Limits.Counted() }) {
+		return nil
+	}
+	used, err := a.store.UsedSince(ctx, now.UTC().Truncate(24*time.Hour))
+	for _, u := range used {
+		a.cells.Meter(u.Account).Restore(u.Requests, u.Tokens, now)
+	}
+	return err
 }
 
 // flush writes bindings and rests that changed. What fails is tried again with the next flush
@@ -140,6 +159,7 @@ func (a *App) sweep(ctx context.Context) {
 		},
 		"bindings": func() (int, error) { return a.store.DeleteBindingsBefore(ctx, now, sweepRows) },
 		"objects":  func() (int, error) { return a.store.DeleteObjectsBefore(ctx, now, sweepRows) },
+		"windows":  func() (int, error) { return a.store.DeleteWindowsBefore(ctx, now, sweepRows) },
 		"rests":    func() (int, error) { return a.store.DeleteRestsBefore(ctx, now, sweepRows) },
 	} {
 		for range 20 {

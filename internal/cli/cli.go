@@ -41,6 +41,7 @@ type commands struct {
 	Drill    drillCommand    `cmd:"" help:"Run the fault drill: simulated providers fail in every way, a real gateway stands before them, and a scorecard says how it did."`
 	Sim      simCommand      `cmd:"" help:"Run a simulated provider (Anthropic Messages, OpenAI Chat Completions and Responses, Gemini) with failures on demand."`
 	Explain  explainCommand  `cmd:"" help:"Explain why the gateway does what it does."`
+	Sessions sessionsCommand `cmd:"" help:"Move a conversation to another account, or let it go."`
 	Simulate simulateCommand `cmd:"" help:"Play a day, scripted or recorded, under several strategies and compare what comes of it."`
 	Requests requestsCommand `cmd:"" help:"Show what happened to requests."`
 	Reload   reloadCommand   `cmd:"" help:"Make the running gateway read its configuration again."`

@@ -67,6 +67,9 @@ func routeText(a *gateway.RouteAnswer, now time.Time) string {
 	}
 	if s := a.Bound; s != nil {
 		fmt.Fprintf(&b, "Its session is bound to %s (%s)", s.Account, strings.ReplaceAll(s.Verdict, "_", " "))
+		if s.Placed {
+			b.WriteString(", placed there by an operator")
+		}
 		if s.WarmTokens > 0 {
 			fmt.Fprintf(&b, ", where %d tokens are warm for another %s", s.WarmTokens, s.WarmUntil.Sub(now).Round(time.Second))
 		}

@@ -50,9 +50,8 @@ type pastAccount struct {
 // Run plays and compares.
 func (c simulateCommand) Run(s *session) error {
 	var made func() *simulate.Script
-	what := ""
-	switch {
-	case c.From == "day":
+	var what string
+	if c.From == "day" {
 		o := simulate.DayOptions{Seed: c.Seed, Accounts: c.Accounts, Sessions: c.Sessions}
 		made = func() *simulate.Script { return simulate.Day(o) }
 		what = fmt.Sprintf("A scripted day: %d accounts, %d conversations and their sub-agents", c.Accounts, c.Sessions)
@@ -62,7 +61,7 @@ func (c simulateCommand) Run(s *session) error {
 		if c.Save != "" {
 			return errors.New("--save writes records; the scripted day has none: name them with --from")
 		}
-	default:
+	} else {
 		p, err := c.past(s)
 		if err != nil {
 			return err
@@ -83,7 +82,7 @@ func (c simulateCommand) Run(s *session) error {
 		results = append(results, simulate.Run(made(), set)) // a world has a memory: each run has its own
 	}
 	if c.Chart != "" {
-		if err := os.WriteFile(c.Chart, []byte(simulate.Chart(results)), 0o644); err != nil {
+		if err := os.WriteFile(c.Chart, []byte(simulate.Chart(results)), 0o600); err != nil {
 			return err
 		}
 	}

@@ -86,7 +86,7 @@ var reasons = map[string]string{
 	"stay_cheaper": "waiting here costs less than moving", "nowhere_else": "no other account can serve", "rest_over": "its rest is over",
 	"still_resting": "it rests a little longer than was known", "switch": "another account may serve",
 	"round": "nobody was left: wait and begin again", "still_running": "another attempt is under way",
-	"slow": "it is slow", "move_cheaper": "moving costs less than waiting", "no_stake": "there is no warm cache to lose",
+	"slow": "it is slow", "hedge": "the pool hedges", "move_cheaper": "moving costs less than waiting", "no_stake": "there is no warm cache to lose",
 	"stake_expires": "the cache would be cold by then", "cache_shared": "the other account shares the cache", "wait_too_long": "the wait would be too long",
 	"cause_lasts": "waiting does not mend this", "committed": "content had gone to the caller", "final_class": "no other account would answer differently",
 	"attempts_used": "all attempts were used", "total_used": "the time was used up", "waiting_used": "the wait would exceed what may be waited",

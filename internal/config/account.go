@@ -48,6 +48,7 @@ func (r *reader) accounts(n node) {
 			field{"max_concurrency", scalar(&a.MaxInFlight, number(0, 100_000))},
 			field{"input_price_usd", scalar(&a.TokenPrice, perMillion)},
 			field{"models", func(n node) { n.modelMap(&a.Models) }},
+			field{"limits", func(n node) { n.accountLimits(&a.Limits) }},
 			field{"proxy", func(n node) { n.proxy(&a.Proxy) }},
 		)
 		if _, ok := item.pairsQuietly(); !ok {

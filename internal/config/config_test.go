@@ -77,6 +77,7 @@ func TestExample(t *testing.T) {
 		},
 		Accounts: []domain.Account{
 			{Name: "claude-1", Origin: domain.OriginFile, Platform: "anthropic", APIKey: domain.NewSecret("sk-ant-x"), Organization: "acme", TokenPrice: 3000,
+				Limits: domain.AccountLimits{RequestsPerMinute: 60, TokensPerMinute: 400_000, RequestsPerDay: 20_000, TokensPerDay: 50_000_000, Sessions: 20, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)},
 				Labels: eu, Pools: []string{"default", "careful"}, Weight: 1, Enabled: true},
 			{Name: "local", Origin: domain.OriginFile, Platform: "openai-compatible", BaseURL: "http://127.0.0.1:11434/v1", Pools: []string{"default"},
 				Priority: 10, Weight: 1, Models: domain.ModelMap{"gpt-*": "llama-*", "small": "llama3.2"}, Enabled: true},
@@ -166,6 +167,7 @@ accounts:
     weight: 1
     max_concurrency: 0
     models: {"claude-*": "claude-*"}
+    limits: {requests_per_minute: 60, tokens_per_minute: 0, requests_per_day: 1000, tokens_per_day: 5, expires: 2027-01-31T18:00:00+01:00}
     proxy: socks5://user:pass@127.0.0.1:1080
 keys:
   - {name: team, secret: tk-0123456789abcdef, pools: [default], models: [claude-3], require: {region: eu}, expires: 2027-01-31T18:00:00+01:00}
@@ -176,6 +178,9 @@ keys:
 	a := c.Accounts[0]
 	if a.APIKey.Reveal() != "sk-canary" || a.Labels["tier"] != "1" || a.Models["claude-*"] != "claude-*" || a.Proxy != "socks5://user:pass@127.0.0.1:1080" {
 		t.Errorf("account = %+v", a)
+	}
+	if want := (domain.AccountLimits{RequestsPerMinute: 60, RequestsPerDay: 1000, TokensPerDay: 5, Expires: time.Date(2027, 1, 31, 17, 0, 0, 0, time.UTC)}); a.Limits != want {
+		t.Errorf("limits = %+v, want %+v", a.Limits, want)
 	}
 	k := c.Keys[0]
 	if k.Hash != sha256.Sum256([]byte("tk-0123456789abcdef")) || !k.Expires.Equal(time.Date(2027, 1, 31, 17, 0, 0, 0, time.UTC)) || k.Require["region"] != "eu" {

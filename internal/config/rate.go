@@ -44,11 +44,11 @@ func (n node) rateModels(target *map[string]domain.RateLimits) {
 func (n node) rateLimits(l *domain.RateLimits, more ...field) {
 	before := len(n.r.problems)
 	n.mapping(append([]field{
-		{"requests_per_minute", scalar(&l.Requests, count(maxRate))},
-		{"request_burst", scalar(&l.RequestBurst, count(maxRate))},
-		{"tokens_per_minute", scalar(&l.Tokens, count(maxRate))},
-		{"token_burst", scalar(&l.TokenBurst, count(maxRate))},
-		{"concurrency", scalar(&l.Concurrency, count(maxConcurrency))},
+		{"requests_per_minute", scalar(&l.Requests, atLeastOne(maxRate))},
+		{"request_burst", scalar(&l.RequestBurst, atLeastOne(maxRate))},
+		{"tokens_per_minute", scalar(&l.Tokens, atLeastOne(maxRate))},
+		{"token_burst", scalar(&l.TokenBurst, atLeastOne(maxRate))},
+		{"concurrency", scalar(&l.Concurrency, atLeastOne(maxConcurrency))},
 	}, more...)...)
 	if len(n.r.problems) > before {
 		return
@@ -66,8 +66,8 @@ func (n node) rateLimits(l *domain.RateLimits, more ...field) {
 	}
 }
 
-// count reads a whole number of at least one. There is no zero for "none": a limit that is not wanted is left out.
-func count(highest int) func(string) (int64, error) {
+// atLeastOne reads a whole number of at least one. There is no zero for "none": a limit that is not wanted is left out.
+func atLeastOne(highest int) func(string) (int64, error) {
 	parse := number(1, highest)
 	return func(s string) (int64, error) {
 		n, err := parse(s)

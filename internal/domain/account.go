@@ -86,6 +86,7 @@ type Account struct {
 	Weight       int // share of the load within a priority, ≥ 1
 	MaxInFlight  int // concurrent requests; 0: no limit
 	Models       ModelMap
+	Limits       AccountLimits
 	// TokenPrice is what a token of the prompt costs there; a token of the answer is taken to cost five times that. 0: nothing,
 	// or not known.
 	TokenPrice NanoUSD

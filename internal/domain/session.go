@@ -25,4 +25,5 @@ type Binding struct {
 	// WarmUntil, as far as the last reported usage tells.
 	WarmTokens int64
 	WarmUntil  time.Time
+	Placed     bool // by an operator: it is left for no better account
 }

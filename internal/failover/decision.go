@@ -45,6 +45,9 @@ type Outcome struct {
 	NoRetries bool
 
 	Spent time.Duration // since the request arrived
+	// Hedge: the attempt is not slow yet; the pool asks for another one beside it all the same. Only AtSoftLimit
+	// looks at it: it grants that to sessions with nothing to lose, within the retry budget.
+	Hedge bool
 	// Silent is how long the slow attempt has been silent; only AtSoftLimit looks
 	// at it. Zero: Spent stands for it.
 	Silent time.Duration

@@ -18,6 +18,7 @@ const (
 	ReasonRound         Reason = "round"          // nobody is left: wait, forget, begin again
 	ReasonStillRunning  Reason = "still_running"  // another attempt of this request is under way
 	ReasonSlow          Reason = "slow"           // the attempt is slow: another account beside it
+	ReasonHedge         Reason = "hedge"          // the pool asks for a second attempt before the first is slow
 	ReasonFallback      Reason = "fallback"       // nobody is left for the asked model: another model
 )
 

@@ -181,6 +181,16 @@ func (c *call) atSoftLimit() Decision {
 	if c.braked() && !elsewhere && !o.AlternativeWell {
 		return awaitAndAsk(ReasonRetriesUsed)
 	}
+	if o.Hedge {
+		switch {
+		case o.Stake.Warm():
+			return await(ReasonWaitCheaper)
+		case o.NoRetries:
+			return await(ReasonRetriesUsed)
+		}
+		s.Besides++
+		return Decision{Action: Beside, Reason: ReasonHedge, N: s.Besides, Max: c.p.Besides}
+	}
 	detail := ""
 	if o.Stake.Warm() && !c.sharesCache() {
 		waiting, moving := c.p.Stake.ofTime(silent), c.priceOfMoving()

@@ -110,6 +110,10 @@ func TestAtSoftLimit(t *testing.T) {
 		{"a long silence", p, bound, slow(warm, silent(time.Minute)), Beside, ReasonSlow, 0},
 		{"the same organisation's cache", p, bound, slow(warm, func(o *Outcome) { o.Organization, o.AlternativeOrganization = "acme", "acme" }), Beside, ReasonSlow, 0},
 		{"a provider that browns out", p, fresh, slow(func(o *Outcome) { o.NoRetries = true }), Await, ReasonRetriesUsed, 8 * s1},
+		{"a hedge", p, fresh, slow(func(o *Outcome) { o.Hedge = true }), Beside, ReasonHedge, 0},
+		{"no hedge where something is warm", p, bound, slow(warm, silent(time.Hour), func(o *Outcome) { o.Hedge = true }), Await, ReasonWaitCheaper, 0},
+		{"no hedge beyond the retry budget", p, fresh, slow(func(o *Outcome) { o.Hedge, o.NoRetries, o.AlternativeWell = true, true, true }), Await, ReasonRetriesUsed, 0},
+		{"no hedge to nobody", p, fresh, slow(func(o *Outcome) { o.Hedge, o.Alternative = true, 1 }), Await, ReasonNoAlternative, 8 * s1},
 		{"the total", p.With(Override{Total: new(8 * s1)}), fresh, slow(), Await, ReasonTotalUsed, 0},
 		{"classic starts nobody beside", Classic(), fresh, slow(), Await, ReasonBesideUsed, 0},
 	}

@@ -40,6 +40,7 @@ func (at *attempt) send(u *url.URL) (resp *http.Response, res result, ok bool) {
 		}
 		at.firstByte = time.Since(at.began)
 		at.status = resp.StatusCode
+		at.heard(resp.Header)
 		at.requestID = resp.Header.Get(at.d.RequestIDHeader())
 		if learnt && !saysInvalid(resp) { // so it was that, and not something else that the words only mention
 			x.g.plain.add(at.cand.ID)

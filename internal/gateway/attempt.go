@@ -92,6 +92,7 @@ func (at *attempt) run() result {
 	at.watch.Stop()
 	at.cancel(nil)
 	at.took = time.Since(at.began)
+	at.counted(at.began.Add(at.took))
 	x.g.queue.release(at.cand.ID, at.cand.Live, time.Now())
 	switch at.result {
 	case resultServed:
@@ -249,6 +250,7 @@ func (at *attempt) failClass(c failover.Class, row, fault string) result {
 // failBody is a failure that an answer's body describes.
 func (at *attempt) failBody(header http.Header, body []byte) result {
 	at.verdict = at.plat.Classify(platform.Answer{Status: at.status, Header: header, Body: body, Now: time.Now()})
+	at.heardBody(body)
 	at.keepBody(body)
 	if at.x.ownSeat != nil {
 		at.header = header

@@ -15,19 +15,23 @@ func (x *exchange) softLimit(at *attempt) {
 			candidates += len(v.Candidates)
 		}
 		if candidates > 1 || x.hasFallback(failover.FirstTokenLate) {
-			at.watch.Soft(at.limits.soft, func() { x.slow(at) })
+			if hedge := x.pools[0].hedge; hedge > 0 && hedge < at.limits.soft {
+				at.watch.Soft(hedge, func() { x.slow(at, true) })
+				return
+			}
+			at.watch.Soft(at.limits.soft, func() { x.slow(at, false) })
 		}
 	}
 }
 
 // slow is called, in a goroutine of its own, when an attempt has passed its soft
-// limit. Where the core allows it, it runs the attempt beside to its end.
-func (x *exchange) slow(at *attempt) {
+// limit, or when it is time to hedge. Where the core allows it, it runs the attempt beside to its end.
+func (x *exchange) slow(at *attempt, hedge bool) {
 	if _, committed, _ := x.ans.state(); committed || x.ctx.Err() != nil {
 		return
 	}
 	o := x.outcome(at)
-	o.Silent = at.watch.Elapsed()
+	o.Silent, o.Hedge = at.watch.Elapsed(), hedge
 	if alt := x.candidate(o.Alternative); alt != nil {
 		o.AlternativeWell = alt.Well() // one that answers is worth asking, whatever its provider does elsewhere
 	}
@@ -51,8 +55,11 @@ func (x *exchange) slow(at *attempt) {
 	x.g.deps.Observer.Event(EventBeside, string(d.Reason), 1)
 	if d.Action != failover.Beside {
 		x.mu.Unlock()
-		if d.Wait > 0 {
-			at.watch.Soft(at.watch.Elapsed()+d.Wait, func() { x.slow(at) })
+		switch {
+		case hedge:
+			at.watch.Soft(at.limits.soft, func() { x.slow(at, false) })
+		case d.Wait > 0:
+			at.watch.Soft(at.watch.Elapsed()+d.Wait, func() { x.slow(at, false) })
 		}
 		return
 	}
@@ -99,9 +106,9 @@ func (x *exchange) slow(at *attempt) {
 		}
 	case beside != nil:
 		beside.cancel(nil)
-		x.g.queue.release(c.ID, c.Live, time.Now())
+		x.giveBack(c)
 	default:
-		at.watch.Soft(2*at.watch.Elapsed(), func() { x.slow(at) }) // somebody may be free by then
+		at.watch.Soft(2*at.watch.Elapsed(), func() { x.slow(at, false) }) // somebody may be free by then
 	}
 }
 

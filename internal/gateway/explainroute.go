@@ -36,6 +36,7 @@ type RouteBound struct {
 	WarmTokens int64      `json:"warm_tokens,omitempty"`
 	WarmUntil  *time.Time `json:"warm_until,omitempty"`
 	Verdict    string     `json:"verdict"`
+	Placed     bool       `json:"placed,omitempty"`       // by an operator
 	Stay       float64    `json:"stay_seconds,omitempty"` // its score, where it was weighed against others
 }
 
@@ -98,8 +99,8 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 	}
 	if q.Session != "" && first != nil {
 		if b, ok := g.deps.Bindings.Lookup(sessionNamed(q.Session, q.Dialect, key.ID, first.Pool)); ok {
-			req.Bound, req.WarmTokens, req.WarmUntil = b.Account, b.WarmTokens, b.WarmUntil
-			out.Bound = &RouteBound{Account: snap.nameOf(b.Account), Verdict: sched.Eligible.String()}
+			req.Bound, req.WarmTokens, req.WarmUntil, req.Keep = b.Account, b.WarmTokens, b.WarmUntil, b.Placed
+			out.Bound = &RouteBound{Account: snap.nameOf(b.Account), Placed: b.Placed, Verdict: sched.Eligible.String()}
 			if b.WarmTokens > 0 && b.WarmUntil.After(now) {
 				out.Bound.WarmTokens, out.Bound.WarmUntil = b.WarmTokens, &b.WarmUntil
 			}
@@ -131,11 +132,14 @@ func (s *Snapshot) routePool(p *pool, v *sched.View, ask viewAsk, key *domain.Ke
 		if c.Sent != ask.model {
 			rc.Model = c.Sent
 		}
-		if row.Verdict == sched.Resting {
-			if !row.Until.IsZero() {
-				rc.Until = &row.Until
-			}
+		if !row.Until.IsZero() {
+			rc.Until = &row.Until
+		}
+		switch row.Verdict {
+		case sched.Resting:
 			rc.Cause = restCause(c, req.Now)
+		case sched.Limited:
+			rc.Cause = "a limit of its operator"
 		}
 		if row.Score != (sched.Score{}) {
 			rc.Score, rc.Terms = row.Score.Sum(), map[string]float64{}

@@ -183,7 +183,7 @@ func (x *exchange) afterNoCandidate(now time.Time, choice *sched.Decision) failo
 	x.notes = append(x.notes, n)
 	x.g.deps.Log.LogAttrs(x.ctx, slog.LevelInfo, "no account left",
 		slog.String("request", x.id.String()), slog.String("action", d.Action.String()), slog.String("reason", string(d.Reason)),
-		slog.Duration("wait", d.Wait), slog.Int("resting", int(choice.Counts[sched.Resting])), slog.Int("excluded", int(choice.Counts[sched.Excluded])))
+		slog.Duration("wait", d.Wait), slog.Int("resting", int(choice.Counts[sched.Resting])), slog.Int("limited", int(choice.Counts[sched.Limited])), slog.Int("excluded", int(choice.Counts[sched.Excluded])))
 	return d
 }
 
@@ -201,6 +201,10 @@ func (x *exchange) resting(now time.Time) (out []noteRest) {
 	for _, v := range x.everywhere() {
 		for i := range v.Candidates {
 			c := &v.Candidates[i]
+			if left, ok := c.Limited(now); ok && len(out) < maxNoteRests {
+				out = append(out, noteRest{c.ID, failover.RateLimited, left})
+				continue
+			}
 			for _, cell := range c.Rests {
 				if until, ok := cell.Until(); ok && until.After(now) && len(out) < maxNoteRests {
 					out = append(out, noteRest{c.ID, failover.Class(cell.Class()), until.Sub(now)})
@@ -217,6 +221,16 @@ func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d t
 	for _, v := range x.everywhere() {
 		if left, ok := v.Soonest(now, skip); ok && (!known || left < d) {
 			d, known = left, true
+		}
+	}
+	if !known { // nobody rests; but some may be full of sessions
+		for _, v := range x.everywhere() {
+			for i := range v.Candidates {
+				c := &v.Candidates[i]
+				if left, ok := c.Unwelcome(now); ok && !skip(c) && (!known || left < d) {
+					d, known = left, true
+				}
+			}
 		}
 	}
 	return d, known
@@ -269,6 +283,9 @@ func (x *exchange) stayOrMove() failover.Decision {
 func (x *exchange) restOutcome(c *sched.Candidate, now time.Time) failover.Outcome {
 	o := x.outcome(&attempt{cand: c})
 	o.Stated = !c.Resting(now) // while it is only probed nobody knows
+	if left, ok := c.Limited(now); ok {
+		o.Class, o.Stated, o.Reset = failover.RateLimited, true, left
+	}
 	for _, cell := range c.Rests {
 		if until, ok := cell.Until(); !ok || until.After(now) {
 			o.Class, o.Stated = failover.Class(cell.Class()), ok

@@ -83,7 +83,7 @@ func (x *exchange) bind(at *attempt, now time.Time) {
 	}
 	b := domain.Binding{Session: x.session.id, Account: at.cand.ID, Expires: now.Add(x.snap.Settings.SessionTTL)}
 	if !moved {
-		b.WarmTokens, b.WarmUntil = x.binding.WarmTokens, x.binding.WarmUntil
+		b.WarmTokens, b.WarmUntil, b.Placed = x.binding.WarmTokens, x.binding.WarmUntil, x.binding.Placed
 	}
 	if x.g.deps.Bindings.Bind(b, x.binding.Account) {
 		x.rebound = x.rebound || moved && x.binding.Account != 0
@@ -229,6 +229,8 @@ func (x *exchange) failureError(f failover.Failure) *domain.Error {
 	if f.Attempt == 0 { // nobody could be asked at all
 		e.FromProvider = false
 		switch rests := x.resting(now); {
+		case known && x.onlyLimited(now):
+			e.Kind, e.Message = domain.KindRateLimited, "every upstream account for "+model+" is at a limit that Turnout's operator has set"
 		case known:
 			e.Kind, e.Message = domain.KindRateLimited, "every upstream account for "+model+" is resting"
 		case len(rests) > 0:
@@ -252,11 +254,12 @@ func (x *exchange) failureError(f failover.Failure) *domain.Error {
 }
 
 // anyFree reports whether an account other than the given one could be asked at once,
-// as far as rests say.
+// as far as rests and limits say.
 func (x *exchange) anyFree(but domain.AccountID, now time.Time) bool {
 	for _, v := range x.everywhere() {
 		for i := range v.Candidates {
-			if c := &v.Candidates[i]; c.ID != but && !c.Resting(now) {
+			c := &v.Candidates[i]
+			if _, full := c.Unwelcome(now); c.ID != but && !c.Resting(now) && !full {
 				return true
 			}
 		}

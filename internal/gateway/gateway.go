@@ -156,6 +156,11 @@ func (g *Gateway) Swap(s *Snapshot) {
 	g.models.forget()
 	g.plain.forget()
 	g.former.forget() // what failed may have been repaired by the new one
+	for _, a := range s.Accounts {
+		if a.Limits.Counted() {
+			g.deps.Cells.Meter(a.ID).Limit(a.Limits, s.Settings.SessionTTL)
+		}
+	}
 	g.deps.Upstream.Keep(s.Accounts)
 }
 

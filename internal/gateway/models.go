@@ -216,6 +216,7 @@ func (g *Gateway) fetchModels(ctx context.Context, s *Snapshot, a *domain.Accoun
 		return nil, false
 	}
 	defer func() { _ = resp.Body.Close() }()
+	g.heardOf(a, resp.Header)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxModelsBody))
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return nil, false

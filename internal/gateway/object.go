@@ -195,6 +195,7 @@ func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, 
 		}
 		return nil, &domain.Error{Kind: domain.KindUpstream, Op: "ask the account", Message: "the upstream could not be reached", Err: err, FromProvider: true}
 	}
+	x.g.heardOf(a, resp.Header)
 	watch.Progress(upstream.LimitStall, objectTotal)
 	resp.Body = &watchedBody{resp.Body, watch, cancel}
 	return resp, nil

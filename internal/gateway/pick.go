@@ -51,7 +51,7 @@ func (x *exchange) pick(pin domain.AccountID) *picked {
 			x.mu.Unlock()
 			continue
 		}
-		if sticky && choice.Bound == sched.Resting && pin == 0 {
+		if sticky && (choice.Bound == sched.Resting || choice.Bound == sched.Limited) && pin == 0 {
 			if d := x.stayOrMove(); d.Action == failover.RetrySame {
 				if !x.carryOut(d) {
 					return &picked{left: true}
@@ -175,7 +175,7 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 	if sticky && pin == 0 && !t.fallback {
 		req.Parent = x.parent
 		req.Bound, req.WarmTokens, req.WarmUntil = x.binding.Account, x.binding.WarmTokens, x.binding.WarmUntil
-		req.Keep = x.req.Marks.Has(dialect.MarkEncrypted)
+		req.Keep = x.binding.Placed || x.req.Marks.Has(dialect.MarkEncrypted)
 	}
 	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
 	spill := x.spilled || pin != 0 || besides != 0
@@ -185,13 +185,13 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 	for i, v := range views {
 		d := sched.Choose(v, req)
 		// A session's own account that is only busy, or rests for a while, is worth a thought first.
-		waitForBound := sticky && fresh && (d.Bound == sched.Full || d.Bound == sched.Resting && warm)
+		waitForBound := sticky && fresh && (d.Bound == sched.Full || (d.Bound == sched.Resting || d.Bound == sched.Limited) && warm)
 		if waitForBound {
 			d.Candidate = nil
 			return nil, d
 		}
 		for tries := 0; d.Candidate != nil; tries++ {
-			if take(&d, req.Now) {
+			if x.take(&d, req.Now) {
 				return d.Candidate, d
 			}
 			if tries == maxTries {
@@ -231,7 +231,7 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 func (x *exchange) leastBad(t *target, req *sched.Request) sched.Decision {
 	req.LeastBad = true
 	for _, v := range t.views {
-		if d := sched.Choose(v, *req); d.Candidate != nil && take(&d, req.Now) {
+		if d := sched.Choose(v, *req); d.Candidate != nil && x.take(&d, req.Now) {
 			x.g.deps.Observer.Event(EventLeastBad, leastBadClass(d.Candidate), 1)
 			return d
 		}
@@ -252,19 +252,6 @@ func inOrder(views []*sched.View, bound domain.AccountID) []*sched.View {
 		}
 	}
 	return views
-}
-
-// take takes the chosen candidate's slot and, where its rest has just ended, its probe.
-func take(d *sched.Decision, now time.Time) bool {
-	c := d.Candidate
-	if !c.Live.TryAcquire(c.LimitNow(), now) {
-		return false
-	}
-	if d.Rule != sched.RuleLeastBad && !c.TryProbe(now) {
-		c.Live.Release()
-		return false
-	}
-	return true
 }
 
 // line waits for a slot, of one account or of any.
@@ -294,6 +281,10 @@ func (x *exchange) lineIn(views []*sched.View, only domain.AccountID, left, pati
 	began := time.Now()
 	c, full = x.g.queue.wait(x.ctx, w, x.snap.Settings.QueuePlaces, patience, retry)
 	x.waited += time.Since(began)
+	if c != nil && !x.allowed(c, time.Now()) {
+		x.g.queue.release(c.ID, c.Live, time.Now()) // a limit was reached in the same moment
+		return nil, false
+	}
 	return c, full
 }
 

@@ -65,6 +65,7 @@ type account struct {
 	models    domain.ModelMap
 	pool      string // empty: default
 	platform  string // empty: the rig's
+	limits    domain.AccountLimits
 	base      string // its base URL; empty: one for all
 }
 
@@ -110,7 +111,7 @@ func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 		}
 		r.accounts = append(r.accounts, &domain.Account{
 			ID: domain.AccountID(i + 1), Name: a.name, Platform: a.platform, BaseURL: a.base, APIKey: domain.NewSecret("sk-" + a.name),
-			Organization: a.org, Pools: []string{a.pool}, Priority: a.priority, Weight: 1, MaxInFlight: a.limit, Models: a.models, Enabled: true,
+			Organization: a.org, Pools: []string{a.pool}, Priority: a.priority, Weight: 1, MaxInFlight: a.limit, Models: a.models, Limits: a.limits, Enabled: true,
 		})
 	}
 	keys, err := caller.NewDirectory([]domain.Key{c.key})

@@ -76,7 +76,7 @@ func (x *exchange) leave() {
 			at.watch.Stop()
 		}
 		if !at.beside { // that one runs in a goroutine of its own, and ends with its context
-			x.g.queue.release(at.cand.ID, at.cand.Live, time.Now())
+			x.giveBack(at.cand)
 		}
 	}
 	x.g.deps.Ledger.Settle(x.id, 0, domain.Usage{})

@@ -60,8 +60,9 @@ type PoolConfig struct {
 	Fallbacks  domain.Fallbacks
 	Limits     domain.TimeLimits // zero values: the default's
 	Errors     []domain.ErrorRule
-	OwnSeat    bool // callers may send a credential of their own along
-	MaxResting *int // percent of its accounts that may rest on a guess; nil: half
+	Hedge      time.Duration // a second attempt beside the first after so long, for sessions with nothing to lose; 0: none
+	OwnSeat    bool          // callers may send a credential of their own along
+	MaxResting *int          // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
 	Rates      *domain.Rates // of the callers that use it, together; nil: none
 }
@@ -78,6 +79,7 @@ type pool struct {
 	limits    domain.TimeLimits
 	errors    []domain.ErrorRule
 	ownSeat   bool
+	hedge     time.Duration
 	tuning    sched.Tuning
 	rates     *domain.Rates
 }
@@ -161,7 +163,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive,
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, rates: pc.Rates,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, rates: pc.Rates,
 			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {

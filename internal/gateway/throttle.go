@@ -24,7 +24,7 @@ func (x *exchange) throttled(p *picked) {
 		return
 	}
 	c.EndProbe()
-	x.g.queue.release(c.ID, c.Live, time.Now())
+	x.giveBack(c)
 	x.g.deps.Observer.Event(EventThrottled, c.Account.Platform, 1)
 	if other, choice := x.elsewhere(x.provider(c)); other != nil {
 		p.cand, p.choice = other, choice
@@ -63,7 +63,7 @@ func (x *exchange) elsewhere(provider string) (*sched.Candidate, sched.Decision)
 		}
 	}
 	for _, v := range views {
-		if d := sched.Choose(v, req); d.Candidate != nil && take(&d, req.Now) {
+		if d := sched.Choose(v, req); d.Candidate != nil && x.take(&d, req.Now) {
 			return d.Candidate, d
 		}
 	}

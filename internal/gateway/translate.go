@@ -77,7 +77,7 @@ func (x *exchange) translatable(c *sched.Candidate) bool {
 func (x *exchange) mutely(c *sched.Candidate) {
 	o, _ := offer(x.platformOf(c), x.d.ID(), x.path, x.mute)
 	c.EndProbe()
-	x.g.queue.release(c.ID, c.Live, time.Now())
+	x.giveBack(c)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.mute |= 1 << o.Dialect.ID()

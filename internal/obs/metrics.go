@@ -77,6 +77,33 @@ func (m *Metrics) Gauge(name, help string, value func() float64, labels ...strin
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: constant}, value))
 }
 
+// maxSeries is how many series a family of gauges has at most.
+const maxSeries = 1000
+
+// Gauges registers values that are asked for when metrics are read, one for each set of label
+// values: each calls emit for every one of them, with different label values each time. More than a thousand are left out.
+func (m *Metrics) Gauges(name, help string, labels []string, each func(emit func(value float64, labels ...string))) {
+	m.registry.MustRegister(&gauges{prometheus.NewDesc(name, help, labels, nil), each})
+}
+
+type gauges struct {
+	desc *prometheus.Desc
+	each func(emit func(value float64, labels ...string))
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(out chan<- *prometheus.Desc) { out <- g.desc }
+
+// Collect implements prometheus.Collector.
+func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	n := 0
+	g.each(func(value float64, labels ...string) {
+		if n++; n <= maxSeries {
+			out <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, value, labels...)
+		}
+	})
+}
+
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})

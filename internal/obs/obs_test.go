@@ -68,6 +68,7 @@ func TestMetrics(t *testing.T) {
 	m.Rest("openai", "account", "rate_limited")
 	m.Dropped(7)
 	m.Gauge("turnout_test_things", "Things.", func() float64 { return 42 })
+	m.Gauges("turnout_test_colours", "Colours.", []string{"colour"}, func(emit func(float64, ...string)) { emit(1, "red"); emit(2, "blue") })
 	got := read(t, m)
 	for name, want := range map[string][]string{
 		"turnout_requests_total":                    {"dialect=anthropic,outcome=ok,status=2xx 2", "dialect=openai-chat,outcome=failed,status=5xx 1"},
@@ -79,6 +80,7 @@ func TestMetrics(t *testing.T) {
 		"turnout_scheduler_rests_total":             {"class=rate_limited,platform=openai,scope=account 1"},
 		"turnout_record_dropped_total":              {"7"},
 		"turnout_test_things":                       {"42"},
+		"turnout_test_colours":                      {"colour=blue 2", "colour=red 1"},
 	} {
 		if v := got[name]; !slices.Equal(v, want) {
 			t.Errorf("%s: %q, want %q", name, v, want)
@@ -112,6 +114,19 @@ func TestLabelsAreBounded(t *testing.T) {
 				t.Errorf("%s has the label %s", name, l[1])
 			}
 		}
+	}
+}
+
+// However many an asker would have, a family of gauges stays within its bound.
+func TestGaugesAreBounded(t *testing.T) {
+	m := NewMetrics()
+	m.Gauges("turnout_test_many", "Many.", []string{"n"}, func(emit func(float64, ...string)) {
+		for i := range 2 * maxSeries {
+			emit(1, strconv.Itoa(i))
+		}
+	})
+	if n := len(read(t, m)["turnout_test_many"]); n != maxSeries {
+		t.Errorf("%d series", n)
 	}
 }
 

@@ -58,7 +58,7 @@ const tierCap = "enforced_spend_limit_reached"
 func (f *fields) readViolations(list []byte) {
 	_ = dialect.Array(list, func(e dialect.Span) bool {
 		if id := textOf(dialect.Member(e.Of(list), "quotaId")); id != "" && f.numQuotas < maxQuotas {
-			f.quotas[f.numQuotas] = strings.ToLower(id)
+			f.quotas[f.numQuotas], f.quotaValues[f.numQuotas] = strings.ToLower(id), scalarText(dialect.Member(e.Of(list), "quotaValue"))
 			f.numQuotas++
 		}
 		return f.numQuotas < maxQuotas

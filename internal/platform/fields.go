@@ -27,8 +27,10 @@ type fields struct {
 	names     [maxNames]string
 	numNames  int
 	quotas    [maxQuotas]string
-	numQuotas int
-	number    int // an HTTP status that the body states, 0 if none
+	// quotaValues are how much each of quotas allows.
+	quotaValues [maxQuotas]string
+	numQuotas   int
+	number      int // an HTTP status that the body states, 0 if none
 
 	html, empty bool
 	cut         bool // lower is not the whole message

@@ -22,12 +22,13 @@ const (
 	Excluded              // failed in this request already (or its organisation did)
 	Resting               // out of scheduling for a while
 	Full                  // at its limit of concurrent requests
+	Limited               // at another limit of its operator, or past its date
 
-	NumVerdicts = int(Full) + 1
+	NumVerdicts = int(Limited) + 1
 )
 
 var verdictNames = [NumVerdicts]string{
-	"eligible", "wrong_platform", "no_model", "no_label", "disabled", "paused", "excluded", "resting", "full",
+	"eligible", "wrong_platform", "no_model", "no_label", "disabled", "paused", "excluded", "resting", "full", "limited",
 }
 
 // String is the verdict's name.
@@ -309,7 +310,7 @@ func (q *choice) tier(t, skip int) {
 func (q *choice) judge(i int) Verdict {
 	verdict, until := q.v.Candidates[i].verdict(q.r, q.nowMs)
 	q.d.Counts[verdict]++
-	if verdict == Resting && until != forever && (q.soonest == 0 || until < q.soonest) {
+	if (verdict == Resting || verdict == Limited) && until != forever && (q.soonest == 0 || until < q.soonest) {
 		q.soonest = until
 	}
 	return verdict
@@ -428,7 +429,13 @@ func (c *Candidate) verdict(r *Request, nowMs int64) (Verdict, int64) {
 		return Excluded, 0
 	}
 	if until := c.blocked(nowMs); until > 0 {
+		if c.rested(nowMs) == 0 {
+			return Limited, until
+		}
 		return Resting, until
+	}
+	if until := c.unwelcome(r, nowMs); until > 0 {
+		return Limited, until
 	}
 	if c.full() {
 		return Full, 0

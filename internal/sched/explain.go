@@ -6,7 +6,7 @@ import "time"
 type Row struct {
 	Candidate *Candidate
 	Verdict   Verdict
-	Until     time.Time // of a resting one; zero: nobody knows
+	Until     time.Time // of a resting or limited one; zero: nobody knows
 	InFlight  int
 	Score     Score // of an eligible one, where the strategy has scores
 }
@@ -25,7 +25,7 @@ func Explain(v *View, r Request) []Row {
 		row := Row{Candidate: c, InFlight: c.Live.InFlight()}
 		verdict, until := c.verdict(&r, q.nowMs)
 		row.Verdict = verdict
-		if verdict == Resting && until != forever {
+		if (verdict == Resting || verdict == Limited) && until != forever {
 			row.Until = time.UnixMilli(until)
 		}
 		if verdict == Eligible && scores(v) {

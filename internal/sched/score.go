@@ -37,7 +37,7 @@ func (t Term) String() string { return termNames[t] }
 //	load         LoadSeconds × requests in flight / limit, for its weight
 //	queue        first_token × requests that wait for this account / limit
 //	quota        PaceSeconds × how far the tightest window is used ahead of its time (UnusedSeconds × how far behind),
-//	             and DrainSeconds near its wall
+//	             and DrainSeconds near its wall, but for the session that is bound there
 //	cost         the request's price there, at the account's prices
 //	warmth       − (the time to read the session's cached tokens anew + the price of that), in the cache's domain
 //	parent       − ParentSeconds at the account of a sub-agent's parent, a little less in its organisation
@@ -61,7 +61,7 @@ const (
 	MaxErrorRate      = 0.9  // above it an account rests anyway
 	LoadSeconds       = 2.0  // at the limit
 	PaceSeconds       = 10.0 // for a window that is used up where none of it should be
-	UnusedSeconds     = 2.0  // for a window that is unused where all of it should be
+	UnusedSeconds     = 0.3  // for a window that is unused where all of it should be
 	DrainSeconds      = 30.0
 	ParentSeconds     = 5.0
 	// DomainShare is what the parent's organisation is worth of the parent's account: the cache is shared, and so is the load
@@ -114,6 +114,7 @@ func (q *choice) score(c *Candidate, in int64) (s Score) {
 	if w := c.Live.waiting.Load(); w > 0 {
 		s[TermQueue] = float32(first) * float32(w) / float32(max(c.Limit, 1))
 	}
+	s[TermQuota] = c.quotaTerm(q.r.Now, q.r.Bound)
 	if c.price > 0 && q.v.Prices.Second > 0 {
 		s[TermCost] = c.price * float32(q.r.Tokens()) / float32(q.v.Prices.Second)
 	}
@@ -159,6 +160,3 @@ const expectedOutput = 500
 // Tokens is what the request's price is counted by: tokens of the prompt, and those of the answer five times
 // each, which is what most providers charge for them.
 func (r *Request) Tokens() int64 { return r.InputTokens + 5*expectedOutput }
-
-// resetAt is when the first of the candidate's windows resets, in Unix milliseconds; beyond every date where none is known.
-func (c *Candidate) resetAt(nowMs int64) float64 { return math.MaxInt64 }

@@ -24,9 +24,12 @@ type Candidate struct {
 	lnWeight     float32 // natural logarithm of the weight
 	price        float32 // nano-USD of a token of the prompt; 0: nothing, or not known
 
-	Live  *Live
-	Stat  *Stat
-	Rests [numRests]*Rest
+	Live    *Live
+	Stat    *Stat
+	Rests   [numRests]*Rest
+	quotas  [numQuotas]*Quota // what is known of its provider's windows
+	meter   *Meter            // of its operator's limits; nil: nothing is counted
+	expires int64             // Unix milliseconds from which on it is not used; 0: never
 }
 
 // The rest cells of a candidate, by scope.
@@ -65,10 +68,12 @@ type Tuning struct {
 // Cells is the registry of everything that moves. It outlives configurations, so
 // that a reload forgets no rest and no slot. Safe for concurrent use.
 type Cells struct {
-	mu    sync.RWMutex
-	live  map[domain.AccountID]*Live
-	rests map[RestKey]*Rest
-	stats map[RestKey]*Stat
+	mu     sync.RWMutex
+	live   map[domain.AccountID]*Live
+	rests  map[RestKey]*Rest
+	stats  map[RestKey]*Stat
+	quotas map[QuotaKey]*Quota
+	meters map[domain.AccountID]*Meter
 }
 
 // RestKey names a rest cell: Scope as in package failover, and what it concerns.
@@ -80,7 +85,10 @@ type RestKey struct {
 
 // NewCells makes an empty registry.
 func NewCells() *Cells {
-	return &Cells{live: map[domain.AccountID]*Live{}, rests: map[RestKey]*Rest{}, stats: map[RestKey]*Stat{}}
+	return &Cells{
+		live: map[domain.AccountID]*Live{}, rests: map[RestKey]*Rest{}, stats: map[RestKey]*Stat{},
+		quotas: map[QuotaKey]*Quota{}, meters: map[domain.AccountID]*Meter{},
+	}
 }
 
 // Live gives an account's counters.
@@ -219,7 +227,7 @@ func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, re
 		v.Candidates = append(v.Candidates, Candidate{
 			Account: a, ID: a.ID, Organization: OrganizationOf(a), Sent: sent, Priority: a.Priority, Foreign: speech == Abroad, Limit: a.MaxInFlight,
 			price: float32(a.TokenPrice), lnWeight: float32(math.Log(float64(max(a.Weight, 1)))),
-			Live: cells.Live(a.ID), Stat: cells.Stat(a.ID, sent),
+			Live: cells.Live(a.ID), Stat: cells.Stat(a.ID, sent), quotas: cells.quotasOf(a, sent), meter: cells.meterOf(a), expires: expiresAt(a),
 			Rests: [numRests]*Rest{
 				cells.Rest(AccountKey(a.ID)), cells.Rest(AccountModelKey(a.ID, sent)),
 				cells.Rest(OrganizationKey(a.Platform, OrganizationOf(a))), cells.Rest(ProviderKey(a.Platform, a.BaseURL, sent)),
@@ -307,9 +315,12 @@ func (v *View) Find(id domain.AccountID) *Candidate {
 	return nil
 }
 
-// blocked is until when the candidate's rests keep requests out, in Unix
+// blocked is until when the candidate's rests or its operator's limits keep requests out, in Unix
 // milliseconds; 0: they do not.
-func (c *Candidate) blocked(nowMs int64) int64 {
+func (c *Candidate) blocked(nowMs int64) int64 { return max(c.rested(nowMs), c.limited(nowMs)) }
+
+// rested is until when the candidate's rests keep requests out.
+func (c *Candidate) rested(nowMs int64) int64 {
 	var until int64
 	for _, cell := range c.Rests {
 		if blocked, u := cell.blocked(nowMs); blocked {
@@ -334,6 +345,9 @@ func (c *Candidate) LimitNow() int {
 // guessed reports whether the candidate rests, and for nothing but guesses: until
 // when, and after how many failures in a row.
 func (c *Candidate) guessed(nowMs int64) (until int64, streak int, ok bool) {
+	if c.limited(nowMs) > 0 {
+		return 0, 0, false
+	}
 	for _, cell := range c.Rests {
 		blocked, u := cell.blocked(nowMs)
 		if !blocked {
@@ -369,7 +383,7 @@ func (c *Candidate) Probing(now time.Time) bool {
 	return false
 }
 
-// Resting reports whether any of the candidate's rests keeps requests out at now.
+// Resting reports whether any of the candidate's rests, or a limit of its operator, keeps requests out at now.
 func (c *Candidate) Resting(now time.Time) bool { return c.blocked(now.UnixMilli()) > 0 }
 
 // Soonest is how long it takes until the first resting candidate that skip does not

@@ -58,6 +58,9 @@ func (s *Server) routes() *http.ServeMux {
 	}
 	s.objects(mux)
 	only(http.MethodGet, "/v1/models", s.models(""))
+	only(http.MethodGet, "/v1/turnout/me", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.Gateway.Me(s.shape(r)).ServeHTTP(w, r)
+	}))
 	mux.HandleFunc("GET /v1/models/{name...}", func(w http.ResponseWriter, r *http.Request) { s.models(r.PathValue("name")).ServeHTTP(w, r) })
 	mux.HandleFunc("GET /v1beta/models", s.models("").ServeHTTP)
 	mux.HandleFunc("GET /v1beta/models/{name...}", func(w http.ResponseWriter, r *http.Request) { s.models(r.PathValue("name")).ServeHTTP(w, r) })

@@ -150,6 +150,8 @@ func TestRefusals(t *testing.T) {
 		{"PATCH", "/v1/chat/completions", anthropicCaller, 405, "POST", isOpenAI, "use POST"},
 		{"POST", "/v1/models", nil, 405, "GET, HEAD", isOpenAI, "use GET"},
 		{"POST", "/v1/models", anthropicCaller, 405, "GET, HEAD", isAnthropic, "use GET"},
+		{"POST", "/v1/turnout/me", anthropicCaller, 405, "GET, HEAD", isAnthropic, "use GET"},
+		{"GET", "/v1/turnout/me", openaiCaller, 503, "", isOpenAI, "starting"},
 		{"GET", "/x", nil, 404, "", isOpenAI, "there is nothing at GET /x"},
 		{"POST", "/", nil, 404, "", isOpenAI, "there is nothing at POST /"},
 		{"PUT", "/v1/responses", openaiCaller, 405, "POST", isOpenAI, "/v1/responses"},

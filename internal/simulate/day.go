@@ -153,11 +153,21 @@ func (w *dayWorld) Answer(a Ask) Reply {
 		}
 	}
 	if reset, ok := st.spend(a.At, fresh); !ok {
-		return fail(failover.RateLimited, failover.ScopeAccount, reset, quick)
+		rep := fail(failover.RateLimited, failover.ScopeAccount, reset, quick)
+		rep.Heard = st.heard()
+		return rep
 	}
 	first := st.first*math.Exp(rng.NormFloat64()*0.3) + float64(a.Input-a.Cached)/10_000
 	took := first + float64(a.Output)/st.speed
-	return Reply{OK: true, First: secs(first), Took: secs(took), Output: a.Output}
+	return Reply{OK: true, First: secs(first), Took: secs(took), Output: a.Output, Heard: st.heard()}
+}
+
+// heard is what an answer says of the window, as those of subscriptions do.
+func (st *standing) heard() *domain.QuotaReading {
+	return &domain.QuotaReading{
+		Window: "5h", Scope: domain.QuotaOfAccount, Used: float64(st.inWindow) / float64(st.perWindow), Remaining: -1,
+		Reset: st.window.Add(st.windowLength), Length: st.windowLength,
+	}
 }
 
 func secs(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -87,15 +87,16 @@ func Table(results []Result, markdown bool) string {
 		_ = t.Flush() // into memory
 		return b.String()
 	}
-	for i, c := range columns {
-		b.WriteString(map[bool]string{true: "| ", false: " | "}[i == 0] + c.head)
-	}
-	b.WriteString(" |\n|---" + strings.Repeat("|---:", len(columns)-1) + "|\n")
-	for j := range results {
-		for i, c := range columns {
-			b.WriteString(map[bool]string{true: "| ", false: " | "}[i == 0] + c.text(&results[j]))
+	row := func(text func(column) string) {
+		for _, c := range columns {
+			b.WriteString("| " + text(c) + " ")
 		}
-		b.WriteString(" |\n")
+		b.WriteString("|\n")
+	}
+	row(func(c column) string { return c.head })
+	b.WriteString("|---" + strings.Repeat("|---:", len(columns)-1) + "|\n")
+	for _, r := range results {
+		row(func(c column) string { return c.text(&r) })
 	}
 	return b.String()
 }

@@ -306,10 +306,13 @@ func (r *runner) attempt(q *request, c *sched.Candidate) {
 	r.at(r.now.Add(rep.Took), func() {
 		c.Live.Release()
 		r.used[c.ID] += rep.Took.Seconds()
+		if rep.Heard != nil {
+			c.Observe([]domain.QuotaReading{*rep.Heard}, r.now)
+		}
 		if rep.OK {
 			r.served(q, c, a, rep)
 		} else {
-			r.failed(q, c, a, rep, began)
+			r.failed(q, c, rep, began)
 		}
 		r.freed(c.ID)
 	})
@@ -364,7 +367,7 @@ func (r *runner) answered(q *request, output int64) {
 	}
 }
 
-func (r *runner) failed(q *request, c *sched.Candidate, a Ask, rep Reply, began time.Time) {
+func (r *runner) failed(q *request, c *sched.Candidate, rep Reply, began time.Time) {
 	r.out.Failures++
 	if rep.Class == failover.RateLimited {
 		r.out.Limited++

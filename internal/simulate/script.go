@@ -53,6 +53,7 @@ type Reply struct {
 	First  time.Duration // until the first token, or until the failure
 	Took   time.Duration // in all
 	Output int64
+	Heard  *domain.QuotaReading // what it says of a window of the account; nil: nothing
 }
 
 // World answers attempts. It may keep state: attempts come in the order of their time.

@@ -45,6 +45,8 @@ type (
 		MaxInFlight  int               `json:"max_concurrency,omitempty"`
 		Models       map[string]string `json:"models,omitempty"`
 		TokenPrice   domain.NanoUSD    `json:"token_price,omitempty"`
+
+		Limits domain.AccountLimits `json:"limits,omitzero"`
 	}
 	accountSecrets struct {
 		APIKey string `json:"api_key,omitempty"`
@@ -102,7 +104,7 @@ func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 		}
 		a.Platform, a.BaseURL, a.Organization = sp.Platform, sp.BaseURL, sp.Organization
 		a.Labels, a.Pools, a.Models, a.TokenPrice = sp.Labels, sp.Pools, sp.Models, sp.TokenPrice
-		a.Priority, a.Weight, a.MaxInFlight = sp.Priority, sp.Weight, sp.MaxInFlight
+		a.Priority, a.Weight, a.MaxInFlight, a.Limits = sp.Priority, sp.Weight, sp.MaxInFlight, sp.Limits
 		a.APIKey, a.Proxy = domain.NewSecret(secrets.APIKey), secrets.Proxy
 		out = append(out, a)
 		return nil

@@ -285,7 +285,7 @@ func (d Desired) objects() (accounts, pools, keys []object, err error) {
 		accounts = append(accounts, object{name: a.Name, secrets: accountSecrets{APIKey: a.APIKey.Reveal(), Proxy: a.Proxy},
 			spec: text("account", a.Name, accountSpec{
 				Platform: a.Platform, BaseURL: a.BaseURL, Organization: a.Organization, Labels: a.Labels, Pools: a.Pools,
-				Priority: a.Priority, Weight: a.Weight, MaxInFlight: a.MaxInFlight, Models: a.Models, TokenPrice: a.TokenPrice,
+				Priority: a.Priority, Weight: a.Weight, MaxInFlight: a.MaxInFlight, Models: a.Models, TokenPrice: a.TokenPrice, Limits: a.Limits,
 			})})
 	}
 	for _, p := range d.Pools {

@@ -70,6 +70,24 @@ func (s *Store) Request(ctx context.Context, id domain.RequestID) (RequestRow, e
 	return r, nil
 }
 
+// Used is what an account was used for.
+type Used struct {
+	Account          domain.AccountID
+	Requests, Tokens int64 // tokens of prompt, cached or not, and output
+}
+
+// UsedSince adds up the records of requests that arrived at or after t, by account.
+func (s *Store) UsedSince(ctx context.Context, t time.Time) ([]Used, error) {
+	var out []Used
+	err := s.rows(ctx, "add up what accounts were used for", func(scan func(...any) error) error {
+		var u Used
+		err := scan(&u.Account, &u.Requests, &u.Tokens)
+		out = append(out, u)
+		return err
+	}, "SELECT account, COUNT(*), SUM(input + cache_read + cache_write_5m + cache_write_1h + output) FROM requests WHERE id >= ? AND account > 0 GROUP BY account ORDER BY account", idAt(t))
+	return out, err
+}
+
 // DeleteTracesBefore deletes at most limit traces of requests that arrived before
 // t, the oldest first, and says how many: call it again while that equals limit.
 func (s *Store) DeleteTracesBefore(ctx context.Context, t time.Time, limit int) (int, error) {

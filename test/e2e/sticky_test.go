@@ -69,7 +69,7 @@ func served(t *testing.T, g *gateway, p *sim.Server, a ask) string {
 func TestSticky(t *testing.T) {
 	p := startProvider(t, sim.Options{})
 	var config strings.Builder
-	config.WriteString("accounts:\n")
+	config.WriteString("pools: [{name: default, strategy: least_loaded}]\naccounts:\n") // no lots: where each begins is known
 	for _, f := range []form{{openai: false}, {openai: true}} {
 		for i := range 3 {
 			name := fmt.Sprintf("%s-%d", f.platform(), i)

@@ -17,6 +17,7 @@ func account(name, secret string) domain.Account {
 		Name: name, Platform: "anthropic", BaseURL: "http://127.0.0.1:9100", APIKey: domain.NewSecret(secret),
 		Proxy: "http://user:pass@127.0.0.1:3128", Organization: "acme", Labels: domain.Labels{"region": "eu", "tier": "1"},
 		Pools: []string{"default", "spare"}, Priority: 2, Weight: 3, MaxInFlight: 4, TokenPrice: 150,
+		Limits: domain.AccountLimits{RequestsPerMinute: 5, TokensPerDay: 6, Expires: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
 		Models: domain.ModelMap{"claude-*": "claude-*", "x": "y"},
 	}
 }

@@ -58,6 +58,19 @@ func requests(t *testing.T, open func(*testing.T) Store) {
 		}
 	})
 
+	t.Run("what accounts were used for adds up", func(t *testing.T) {
+		s := open(t)
+		rows := rowsUpTo(10) // of accounts 1, 2, 3 and 4 by turns
+		rows[4].Account = 0
+		must(t, s.AppendRequests(ctx, rows))
+		got := got(s.UsedSince(ctx, start.Add(2*time.Second)))(t)
+		// Row n has n+1 to n+5 tokens.
+		want := []store.Used{{Account: 1, Requests: 1, Tokens: 5*8 + 15}, {Account: 2, Requests: 2, Tokens: 5*(5+9) + 30}, {Account: 3, Requests: 2, Tokens: 5*(2+6) + 30}, {Account: 4, Requests: 2, Tokens: 5*(3+7) + 30}}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+
 	t.Run("the same batch again changes nothing", func(t *testing.T) {
 		s := open(t)
 		rows := rowsUpTo(20)

@@ -21,7 +21,7 @@ func bindings(t *testing.T, open func(*testing.T) Store) {
 		return list
 	}
 	one := domain.Binding{Session: [16]byte{1}, Account: 5, Expires: at(10), WarmTokens: 9000, WarmUntil: at(5)}
-	two := domain.Binding{Session: [16]byte{2}, Account: 6, Expires: at(20)}
+	two := domain.Binding{Session: [16]byte{2}, Account: 6, Expires: at(20), Placed: true}
 
 	t.Run("the last state counts", func(t *testing.T) {
 		s := open(t)

@@ -28,6 +28,7 @@ type Store interface {
 	AppendRequests(context.Context, []store.RequestRow) error
 	Requests(context.Context, store.RequestFilter) ([]store.RequestRow, error)
 	Request(context.Context, domain.RequestID) (store.RequestRow, error)
+	UsedSince(context.Context, time.Time) ([]store.Used, error)
 	DeleteTracesBefore(context.Context, time.Time, int) (int, error)
 	DeleteRequestsBefore(context.Context, time.Time, int) (int, error)
 
@@ -39,6 +40,10 @@ type Store interface {
 	Object(context.Context, domain.ObjectID, time.Time) (domain.Object, error)
 	DeleteObject(context.Context, domain.ObjectID) error
 	DeleteObjectsBefore(context.Context, time.Time, int) (int, error)
+
+	SaveWindows(context.Context, []store.Window) error
+	LoadWindows(context.Context, time.Time) ([]store.Window, error)
+	DeleteWindowsBefore(context.Context, time.Time, int) (int, error)
 
 	SaveRests(context.Context, []store.Rest) error
 	LoadRests(context.Context, time.Time) ([]store.Rest, error)
@@ -55,7 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		name string
 		f    func(*testing.T, func(*testing.T) Store)
 	}{
-		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests},
+		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests}, {"windows", windows},
 	} {
 		t.Run(g.name, func(t *testing.T) { g.f(t, open) })
 	}
