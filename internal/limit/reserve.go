@@ -37,9 +37,9 @@ func (a *Answer) OK() bool { return a.By == nil }
 // all calls; cells are at most MostCells, each once. t must hold nothing.
 func Reserve(cells []*Cell, tokens int64, now time.Duration, t *Ticket) (a Answer) {
 	var sorted [MostCells]*Cell
-	n := len(cells)
-	for i, c := range cells {
-		sorted[i] = c
+	n := copy(sorted[:], cells)
+	if n < len(cells) {
+		panic("limit: a reservation in more than MostCells cells") // the others would not be held
 	}
 	for i := 1; i < n; i++ { // always in the same order, so that no two requests wait for each other
 		for j := i; j > 0 && sorted[j].order < sorted[j-1].order; j-- {
