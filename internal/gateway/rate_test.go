@@ -319,6 +319,56 @@ func TestRatesOfPools(t *testing.T) {
 	})
 }
 
+// What is started beside a slow attempt counts where it is started, and is not started where there is no room.
+func TestRatesOfAttemptsBeside(t *testing.T) {
+	for _, c := range []struct{ slots, asked string }{{"room", "a b"}, {"none", "a"}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []account{{name: "a"}, {name: "b", pool: "second"}}, func(rc *rigConfig) { rc.key.Pools = []string{"default", "second"} })
+			rates := &domain.Rates{RateLimits: domain.RateLimits{Concurrency: 1}}
+			snap := r.g.Snapshot()
+			p := snap.pools["second"]
+			snap.rated, p.rates = true, rates
+			cells := snap.owner(r.g, p, "pool", p.Name, rates).Cells(nil, "claude-x")
+			var taken limit.Ticket
+			if c.slots == "none" {
+				limit.Reserve(cells, 0, 0, &taken)
+			}
+			r.on("a", stream(io.EOF, part{15 * time.Second, msgStart + txtStart + delta("a") + txtStop + msgDelta + msgStop}))
+			r.on("b", func(ctx context.Context, call *call) (*response, error) {
+				if n := cells[0].InFlight(); n != 1 {
+					t.Errorf("%d are counted while it runs", n)
+				}
+				return whole("b")(ctx, call)
+			})
+			if g := r.send(askStream); g.Code != 200 || r.names() != c.asked {
+				t.Errorf("%s: %d, asked %q: %s", c.slots, g.Code, r.names(), g.text())
+			}
+			taken.End(0, 0)
+			r.noSlots("claude-x")
+		})
+	}
+}
+
+// A request that crashes holds nothing afterwards.
+func TestRatesAfterACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "a"}}, keyRates(domain.Rates{RateLimits: domain.RateLimits{Tokens: 1, TokenBurst: 5000, Concurrency: 1}}))
+		r.on("a", func(context.Context, *call) (*response, error) { panic("scripted") })
+		func() {
+			defer func() {
+				if p := recover(); p != any("scripted") {
+					t.Errorf("panicked with %v", p)
+				}
+			}()
+			r.send(askJSON)
+		}()
+		r.noSlots("claude-x")
+		if left := r.tokensLeft("claude-x"); left != 5000 {
+			t.Errorf("%d tokens are left", left)
+		}
+	})
+}
+
 // A reload changes the limits at once and forgets nothing of what was used.
 func TestRatesAfterAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
