@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +47,18 @@ func (b *Book) NewOwner(kind, name string, all Limits, models map[string]Limits,
 		o.models = append(o.models, b.Cell(Scope{kind, name, pattern}, l, version, now))
 	}
 	return o
+}
+
+// Each calls f for every cell of the owner: first that whatever the model, then those of patterns, by name.
+func (o *Owner) Each(f func(model string, c *Cell)) {
+	if o.all != nil {
+		f("", o.all)
+	}
+	models := slices.Clone(o.models)
+	slices.SortFunc(models, func(a, b *Cell) int { return strings.Compare(a.Scope.Model, b.Scope.Model) })
+	for _, c := range models {
+		f(c.Scope.Model, c)
+	}
 }
 
 // Cells appends those in which a request for a model counts: the owner's own, and of its patterns the best match. An

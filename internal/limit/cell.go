@@ -127,6 +127,20 @@ func (c *Cell) end(h *held, used int64, now time.Duration) {
 	c.tokens.level -= c.lows.giveBack(h.seq, (h.tokens-used)*unit)
 }
 
+// Look tells how far the cell's limits are used, and how many requests it holds of how many (0: any number), taking nothing.
+func (c *Cell) Look(now time.Duration) (requests, tokens State, inFlight, most int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pass(now.Microseconds())
+	if r := c.limits.Requests; r.limited() {
+		requests = c.requests.state(r)
+	}
+	if r := c.limits.Tokens; r.limited() {
+		tokens = c.tokens.state(r)
+	}
+	return requests, tokens, c.inFlight, c.limits.Concurrency
+}
+
 // InFlight is how many requests the cell holds.
 func (c *Cell) InFlight() int64 {
 	c.mu.Lock()
