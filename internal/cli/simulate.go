@@ -144,7 +144,10 @@ func (c *simulateCommand) past(s *session) (p *past, err error) {
 			return nil, fmt.Errorf("--from is %q: want day, a duration such as 24h, a time such as 2026-11-26T08:00:00Z, or a file that --save wrote", c.From)
 		}
 		if err == nil {
-			if err = json.Unmarshal(raw, &p); err != nil || len(p.Accounts) == 0 {
+			if err = json.Unmarshal(raw, &p); err == nil && (p == nil || len(p.Accounts) == 0) {
+				err = errors.New("it names no accounts")
+			}
+			if err != nil {
 				err = fmt.Errorf("%s is no file that turnout simulate --save wrote: %w", c.From, err)
 			}
 		}

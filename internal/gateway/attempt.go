@@ -101,8 +101,11 @@ func (at *attempt) run() result {
 		if at.verdict.Class == failover.FirstTokenLate {
 			x.g.learned.add(at.learn, at.took, 0)
 		}
-	case resultLost:
-		if at.firstContent == 0 && at.took >= at.limits.soft {
+	case resultLeft, resultLost:
+		if at.firstContent == 0 && x.req.Stream && x.req.Effort != dialect.EffortHigh && at.cand.Stat != nil {
+			at.cand.Stat.Slower(at.took, time.Now())
+		}
+		if at.result == resultLost && at.firstContent == 0 && at.took >= at.limits.soft {
 			x.g.learned.add(at.learn, at.took, 0) // it was slow, and would have taken longer
 		}
 	}

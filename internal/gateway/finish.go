@@ -64,7 +64,11 @@ func (x *exchange) succeeded(at *attempt) {
 	x.g.loads.ended(x.loadKey(at.cand), false, now)
 	at.cand.Stat.Attempt(false, now)
 	if x.req.Stream && x.req.Effort != dialect.EffortHigh {
-		at.cand.Stat.FirstToken(at.firstToken, now)
+		first := at.firstToken
+		if at.firstContent > 0 {
+			first = at.firstContent // the commit point may be the caller's choice
+		}
+		at.cand.Stat.FirstToken(first, now)
 	}
 }
 
@@ -83,12 +87,19 @@ func (x *exchange) bind(at *attempt, now time.Time) {
 	}
 	b := domain.Binding{Session: x.session.id, Account: at.cand.ID, Expires: now.Add(x.snap.Settings.SessionTTL)}
 	if !moved {
-		b.WarmTokens, b.WarmUntil, b.Placed = x.binding.WarmTokens, x.binding.WarmUntil, x.binding.Placed
+		b.WarmTokens, b.WarmUntil = x.binding.WarmTokens, x.binding.WarmUntil
 	}
+	b.Placed = x.placed(b.Account)
 	if x.g.deps.Bindings.Bind(b, x.binding.Account) {
 		x.rebound = x.rebound || moved && x.binding.Account != 0
 		x.binding = b
 	}
+}
+
+// placed reports whether an operator has bound the session to the account, perhaps while this request was under way.
+func (x *exchange) placed(id domain.AccountID) bool {
+	b, ok := x.g.deps.Bindings.Lookup(x.session.id)
+	return ok && b.Account == id && b.Placed
 }
 
 // bound is the session's account; 0: none.
@@ -105,13 +116,16 @@ const (
 	warmLong  = time.Hour
 )
 
+// mostWarm is more than any model's context: what an upstream says beyond it binds nobody any harder.
+const mostWarm = 16 << 20
+
 // warm notes what is in the account's cache now, and binds a derived session once there is
 // something to lose.
 func (x *exchange) warm(at *attempt) {
 	if !at.usage.Reported || at.target.fallback { // another model's cache is another cache
 		return
 	}
-	tokens := at.usage.Warm()
+	tokens := min(at.usage.Warm(), mostWarm)
 	now := time.Now()
 	if x.session.derived() {
 		if tokens == 0 {
@@ -129,7 +143,7 @@ func (x *exchange) warm(at *attempt) {
 		life = warmLong
 	}
 	b := x.binding
-	b.WarmTokens, b.WarmUntil = tokens, now.Add(life)
+	b.WarmTokens, b.WarmUntil, b.Placed = tokens, now.Add(life), x.placed(b.Account)
 	b.Expires = now.Add(x.snap.Settings.SessionTTL)
 	if tokens == 0 {
 		b.WarmUntil = time.Time{}

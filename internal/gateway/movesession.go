@@ -41,15 +41,19 @@ func (g *Gateway) MoveSession(key, session string, d domain.Dialect, to string) 
 		account = snap.Accounts[i]
 		b.Account, b.Expires, b.Placed = account.ID, now.Add(snap.Settings.SessionTTL), true
 	}
-	var first *pool
+	// A session belongs to the first of the key's pools that serves its model; its account may be one of any of them.
+	var pools []*pool
+	reachable := account == nil
 	for _, name := range k.Pools {
-		p := snap.pools[name]
-		if p == nil || !p.Enabled || account != nil && !slices.Contains(p.accounts, account) {
-			continue
+		if p := snap.pools[name]; p != nil && p.Enabled {
+			pools = append(pools, p)
+			reachable = reachable || slices.Contains(p.accounts, account) && !slices.ContainsFunc(required(p, k), func(l domain.Labels) bool { return !account.Labels.Satisfy(l) })
 		}
-		if first == nil {
-			first = p
-		}
+	}
+	if !reachable {
+		return MovedSession{}, domain.Errorf(domain.KindInvalid, op, "the key %s has no pool with the account %s, or requires labels that it lacks; its pools are: %s", k.Name, to, strings.Join(k.Pools, ", "))
+	}
+	for _, p := range pools {
 		b.Session = sessionNamed(session, d, k.ID, p.ID)
 		if old, bound := g.deps.Bindings.Lookup(b.Session); bound {
 			if !g.deps.Bindings.Bind(b, old.Account) {
@@ -58,13 +62,12 @@ func (g *Gateway) MoveSession(key, session string, d domain.Dialect, to string) 
 			return MovedSession{p.Name, snap.nameOf(old.Account), to}, nil
 		}
 	}
-	switch {
-	case first == nil && account != nil:
-		return MovedSession{}, domain.Errorf(domain.KindInvalid, op, "the key %s has no pool with the account %s; it has: %s", k.Name, to, strings.Join(k.Pools, ", "))
-	case first == nil || account == nil:
+	if account == nil || len(pools) == 0 {
 		return MovedSession{}, domain.Errorf(domain.KindNotFound, op, "the key %s has no session %s that is bound to an account", k.Name, session)
 	}
-	b.Session = sessionNamed(session, d, k.ID, first.ID)
-	g.deps.Bindings.Bind(b, 0)
-	return MovedSession{Pool: first.Name, To: to}, nil
+	for _, p := range pools { // which of them its model will be served by is not known yet
+		b.Session = sessionNamed(session, d, k.ID, p.ID)
+		g.deps.Bindings.Bind(b, 0)
+	}
+	return MovedSession{Pool: pools[0].Name, To: to}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"turnout/internal/domain"
 )
@@ -60,6 +61,43 @@ func TestMoveSession(t *testing.T) {
 			if _, err := r.g.MoveSession(c.key, c.session, domain.DialectAnthropic, c.to); domain.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%+v: %v", c, err)
 			}
+		}
+	})
+}
+
+// A session may be moved to an account of another of the key's pools, also before anybody has seen it; and a placement that
+// comes while a request is under way holds.
+func TestMoveSessionAcrossPools(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{{name: "a"}, {name: "b", pool: "second"}}, func(c *rigConfig) { c.key.Pools = []string{"default", "second"} })
+		r.on("a", jsonOK("a"), after(2*time.Second, jsonOK("a")), jsonOK("a"))
+		r.on("b", jsonOK("b"))
+		const id = "11111111-2222-3333-4444-555555555555" // claude's
+		r.send(askJSON, claude)
+		if m, err := r.g.MoveSession("", id, domain.DialectAnthropic, "b"); err != nil || m != (MovedSession{"default", "a", "b"}) {
+			t.Fatalf("%+v, %v", m, err)
+		}
+		r.send(askJSON, claude)
+		if _, err := r.g.MoveSession("", "tomorrow", domain.DialectAnthropic, "b"); err != nil {
+			t.Fatal(err)
+		}
+		tomorrow := withHeader("X-Turnout-Session", "tomorrow")
+		r.send(askJSON, tomorrow)
+		if r.names() != "a b b" {
+			t.Fatalf("asked %s, want a b b", r.names())
+		}
+		if _, err := r.g.MoveSession("", id, domain.DialectAnthropic, "a"); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); r.send(askJSON, claude) }()
+		synctest.Wait()
+		if _, err := r.g.MoveSession("", id, domain.DialectAnthropic, "a"); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if b, _ := r.Lookup(sessionNamed(id, domain.DialectAnthropic, 1, 1)); !b.Placed {
+			t.Error("a request that was under way has undone the placement")
 		}
 	})
 }

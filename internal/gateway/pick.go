@@ -165,7 +165,7 @@ func (x *exchange) choose(pin domain.AccountID, sticky bool, besides domain.Acco
 
 func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besides domain.AccountID) (*sched.Candidate, sched.Decision) {
 	x.mu.Lock()
-	req := sched.Request{Now: time.Now(), Seed: x.seed, Pin: pin, InputTokens: x.req.InputTokens()}
+	req := sched.Request{Now: time.Now(), Seed: x.seed, Pin: pin, InputTokens: x.req.InputTokens(), Session: x.session.id}
 	if pin == 0 {
 		req.Exclude, req.ExcludeOrgs = x.state.Failed(), x.state.Organizations
 	}

@@ -184,7 +184,7 @@ func (x *exchange) mayUse(t *target, c *sched.Candidate) bool {
 // turnedFrom gives back a candidate whose pool did not let the request in, and goes on without that pool.
 func (x *exchange) turnedFrom(c *sched.Candidate) {
 	c.EndProbe()
-	x.g.queue.release(c.ID, c.Live, time.Now())
+	x.giveBack(c)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.aimAgain()
@@ -298,7 +298,15 @@ var base64Byte = func() (is [256]bool) {
 // answer without such a statement took is estimated; where there was none, nothing was used.
 func (x *exchange) usedTokens(final *attempt) int64 {
 	a := x.admission
-	if a == nil || final == nil || x.onlyCounts() {
+	if a == nil || x.onlyCounts() {
+		return 0
+	}
+	if final == nil { // the caller left before an answer: who was asked has read the prompt all the same
+		for _, at := range x.attempts {
+			if at.result == resultLeft {
+				return max(at.usage.Prompt(), a.input) + at.usage.Output
+			}
+		}
 		return 0
 	}
 	u := final.usage

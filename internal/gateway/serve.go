@@ -94,6 +94,15 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exch
 		g.turnAway(w, x, err)
 		return nil
 	}
+	received := false
+	defer func() {
+		if !received { // refused, or crashed: what was taken is given back
+			x.admission.end(g, 0)
+			if x.body != nil {
+				x.body.release()
+			}
+		}
+	}()
 	err := x.read(w, r)
 	if err == nil {
 		err = x.route(r, w.Header())
@@ -106,9 +115,6 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exch
 	}
 	if err != nil {
 		x.admission.end(g, 0)
-		if x.body != nil {
-			x.body.release()
-		}
 		g.recordRefusal(x, err, Refuse(w, x.d, err, id))
 		return nil
 	}
@@ -120,6 +126,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exch
 	if x.req.Stream {
 		x.ans.startKeepAlives(aliveFor(r.Header, x.d.ID(), x.pools[0].keepAlive, x.d.KeepAlive()))
 	}
+	received = true
 	return x
 }
 

@@ -77,7 +77,8 @@ type Request struct {
 	WarmTokens int64
 	WarmUntil  time.Time
 	// Keep: the bound account alone can read something of the request, so that it is not left for a better score.
-	Keep bool
+	Keep    bool
+	Session domain.SessionID // zero: none
 	// Parent is the account of a sub-agent's parent session; 0: none.
 	Parent      domain.AccountID
 	InputTokens int64 // of the prompt, estimated
@@ -138,6 +139,7 @@ type choice struct {
 	warm         float64 // what the session has warm, in seconds; 0: nothing
 	domain       string  // where
 	parentDomain string
+	weighed      bool // candidates are drawn by weight
 
 	best    int // place in the View; -1: none yet
 	key     key // of the best
@@ -218,12 +220,13 @@ func (q *choice) bound() bool {
 		return false
 	}
 	c := &q.v.Candidates[i]
+	// What is warm is so for all of its organisation, whatever the account itself is at.
+	q.warm, q.domain = q.r.warmAt(&q.v.Prices), c.Organization
 	if verdict, _ := c.verdict(q.r, q.nowMs); verdict != Eligible {
 		q.d.Bound = verdict // counted when all are looked at
 		return false
 	}
 	q.d.Counts[Eligible]++
-	q.warm, q.domain = q.r.warmAt(&q.v.Prices), c.Organization
 	own, scored := q.v.tierOf(i), q.v.Strategy == domain.Scored
 	for t := 0; t <= own && q.best < 0 && !q.r.Keep; t++ {
 		if t < own && q.warm > 0 && !scored || t == own && !scored {
@@ -286,14 +289,7 @@ func (q *choice) tier(t, skip int) {
 	}
 	n := q.v.tiers[t] - start
 	if n > sampleAbove && q.v.Strategy != domain.FillFirst {
-		const step = 2_654_435_761 // a prime larger than any pool: it comes to every place once
-		at, found := mix(q.r.Seed, uint64(t)+1)%uint64(n), 0
-		for k := 0; k < n && found < sample; k++ {
-			if i := start + int(at); i != skip && q.consider(i) {
-				found++
-			}
-			at = (at + step) % uint64(n)
-		}
+		q.sample(t, start, n, skip)
 		return
 	}
 	for i := start; i < start+n; i++ {
@@ -304,6 +300,69 @@ func (q *choice) tier(t, skip int) {
 			q.consider(i)
 		}
 	}
+}
+
+// sample looks at some of a tier: at those that the session has a reason to go to, and at others that are drawn.
+func (q *choice) sample(t, start, n, skip int) {
+	var looked [2 * sample]int32
+	seen := looked[:0]
+	look := func(i int) bool {
+		if i < start || i >= start+n || i == skip || slices.Contains(seen, int32(i)) {
+			return false
+		}
+		if len(seen) < cap(seen) {
+			seen = append(seen, int32(i))
+		}
+		return q.consider(i)
+	}
+	if q.r.Parent != 0 {
+		look(q.v.place(q.r.Parent))
+	}
+	for _, domain := range [2]string{q.parentDomain, q.domain} {
+		kin := q.v.kin[domain]
+		for k := range min(len(kin), sample/2) {
+			look(int(kin[(int(q.r.Seed%uint64(len(kin)))+k)%len(kin)]))
+		}
+	}
+	found, enough := 0, sample
+	if q.v.shares != nil {
+		// Drawn by weight, each draw by itself; what was drawn so is not weighed once more.
+		before := int64(0)
+		if start > 0 {
+			before = q.v.shares[start-1]
+		}
+		q.weighed = true
+		if q.v.Strategy == domain.Weighted {
+			enough = 1
+		}
+		for k := uint64(0); k < 4*sample && found < enough; k++ {
+			at := before + int64(mix(q.r.Seed+k, uint64(t)+1)%uint64(q.v.shares[start+n-1]-before))
+			i, _ := slices.BinarySearch(q.v.shares[start:start+n], at+1)
+			if look(start + i) {
+				found++
+			}
+		}
+		if q.best >= 0 {
+			return
+		}
+	}
+	const step = 2_654_435_761 // a prime larger than any pool: it comes to every place once
+	at := mix(q.r.Seed, uint64(t)+1) % uint64(n)
+	for k := 0; k < n && found < enough; k++ {
+		if look(start + int(at)) {
+			found++
+		}
+		at = (at + step) % uint64(n)
+	}
+}
+
+// draw is a candidate's lot: the higher the better.
+func (q *choice) draw(c *Candidate) float32 {
+	d := gumbel[mix(q.r.Seed, uint64(c.ID))>>56]
+	if !q.weighed {
+		d += c.lnWeight
+	}
+	return d
 }
 
 // judge gives a candidate's verdict and counts it.
@@ -330,9 +389,9 @@ func (q *choice) consider(i int) bool {
 	case domain.Scored:
 		s := q.score(c, k.in)
 		k.score = float32(s.Sum())
-		k.first, rule = float64(k.score-Spread*c.draw(q.r.Seed)), RuleScore
+		k.first, rule = float64(k.score-Spread*q.draw(c)), RuleScore
 	case domain.Weighted:
-		k.first, rule = -float64(c.draw(q.r.Seed)), RuleLot
+		k.first, rule = -float64(q.draw(c)), RuleLot
 	case domain.RoundRobin:
 		k.first, rule = float64(c.Live.lastUsed.Load()), RuleTurn
 	case domain.SoonestReset:

@@ -83,8 +83,11 @@ func (m *Meter) Settle(d Draw, used int64, served bool, at, now time.Time) {
 	defer m.mu.Unlock()
 	m.pass(now)
 	m.leave(d.Session, served, now)
-	m.add(0, used-d.Tokens, at, now)
+	m.add(0, min(used, mostTokens)-d.Tokens, at, now)
 }
+
+// mostTokens is what one answer can take at most: no model writes more, and sums of it overflow in no day.
+const mostTokens = 1 << 32
 
 // enter counts a session's request; false: there are as many sessions as there may be. The lock is held.
 func (m *Meter) enter(d *Draw, now time.Time) bool {
@@ -350,7 +353,21 @@ func (c *Candidate) unwelcome(r *Request, nowMs int64) int64 {
 	if c.meter == nil || r.Bound == c.ID {
 		return 0
 	}
-	return c.meter.Full(nowMs)
+	until := c.meter.Full(nowMs)
+	if until != 0 && c.meter.counts(r.Session) {
+		return 0 // it has a place, although it is not bound yet
+	}
+	return until
+}
+
+// counts reports whether a session has a place.
+func (m *Meter) counts(id domain.SessionID) bool {
+	if id.IsZero() {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sessions[id] != nil
 }
 
 // Unwelcome is how long the operator's limit of sessions keeps new ones out; ok is false where it does not.

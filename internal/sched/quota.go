@@ -193,6 +193,9 @@ func (c *Candidate) quotaTerm(now time.Time, bound domain.AccountID) (seconds fl
 // date where none is known that has room.
 func (c *Candidate) resetAt(nowMs int64) float64 {
 	ns, first := nowMs*int64(time.Millisecond), int64(math.MaxInt64)
+	if share, known := c.Headroom(time.UnixMilli(nowMs)); known && share <= 0 {
+		return math.MaxInt64 // another of its windows is used up: nothing of this one can be saved
+	}
 	for _, q := range &c.quotas {
 		if q == nil {
 			continue

@@ -56,7 +56,7 @@ func (s *Score) Sum() (sum float64) {
 // The weights of the formula. They are what decides between accounts that differ in several ways at once: measured by the
 // simulated day (docs/scheduling.md).
 const (
-	UnknownFirstToken = 1.0  // seconds
+	UnknownFirstToken = 0.3  // seconds: as a quick one, so that everybody is tried, and again when it was forgotten
 	RetrySeconds      = 5.0  // what one failed attempt costs
 	MaxErrorRate      = 0.9  // above it an account rests anyway
 	LoadSeconds       = 2.0  // at the limit
@@ -140,11 +140,6 @@ var gumbel = func() (t [256]float32) {
 	}
 	return
 }()
-
-// draw is a candidate's lot: the higher the better.
-func (c *Candidate) draw(seed uint64) float32 {
-	return c.lnWeight + gumbel[mix(seed, uint64(c.ID))>>56]
-}
 
 // warmAt is what a request's session has warm at now, in seconds.
 func (r *Request) warmAt(p *Prices) float64 {

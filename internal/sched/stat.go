@@ -60,6 +60,14 @@ func (s *Stat) FirstToken(took time.Duration, now time.Time) {
 	s.firstSeen.Store(now.UnixMilli())
 }
 
+// Slower notes a stream that was given up before its first content, after so long: a bound from below, which counts where
+// it is more than what is known.
+func (s *Stat) Slower(took time.Duration, now time.Time) {
+	if known, ok := s.firstTokenSeconds(now.UnixMilli()); took.Seconds() > max(known, UnknownFirstToken) || ok && took.Seconds() > known {
+		s.FirstToken(took, now)
+	}
+}
+
 // ErrorRate is the share of attempts that failed of late, 0 to 1.
 func (s *Stat) ErrorRate(now time.Time) float64 { return s.errorRate(now.UnixMilli()) }
 

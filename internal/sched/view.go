@@ -2,6 +2,7 @@ package sched
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -56,6 +57,8 @@ type View struct {
 
 	tiers  []int // where each priority ends, in Candidates
 	places map[domain.AccountID]int32
+	kin    map[string][]int32 // places of the accounts of an organisation that has several
+	shares []int64            // of each place: the weights up to it and its own, where they differ
 }
 
 // Tuning is how a pool chooses.
@@ -266,6 +269,7 @@ func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, re
 	if n := len(v.Candidates); n > 0 {
 		v.tiers = append(v.tiers, n)
 	}
+	v.index()
 	return v
 }
 
@@ -285,6 +289,29 @@ func Lasting(a *domain.Account, model string, require []domain.Labels, speech Sp
 		return NoLabel
 	}
 	return Eligible
+}
+
+// index makes what a sample of a large pool needs.
+func (v *View) index() {
+	if len(v.Candidates) <= sampleAbove {
+		return
+	}
+	v.kin = map[string][]int32{}
+	differ, sum := false, int64(0)
+	for i := range v.Candidates {
+		c := &v.Candidates[i]
+		v.kin[c.Organization] = append(v.kin[c.Organization], int32(i))
+		differ = differ || c.Account.Weight != v.Candidates[0].Account.Weight
+	}
+	maps.DeleteFunc(v.kin, func(_ string, places []int32) bool { return len(places) < 2 })
+	if !differ {
+		return
+	}
+	v.shares = make([]int64, len(v.Candidates))
+	for i := range v.Candidates {
+		sum += int64(max(v.Candidates[i].Account.Weight, 1))
+		v.shares[i] = sum
+	}
 }
 
 // usualLimit is how many requests at a time count as a full load where no account of a pool has a limit that large.

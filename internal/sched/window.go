@@ -88,6 +88,8 @@ func (w *Window) Observe(r *domain.QuotaReading, now time.Time) {
 	s.takeReset(r, old, ns)
 	before, known, fresh := s.since(old, ns)
 	switch {
+	case s.used < 0 && known && old.status == domain.QuotaRejected && s.status != domain.QuotaRejected && before >= 1:
+		// It is open again, and the share was known from the refusal alone: now it is not.
 	case s.used < 0 && known:
 		s.used = before // only the status was said
 	case s.used < 0:
