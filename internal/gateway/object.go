@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"turnout/internal/dialect"
@@ -59,37 +58,22 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 	if err != nil {
 		return 0, 0, err
 	}
+	ask := objectAsk{body: body}
 	if body != nil {
 		defer body.release()
-	}
-	var at domain.AccountID
-	if c.ID != "" {
-		if at, err = x.owner(r.Context(), c.Prefix+c.ID); err != nil {
-			if domain.KindOf(err) == domain.KindNotFound {
-				err = &domain.Error{
-					Kind: domain.KindNotFound, Op: op, Code: "not_found",
-					Message: clip(c.Prefix+c.ID) + " is not known to this key: it was made with another key or outside of Turnout, was deleted, or has expired",
-				}
-			}
-			return 0, 0, err
-		}
-	} else if body != nil {
-		if err = x.batchModels(c, body.bytes()); err != nil {
-			return 0, 0, err
-		}
-		var few bool
-		if x.req.Refs, few = dialect.Refs(body.bytes(), dialect.Mark(body.bytes())); !few {
-			return 0, 0, domain.Errorf(domain.KindInvalid, op, "the request names more than %d files and the like", dialect.MaxRefs)
-		}
-		if at, err = x.pinned(r.Context()); err != nil {
+		if err = x.objectFacts(r, c, &ask); err != nil {
 			return 0, 0, err
 		}
 	}
-	a, to, err := x.holder(c, at)
+	at, err := x.lives(r.Context(), c)
 	if err != nil {
 		return 0, 0, err
 	}
-	resp, err := x.askObject(r, c, a, to, body)
+	a, to, err := x.holder(c, at, &ask)
+	if err != nil {
+		return 0, 0, err
+	}
+	resp, err := x.askObject(r, c, a, to, &ask)
 	if err != nil {
 		return 0, a.ID, err
 	}
@@ -98,27 +82,51 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 	return status, a.ID, err
 }
 
+// lives finds where the object lives, and what the body names: both must be the key's own, and at the same account. 0:
+// nothing that lives anywhere is spoken of.
+func (x *exchange) lives(ctx context.Context, c *ObjectCall) (domain.AccountID, error) {
+	const op = "find the account"
+	var at domain.AccountID
+	if c.ID != "" {
+		var err error
+		if at, err = x.owner(ctx, c.Prefix+c.ID); err != nil {
+			if domain.KindOf(err) == domain.KindNotFound {
+				err = &domain.Error{
+					Kind: domain.KindNotFound, Op: op, Code: "not_found",
+					Message: clip(c.Prefix+c.ID) + " is not known to this key: it was made with another key or outside of Turnout, was deleted, or has expired",
+				}
+			}
+			return 0, err
+		}
+	}
+	named, err := x.pinned(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if at != 0 && named != 0 && at != named {
+		return 0, &domain.Error{
+			Kind: domain.KindInvalid, Op: op, Param: x.req.Refs[0].Param, Code: "different_accounts",
+			Message: clip(x.req.Refs[0].ID) + " lives at another account than " + clip(c.Prefix+c.ID) + ", and no account can read another one's; make it anew, with a request that names both",
+		}
+	}
+	return max(at, named), nil
+}
+
 // objectBody reads the body of a request that may have one; nil: it has none.
 func (x *exchange) objectBody(w http.ResponseWriter, r *http.Request) (*body, error) {
 	if r.Method != http.MethodPost && r.Method != http.MethodPatch {
 		return nil, nil
 	}
-	s := &x.snap.Settings
-	rc := http.NewResponseController(w)
-	b, err := readBody(&patientReader{r: r.Body, rc: rc, wait: s.ReadWait, end: x.began.Add(s.ReadTotal)}, r.ContentLength, s.MaxBody, x.g.deps.Bodies)
-	if err != nil {
-		return nil, readError(err, s.MaxBody, "")
-	}
-	_ = rc.SetReadDeadline(time.Time{})
-	return b, nil
+	return x.takeBody(w, r)
 }
 
 // holder is the account that is asked: the one where the object lives, or, for a collection,
 // the key's own choice among those that know such things, always the same as long as the accounts are.
-func (x *exchange) holder(c *ObjectCall, at domain.AccountID) (*domain.Account, *url.URL, error) {
+func (x *exchange) holder(c *ObjectCall, at domain.AccountID, ask *objectAsk) (*domain.Account, *url.URL, error) {
 	const op = "find the account"
 	var best *domain.Account
 	var rank uint64
+	lacks := false
 	for _, name := range x.key.Pools {
 		p := x.snap.pools[name]
 		if p == nil || !p.Enabled {
@@ -127,6 +135,10 @@ func (x *exchange) holder(c *ObjectCall, at domain.AccountID) (*domain.Account, 
 		for _, a := range p.accounts {
 			o, ok := x.snap.platforms[a.ID].Offer(c.Dialect.ID())
 			if _, knows := o.Others[c.Collection]; !ok || !knows || !a.Enabled || a.Paused || !a.Labels.Satisfy(p.Require) || !a.Labels.Satisfy(x.key.Require) {
+				continue
+			}
+			if !ask.serves(a) {
+				lacks = lacks || at == 0 || at == a.ID
 				continue
 			}
 			if at == a.ID {
@@ -139,6 +151,11 @@ func (x *exchange) holder(c *ObjectCall, at domain.AccountID) (*domain.Account, 
 		}
 	}
 	switch {
+	case best == nil && lacks:
+		return nil, nil, &domain.Error{
+			Kind: domain.KindNotFound, Op: op, Param: "model", Code: "model_not_found",
+			Message: fmt.Sprintf("no account of this key serves %s for the model %q, or for all models of the request", c.Collection, clip(ask.models[0].name)),
+		}
 	case best == nil && at != 0:
 		return nil, nil, &domain.Error{Kind: domain.KindUnavailable, Op: op, Message: "the account at which " + clip(c.ID) + " lives is not in use for this key any more"}
 	case best == nil:
@@ -166,7 +183,7 @@ const (
 	objectTotal  = 30 * time.Minute
 )
 
-func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, body *body) (*http.Response, error) {
+func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, ask *objectAsk) (*http.Response, error) {
 	p := x.snap.platforms[a.ID]
 	header := upstream.RequestHeader(r.Header)
 	if o, _ := p.Offer(c.Dialect.ID()); o.Header != nil {
@@ -181,8 +198,11 @@ func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, 
 	ctx, cancel := context.WithCancelCause(r.Context())
 	watch := upstream.NewWatch(cancel, objectHeader, objectTotal)
 	call := &upstream.Call{Account: a, Platform: p, URL: &withQuery, Method: r.Method, Header: header}
-	if body != nil {
-		e := body.edit()
+	if ask.body != nil {
+		if ask.kind != "" {
+			header["Content-Type"] = []string{ask.kind}
+		}
+		e := ask.body.edit(ask.names(a)...)
 		call.Length, call.Body = e.length, e.open
 	}
 	resp, err := x.g.deps.Upstream.Send(ctx, call)
@@ -343,34 +363,3 @@ func (x *exchange) recordObject(r *http.Request, status int, account domain.Acco
 
 // maxObjectBody is the largest answer about a collection that is looked through.
 const maxObjectBody = 16 << 20
-
-// batchModels holds a batch to the models that the key may use. A batch that names its requests in an upload cannot be
-// looked into, so a key that may not use every model may send none.
-func (x *exchange) batchModels(c *ObjectCall, body []byte) error {
-	if len(x.key.Models) == 0 || !strings.HasSuffix(c.Collection, "batches") {
-		return nil
-	}
-	const op = "route the request"
-	requests := dialect.Member(body, "requests")
-	if len(requests) == 0 || requests[0] != '[' {
-		return &domain.Error{Kind: domain.KindForbidden, Op: op, Code: "model_not_allowed", Message: "this key may use some models only, and the models of this batch stand in an upload; use a key without a list of models"}
-	}
-	var refused string
-	err := dialect.Array(requests, func(e dialect.Span) bool {
-		model, ok := dialect.Unquote(dialect.Member(dialect.Member(e.Of(requests), "params"), "model"))
-		if !ok || !x.key.Allows(model) {
-			refused = model
-			if refused == "" {
-				refused = "(none)"
-			}
-		}
-		return refused == ""
-	})
-	if err != nil {
-		return &domain.Error{Kind: domain.KindInvalid, Op: op, Param: "requests", Message: "the batch is not valid JSON"}
-	}
-	if refused != "" {
-		return &domain.Error{Kind: domain.KindForbidden, Op: op, Param: "requests", Code: "model_not_allowed", Message: fmt.Sprintf("this key may not use the model %q", clip(refused))}
-	}
-	return nil
-}
