@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +64,7 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 			return 0, 0, err
 		}
 	}
-	at, err := x.lives(r.Context(), c)
+	at, err := x.lives(r, c)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -73,27 +72,32 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 	if err != nil {
 		return 0, 0, err
 	}
-	resp, err := x.askObject(r, c, a, to, &ask)
+	resp, err := x.askObject(r, c, a, to, query(r), &ask)
 	if err != nil {
 		return 0, a.ID, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	status, err := x.answerObject(w, r, c, a, resp)
+	status, err := x.answerObject(w, r, c, a, to, &ask, resp)
 	return status, a.ID, err
 }
 
-// lives finds where the object lives, and what the body names: both must be the key's own, and at the same account. 0:
-// nothing that lives anywhere is spoken of.
-func (x *exchange) lives(ctx context.Context, c *ObjectCall) (domain.AccountID, error) {
+// lives finds where the object lives, or the row from which a list goes on, and what the body names: all must be the key's own, and at the same
+// account. 0: nothing that lives anywhere is spoken of.
+func (x *exchange) lives(r *http.Request, c *ObjectCall) (domain.AccountID, error) {
 	const op = "find the account"
-	var at domain.AccountID
+	ctx := r.Context()
+	name := cursor(r, c.Dialect.ID())
 	if c.ID != "" {
+		name = c.Prefix + c.ID
+	}
+	var at domain.AccountID
+	if name != "" {
 		var err error
-		if at, err = x.owner(ctx, c.Prefix+c.ID); err != nil {
+		if at, err = x.owner(ctx, name); err != nil {
 			if domain.KindOf(err) == domain.KindNotFound {
 				err = &domain.Error{
 					Kind: domain.KindNotFound, Op: op, Code: "not_found",
-					Message: clip(c.Prefix+c.ID) + " is not known to this key: it was made with another key or outside of Turnout, was deleted, or has expired",
+					Message: clip(name) + " is not known to this key: it was made with another key or outside of Turnout, was deleted, or has expired",
 				}
 			}
 			return 0, err
@@ -106,7 +110,7 @@ func (x *exchange) lives(ctx context.Context, c *ObjectCall) (domain.AccountID, 
 	if at != 0 && named != 0 && at != named {
 		return 0, &domain.Error{
 			Kind: domain.KindInvalid, Op: op, Param: x.req.Refs[0].Param, Code: "different_accounts",
-			Message: clip(x.req.Refs[0].ID) + " lives at another account than " + clip(c.Prefix+c.ID) + ", and no account can read another one's; make it anew, with a request that names both",
+			Message: clip(x.req.Refs[0].ID) + " lives at another account than " + clip(name) + ", and no account can read another one's; make it anew, with a request that names both",
 		}
 	}
 	return max(at, named), nil
@@ -183,7 +187,7 @@ const (
 	objectTotal  = 30 * time.Minute
 )
 
-func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, ask *objectAsk) (*http.Response, error) {
+func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, query string, ask *objectAsk) (*http.Response, error) {
 	p := x.snap.platforms[a.ID]
 	header := upstream.RequestHeader(r.Header)
 	if o, _ := p.Offer(c.Dialect.ID()); o.Header != nil {
@@ -194,7 +198,7 @@ func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, 
 		}
 	}
 	withQuery := *to
-	withQuery.RawQuery = query(r)
+	withQuery.RawQuery = query
 	ctx, cancel := context.WithCancelCause(r.Context())
 	watch := upstream.NewWatch(cancel, objectHeader, objectTotal)
 	call := &upstream.Call{Account: a, Platform: p, URL: &withQuery, Method: r.Method, Header: header}
@@ -236,23 +240,28 @@ func (b *watchedBody) Close() error {
 }
 
 // answerObject passes the answer on, and remembers what was made or forgets what was deleted.
-func (x *exchange) answerObject(w http.ResponseWriter, r *http.Request, c *ObjectCall, a *domain.Account, resp *http.Response) (int, error) {
+func (x *exchange) answerObject(w http.ResponseWriter, r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, ask *objectAsk, resp *http.Response) (int, error) {
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		return 0, &domain.Error{Kind: domain.KindUpstream, Op: "ask the account", FromProvider: true, Message: "the upstream account is not authorised for this; the operator has to renew a credential or a permission"}
 	}
 	ctx := context.WithoutCancel(r.Context())
-	small := isJSON(resp.Header.Get("Content-Type")) && (c.ID == "" || resp.StatusCode >= http.StatusBadRequest)
-	if !small {
-		if r.Method == http.MethodDelete && c.Part == "" && resp.StatusCode < http.StatusMultipleChoices {
-			_ = x.g.deps.Objects.DeleteObject(ctx, domain.NewObjectID(x.key.ID, c.Prefix+c.ID))
+	ok := resp.StatusCode < http.StatusBadRequest
+	if r.Method == http.MethodDelete && c.Part == "" && resp.StatusCode < http.StatusMultipleChoices {
+		_ = x.g.deps.Objects.DeleteObject(ctx, domain.NewObjectID(x.key.ID, c.Prefix+c.ID))
+	}
+	tells := ok && c.tells(r.Method)
+	if c.ID != "" && !tells && (ok || !isJSON(resp.Header.Get("Content-Type"))) || tells && !isJSON(resp.Header.Get("Content-Type")) {
+		hear := func([]byte) {}
+		if tells {
+			hear = (&hearing{x: x, ctx: ctx, c: c, at: a.ID}).hear
 		}
 		upstream.AnswerHeader(resp.Header, w.Header())
 		w.WriteHeader(resp.StatusCode)
-		x.stream(w, resp.Body)
+		x.stream(w, resp.Body, hear)
 		return resp.StatusCode, nil
 	}
 	buf, err := io.ReadAll(io.LimitReader(resp.Body, maxObjectBody+1))
-	if err == nil && len(buf) > maxObjectBody {
+	if err == nil && len(buf) > maxObjectBody && !tells {
 		return 0, domain.Errorf(domain.KindUpstream, "ask the account", "the upstream's list is larger than %d bytes; ask for fewer rows, with limit", maxObjectBody)
 	}
 	if err != nil {
@@ -261,25 +270,35 @@ func (x *exchange) answerObject(w http.ResponseWriter, r *http.Request, c *Objec
 	switch {
 	case resp.StatusCode >= http.StatusBadRequest:
 		buf = redact(buf, a)
+	case tells && len(buf) > maxObjectBody:
+		// Too large to be looked through: what it names stays unknown.
+	case tells:
+		x.told(ctx, c, a.ID, ask, buf)
 	case r.Method == http.MethodPost:
 		x.own(ctx, a.ID, madeName(buf), objectLife)
 	default:
-		buf = x.ownOnly(ctx, buf)
+		if buf, err = x.ownList(r, c, a, to, buf); err != nil {
+			return 0, err
+		}
 	}
 	upstream.AnswerHeader(resp.Header, w.Header())
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(buf)
+	if tells {
+		x.stream(w, resp.Body, func([]byte) {}) // the rest of one that is too large
+	}
 	return resp.StatusCode, nil
 }
 
-// stream copies an answer that may be large or slow, flushing as it arrives.
-func (x *exchange) stream(w http.ResponseWriter, from io.Reader) {
+// stream copies an answer that may be large or slow, flushing as it arrives. hear learns of each piece before the caller can.
+func (x *exchange) stream(w http.ResponseWriter, from io.Reader, hear func([]byte)) {
 	rc := http.NewResponseController(w)
 	buf := burstPool.Get().(*[]byte)
 	defer burstPool.Put(buf)
 	for {
 		n, err := from.Read(*buf)
 		if n > 0 {
+			hear((*buf)[:n])
 			_ = rc.SetWriteDeadline(time.Now().Add(x.snap.Settings.WriteWait))
 			if _, err := w.Write((*buf)[:n]); err != nil {
 				return
@@ -306,35 +325,6 @@ func madeName(answer []byte) string {
 		return madeName(file)
 	}
 	return ""
-}
-
-// ownOnly leaves what is not the caller's out of a list: other keys share the account.
-func (x *exchange) ownOnly(ctx context.Context, list []byte) []byte {
-	for _, member := range []string{"data", "cachedContents", "files", "batches", "operations"} {
-		rows := dialect.Member(list, member)
-		if len(rows) == 0 || rows[0] != '[' {
-			continue
-		}
-		at := bytes.Index(list, rows)
-		out := append([]byte(nil), list[:at]...)
-		out = append(out, '[')
-		first := true
-		_ = dialect.Array(rows, func(e dialect.Span) bool {
-			row := e.Of(rows)
-			if _, err := x.owner(ctx, madeName(row)); err != nil {
-				return true
-			}
-			if !first {
-				out = append(out, ',')
-			}
-			first = false
-			out = append(out, row...)
-			return true
-		})
-		out = append(out, ']')
-		return append(out, list[at+len(rows):]...)
-	}
-	return []byte(`{"object":"list","data":[],"has_more":false}`) // nobody knows whose it is
 }
 
 func (x *exchange) recordObject(r *http.Request, status int, account domain.AccountID, err error) {
