@@ -53,6 +53,9 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 	if bringsSeat(r.Header) {
 		return 0, 0, domain.Errorf(domain.KindInvalid, op, "%s is served by the accounts of the Turnout key alone; send that key, without a credential of the provider's beside it", c.Collection)
 	}
+	if !plainID(c.ID) || !plainID(c.Part) {
+		return 0, 0, domain.Errorf(domain.KindInvalid, op, "the path holds something that is no id")
+	}
 	body, err := x.objectBody(w, r)
 	if err != nil {
 		return 0, 0, err
@@ -80,6 +83,25 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 	status, err := x.answerObject(w, r, c, a, to, &ask, resp)
 	return status, a.ID, err
 }
+
+// plainID reports whether a part of a path may be an id, or is none. Whatever some server on the way might take for more than one
+// part, decode once more, or resolve, would lead to another key's object.
+func plainID(s string) bool {
+	if s == "." || s == ".." || len(s) > maxID {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.' || c == ':' || c == '~' || c == '=' || c == '@' {
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// maxID is longer than every provider's ids, in bytes.
+const maxID = 512
 
 // lives finds where the object lives, or the row from which a list goes on, and what the body names: all must be the key's own, and at the same
 // account. 0: nothing that lives anywhere is spoken of.

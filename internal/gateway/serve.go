@@ -446,6 +446,11 @@ func (x *exchange) nobody(out [sched.NumVerdicts]int) error {
 		return domain.Errorf(domain.KindForbidden, op, "no account that serves %q carries the labels that this key or pool requires", model)
 	case out[sched.Paused] > 0:
 		return &domain.Error{Kind: domain.KindUnavailable, Op: op, Message: fmt.Sprintf("every account that may serve %q is paused by the operator", model)}
+	case x.path != "" && out[sched.WrongPlatform] > 0:
+		return &domain.Error{
+			Kind: domain.KindNotFound, Op: op, Param: "model", Code: "model_not_found",
+			Message: fmt.Sprintf("no account of this key serves %s for the model %q; it is not translated, so that an account has to speak %s itself and have the model", x.path, model, x.d.ID()),
+		}
 	case out[sched.NoModel] > 0 || out[sched.WrongPlatform] == 0:
 		return &domain.Error{
 			Kind: domain.KindNotFound, Op: op, Param: "model", Code: "model_not_found",
