@@ -22,12 +22,12 @@ func mediaType(h http.Header) (kind string, params map[string]string, err error)
 	if len(stated) == 0 {
 		return "", nil, nil
 	}
-	kind, params, err = mime.ParseMediaType(stated[0])
-	if len(stated) > 1 || strings.HasPrefix(strings.ToLower(strings.TrimSpace(stated[0])), "multipart/") && (err != nil || kind != formType || params["boundary"] == "") {
+	kind, params, wrong := mime.ParseMediaType(stated[0])
+	if len(stated) > 1 || strings.HasPrefix(strings.ToLower(strings.TrimSpace(stated[0])), "multipart/") && (wrong != nil || kind != formType || params["boundary"] == "") {
 		return "", nil, domain.Errorf(domain.KindInvalid, "read the request", "the content type cannot be read; send one, with a boundary where it is %s", formType)
 	}
-	if err != nil {
-		return "", nil, nil
+	if wrong != nil {
+		kind = "" // no form, and what is read as JSON goes on as JSON
 	}
 	return kind, params, nil
 }

@@ -39,6 +39,9 @@ func (x *exchange) facts(r *http.Request, body []byte) (dialect.Request, error) 
 
 // isJSON reports whether a media type is JSON, or is not stated.
 func isJSON(contentType string) bool {
+	if contentType == "application/json" { // nearly always
+		return true
+	}
 	kind, _, _ := mime.ParseMediaType(contentType)
 	return kind == "" || kind == "application/json" || strings.HasSuffix(kind, "+json")
 }

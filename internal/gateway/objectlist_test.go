@@ -35,13 +35,13 @@ func shelf(n int, l listing) reply {
 		q := call.URL.Query()
 		limit := 20
 		_, _ = fmt.Sscan(q.Get(l.limit), &limit)
-		from, more := 0, false
+		from := 0
 		if after := q.Get(l.after); after != "" {
 			_, _ = fmt.Sscanf(after, "row-%d", &from)
 			from++
 		}
 		to := min(n, from+limit)
-		more = to < n
+		more := to < n
 		if before := q.Get(l.before); l.before != "" && before != "" {
 			_, _ = fmt.Sscanf(before, "row-%d", &to)
 			from = max(0, to-limit)
