@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"turnout/internal/domain"
+	"turnout/internal/limit"
 	"turnout/internal/sched"
 	"turnout/internal/upstream"
 )
@@ -93,6 +94,7 @@ const (
 	EventLeastBad    = "least_bad"    // too much of a pool rested, and the least bad was used; the class of its rest
 	EventThrottled   = "throttled"    // a request was refused because its provider browns out; the platform
 	EventWait        = "wait"         // a request was held; the core's reason
+	EventCallerLimit = "caller_limit" // a caller's own limit refused a request; whose and which
 	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace
 )
 
@@ -123,6 +125,8 @@ type Gateway struct {
 	plain    plainAccounts
 	ownSeats ownSeats
 	models   *modelLists
+	limits   *limit.Book // of callers
+	since    time.Time   // what their time is counted from
 
 	inFlight atomic.Int64
 	draining atomic.Bool
@@ -139,6 +143,7 @@ func New(d Deps) *Gateway {
 	}
 	return &Gateway{
 		deps: d, idle: make(chan struct{}, 1), queue: newQueue(), learned: newLearned(), loads: newLoads(), crowd: newCrowd(), former: newFormerStates(), models: newModelLists(),
+		limits: limit.NewBook(), since: time.Now(),
 	}
 }
 
