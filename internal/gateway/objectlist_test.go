@@ -201,7 +201,7 @@ func TestWhatAnswersTellOf(t *testing.T) {
 		"a response":      {response, "GET", "", status(200, made), "ci_1 cntr_1", ""},
 		"in events":       {response, "GET", "", event, "ci_1 cntr_1", ""},
 		"a large one":     {response, "GET", "", status(200, `{"text":"`+strings.Repeat("x", maxObjectBody)+`"}`), "", ""},
-		"items":           {items, "POST", `{"items":[{"role":"user"},{"\u0069d":"msg_other"}]}`, status(200, `{"data":[{"id":"msg_1"},{"id":"msg_other"}]}`), "msg_1", "msg_other"},
+		"items":           {items, "POST", `{"items":[{"role":"user"},{"type":"message","role":"user","\u0069d":"msg_other"}]}`, status(200, `{"data":[{"id":"msg_1"},{"id":"msg_other"}]}`), "msg_1", "msg_other"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r, kept := ownedRig(t, account{name: "a"}, account{name: "b"})
