@@ -237,6 +237,7 @@ func TestFormsThatReadersDifferAbout(t *testing.T) {
 	for name, body := range map[string]string{
 		"a file":        form(`form-data; name="file"; filename="my name*; model.wav"`, "\r\n--x\r\n\"", model, "a"),
 		"in words":      form(`form-data; name="file"; filename*=utf-8''x.wav; filename="x.wav"`, "", model, "a"),
+		"beyond ASCII":  form(`form-data; name="file"; filename="C:\ä é.wav"`, "", model, "a"),
 		"without marks": form(`form-data; name=model`, "a"),
 		"a type":        form(model+"\r\nContent-Type: text/plain", "a"),
 	} {
