@@ -245,6 +245,8 @@ type Model struct {
 	Name    string // for people; may be empty
 	Created int64  // Unix seconds; may be 0
 	Owner   string
+	// Translated: only accounts of other dialects than the caller's serve it, so that the dialect's further paths do not.
+	Translated bool
 }
 
 // StatusOf is the HTTP status that every dialect uses for a kind unless it says

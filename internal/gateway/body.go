@@ -194,32 +194,33 @@ func (b *body) recycle() {
 // edited is a body with edits applied, ready to be sent any number of times.
 type edited struct {
 	b      *body
-	parts  [2*maxEdits + 1]dialect.Edit // With nil: At is a span of the body
-	n      int
+	parts  []dialect.Edit // With nil: At is a span of the body
+	room   [2*fewEdits + 1]dialect.Edit
 	length int64
 	flat   []byte // a small body as one piece
 }
 
 const (
-	maxEdits = 2
+	// fewEdits is how many most bodies have at most.
+	fewEdits = 2
 	// maxFlat is up to which length a body is copied into one piece. The transport sends
 	// a plain bytes.Reader together with the header, in one packet; a reader of ours it
 	// expects to block and gives a packet of its own.
 	maxFlat = 4 << 10
 )
 
-// edit prepares the body with edits, which must not overlap; absent ones are skipped.
+// edit prepares the body with edits, which must not overlap and are sorted where they are more than two; absent ones are skipped.
 // nil: the body has been let go.
 func (b *body) edit(edits ...dialect.Edit) *edited {
 	e := &edited{b: b}
+	e.parts = e.room[:0]
 	if len(edits) == 2 && edits[1].Present() && (!edits[0].Present() || edits[1].At.Start < edits[0].At.Start) {
 		edits[0], edits[1] = edits[1], edits[0]
 	}
 	at := 0
 	keep := func(end int) {
 		if end > at {
-			e.parts[e.n] = dialect.Edit{At: dialect.Span{Start: at, End: end}}
-			e.n++
+			e.parts = append(e.parts, dialect.Edit{At: dialect.Span{Start: at, End: end}})
 			e.length += int64(end - at)
 		}
 	}
@@ -233,15 +234,14 @@ func (b *body) edit(edits ...dialect.Edit) *edited {
 			continue
 		}
 		keep(ed.At.Start)
-		e.parts[e.n] = ed
-		e.n++
+		e.parts = append(e.parts, ed)
 		e.length += int64(len(ed.With))
 		at = ed.At.End
 	}
 	keep(len(b.buf))
 	if e.length <= maxFlat {
 		e.flat = make([]byte, 0, e.length)
-		for i := range e.n {
+		for i := range e.parts {
 			if part := &e.parts[i]; part.With != nil {
 				e.flat = append(e.flat, part.With...)
 			} else {
@@ -283,7 +283,7 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 		return 0, errBodyReleased
 	}
 	n := 0
-	for n < len(p) && r.part < r.e.n {
+	for n < len(p) && r.part < len(r.e.parts) {
 		part := &r.e.parts[r.part]
 		src := part.With
 		if src == nil {

@@ -65,7 +65,7 @@ func (g *Gateway) Models(d dialect.Dialect, name string) http.Handler {
 			Refuse(w, d, err, id)
 			return
 		}
-		models := g.modelsOf(r.Context(), x.snap, x.key)
+		models := g.modelsOf(r.Context(), x.snap, x.key, d.ID())
 		var body []byte
 		if name == "" {
 			body = d.Models(models)
@@ -100,7 +100,7 @@ func (g *Gateway) Check(w http.ResponseWriter, r *http.Request, d dialect.Dialec
 // modelsOf is the union, by id. Exact names of a model map are listed as they are
 // asked for; where a map has patterns, or there is none, the account itself is asked, and
 // its names are listed as they are asked for. An account that does not answer contributes nothing.
-func (g *Gateway) modelsOf(ctx context.Context, s *Snapshot, key *domain.Key) []dialect.Model {
+func (g *Gateway) modelsOf(ctx context.Context, s *Snapshot, key *domain.Key, d domain.Dialect) []dialect.Model {
 	var accounts []*domain.Account
 	for _, name := range key.Pools {
 		p := s.pools[name]
@@ -126,14 +126,20 @@ func (g *Gateway) modelsOf(ctx context.Context, s *Snapshot, key *domain.Key) []
 		}()
 	}
 	wg.Wait()
-	seen := map[string]bool{}
+	seen := map[string]int{} // where it stands in out
 	var out []dialect.Model
-	for _, list := range lists {
+	for i, list := range lists {
+		_, native := s.platforms[accounts[i].ID].Offer(d)
 		for _, m := range list {
-			if !seen[m.ID] && key.Allows(m.ID) {
-				seen[m.ID] = true
-				out = append(out, m)
+			if m.Translated = !native; !key.Allows(m.ID) {
+				continue
 			}
+			if at, is := seen[m.ID]; is {
+				out[at].Translated = out[at].Translated && m.Translated
+				continue
+			}
+			seen[m.ID] = len(out)
+			out = append(out, m)
 		}
 	}
 	slices.SortFunc(out, func(a, b dialect.Model) int { return strings.Compare(a.ID, b.ID) })

@@ -7,9 +7,12 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/gemini"
 	"turnout/internal/domain"
 )
 
@@ -89,4 +92,31 @@ func TestQueryWithoutKeys(t *testing.T) {
 			t.Errorf("%q goes upstream as %q, want %q", raw, got, want)
 		}
 	}
+}
+
+// A model is said to have the methods that its accounts serve: counting and embedding are not translated. Who asks all the same is told
+// what is missing, and not that the model is.
+func TestModelsOfOtherDialects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []account{
+			{name: "c", platform: "anthropic", models: domain.ModelMap{"claude-x": "claude-x", "both": "both", "text-embedding-x": "text-embedding-x"}},
+			{name: "g", platform: "gemini", models: domain.ModelMap{"gemini-x": "gemini-x", "both": "both"}},
+		}, as(gemini.Dialect{}))
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1beta/models", nil)
+		req.Header.Set("Authorization", "Bearer "+testKey)
+		w := httptest.NewRecorder()
+		r.g.Models(r.d, "").ServeHTTP(w, req)
+		for model, counts := range map[string]bool{"claude-x": false, "both": true, "gemini-x": true, "text-embedding-x": false} {
+			_, row, _ := strings.Cut(w.Body.String(), `"models/`+model+`"`)
+			row, _, _ = strings.Cut(row, "}")
+			if strings.Contains(row, "countTokens") != counts || !strings.Contains(row, "generateContent") || strings.Contains(row, "embedContent") {
+				t.Errorf("%s: %s", model, row)
+			}
+		}
+		at := dialect.Route{Model: "claude-x", Version: "v1beta", Verb: "countTokens"}
+		c := r.ask(Call{Dialect: r.d, Path: at.Verb, At: at}, []byte(`{"contents":[]}`))
+		if text := c.Body.String(); c.Code != 404 || !strings.Contains(text, "serves countTokens for the model") || strings.Contains(text, "do not speak") || strings.Contains(text, "GET /v1/models") {
+			t.Errorf("%d %s", c.Code, text)
+		}
+	})
 }

@@ -1,14 +1,12 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"turnout/internal/dialect"
@@ -55,47 +53,89 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 	if bringsSeat(r.Header) {
 		return 0, 0, domain.Errorf(domain.KindInvalid, op, "%s is served by the accounts of the Turnout key alone; send that key, without a credential of the provider's beside it", c.Collection)
 	}
+	if !plainID(c.ID) || !plainID(c.Part) {
+		return 0, 0, domain.Errorf(domain.KindInvalid, op, "the path holds something that is no id")
+	}
 	body, err := x.objectBody(w, r)
 	if err != nil {
 		return 0, 0, err
 	}
+	ask := objectAsk{body: body}
 	if body != nil {
 		defer body.release()
-	}
-	var at domain.AccountID
-	if c.ID != "" {
-		if at, err = x.owner(r.Context(), c.Prefix+c.ID); err != nil {
-			if domain.KindOf(err) == domain.KindNotFound {
-				err = &domain.Error{
-					Kind: domain.KindNotFound, Op: op, Code: "not_found",
-					Message: clip(c.Prefix+c.ID) + " is not known to this key: it was made with another key or outside of Turnout, was deleted, or has expired",
-				}
-			}
-			return 0, 0, err
-		}
-	} else if body != nil {
-		if err = x.batchModels(c, body.bytes()); err != nil {
-			return 0, 0, err
-		}
-		var few bool
-		if x.req.Refs, few = dialect.Refs(body.bytes(), dialect.Mark(body.bytes())); !few {
-			return 0, 0, domain.Errorf(domain.KindInvalid, op, "the request names more than %d files and the like", dialect.MaxRefs)
-		}
-		if at, err = x.pinned(r.Context()); err != nil {
+		if err = x.objectFacts(r, c, &ask); err != nil {
 			return 0, 0, err
 		}
 	}
-	a, to, err := x.holder(c, at)
+	at, err := x.lives(r, c)
 	if err != nil {
 		return 0, 0, err
 	}
-	resp, err := x.askObject(r, c, a, to, body)
+	a, to, err := x.holder(c, at, &ask)
+	if err != nil {
+		return 0, 0, err
+	}
+	resp, err := x.askObject(r, c, a, to, query(r), &ask)
 	if err != nil {
 		return 0, a.ID, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	status, err := x.answerObject(w, r, c, a, resp)
+	status, err := x.answerObject(w, r, c, a, to, &ask, resp)
 	return status, a.ID, err
+}
+
+// plainID reports whether a part of a path may be an id, or is none. Whatever some server on the way might take for more than one
+// part, decode once more, or resolve, would lead to another key's object.
+func plainID(s string) bool {
+	if s == "." || s == ".." || len(s) > maxID {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.' || c == ':' || c == '~' || c == '=' || c == '@' {
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// maxID is longer than every provider's ids, in bytes.
+const maxID = 512
+
+// lives finds where the object lives, or the row from which a list goes on, and what the body names: all must be the key's own, and at the same
+// account. 0: nothing that lives anywhere is spoken of.
+func (x *exchange) lives(r *http.Request, c *ObjectCall) (domain.AccountID, error) {
+	const op = "find the account"
+	ctx := r.Context()
+	name := cursor(r, c.Dialect.ID())
+	if c.ID != "" {
+		name = c.Prefix + c.ID
+	}
+	var at domain.AccountID
+	if name != "" {
+		var err error
+		if at, err = x.owner(ctx, name); err != nil {
+			if domain.KindOf(err) == domain.KindNotFound {
+				err = &domain.Error{
+					Kind: domain.KindNotFound, Op: op, Code: "not_found",
+					Message: clip(name) + " is not known to this key: it was made with another key or outside of Turnout, was deleted, or has expired",
+				}
+			}
+			return 0, err
+		}
+	}
+	named, err := x.pinned(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if at != 0 && named != 0 && at != named {
+		return 0, &domain.Error{
+			Kind: domain.KindInvalid, Op: op, Param: x.req.Refs[0].Param, Code: "different_accounts",
+			Message: clip(x.req.Refs[0].ID) + " lives at another account than " + clip(name) + ", and no account can read another one's; make it anew, with a request that names both",
+		}
+	}
+	return max(at, named), nil
 }
 
 // objectBody reads the body of a request that may have one; nil: it has none.
@@ -103,22 +143,16 @@ func (x *exchange) objectBody(w http.ResponseWriter, r *http.Request) (*body, er
 	if r.Method != http.MethodPost && r.Method != http.MethodPatch {
 		return nil, nil
 	}
-	s := &x.snap.Settings
-	rc := http.NewResponseController(w)
-	b, err := readBody(&patientReader{r: r.Body, rc: rc, wait: s.ReadWait, end: x.began.Add(s.ReadTotal)}, r.ContentLength, s.MaxBody, x.g.deps.Bodies)
-	if err != nil {
-		return nil, readError(err, s.MaxBody, "")
-	}
-	_ = rc.SetReadDeadline(time.Time{})
-	return b, nil
+	return x.takeBody(w, r)
 }
 
 // holder is the account that is asked: the one where the object lives, or, for a collection,
 // the key's own choice among those that know such things, always the same as long as the accounts are.
-func (x *exchange) holder(c *ObjectCall, at domain.AccountID) (*domain.Account, *url.URL, error) {
+func (x *exchange) holder(c *ObjectCall, at domain.AccountID, ask *objectAsk) (*domain.Account, *url.URL, error) {
 	const op = "find the account"
 	var best *domain.Account
 	var rank uint64
+	lacks := false
 	for _, name := range x.key.Pools {
 		p := x.snap.pools[name]
 		if p == nil || !p.Enabled {
@@ -127,6 +161,10 @@ func (x *exchange) holder(c *ObjectCall, at domain.AccountID) (*domain.Account, 
 		for _, a := range p.accounts {
 			o, ok := x.snap.platforms[a.ID].Offer(c.Dialect.ID())
 			if _, knows := o.Others[c.Collection]; !ok || !knows || !a.Enabled || a.Paused || !a.Labels.Satisfy(p.Require) || !a.Labels.Satisfy(x.key.Require) {
+				continue
+			}
+			if !ask.serves(a) {
+				lacks = lacks || at == 0 || at == a.ID
 				continue
 			}
 			if at == a.ID {
@@ -139,6 +177,11 @@ func (x *exchange) holder(c *ObjectCall, at domain.AccountID) (*domain.Account, 
 		}
 	}
 	switch {
+	case best == nil && lacks:
+		return nil, nil, &domain.Error{
+			Kind: domain.KindNotFound, Op: op, Param: "model", Code: "model_not_found",
+			Message: fmt.Sprintf("no account of this key serves %s for the model %q, or for all models of the request", c.Collection, clip(ask.models[0].name)),
+		}
 	case best == nil && at != 0:
 		return nil, nil, &domain.Error{Kind: domain.KindUnavailable, Op: op, Message: "the account at which " + clip(c.ID) + " lives is not in use for this key any more"}
 	case best == nil:
@@ -166,7 +209,7 @@ const (
 	objectTotal  = 30 * time.Minute
 )
 
-func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, body *body) (*http.Response, error) {
+func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, query string, ask *objectAsk) (*http.Response, error) {
 	p := x.snap.platforms[a.ID]
 	header := upstream.RequestHeader(r.Header)
 	if o, _ := p.Offer(c.Dialect.ID()); o.Header != nil {
@@ -177,12 +220,15 @@ func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, 
 		}
 	}
 	withQuery := *to
-	withQuery.RawQuery = query(r)
+	withQuery.RawQuery = query
 	ctx, cancel := context.WithCancelCause(r.Context())
 	watch := upstream.NewWatch(cancel, objectHeader, objectTotal)
 	call := &upstream.Call{Account: a, Platform: p, URL: &withQuery, Method: r.Method, Header: header}
-	if body != nil {
-		e := body.edit()
+	if ask.body != nil {
+		if ask.kind != "" {
+			header["Content-Type"] = []string{ask.kind}
+		}
+		e := ask.body.edit(ask.names(a)...)
 		call.Length, call.Body = e.length, e.open
 	}
 	resp, err := x.g.deps.Upstream.Send(ctx, call)
@@ -216,23 +262,28 @@ func (b *watchedBody) Close() error {
 }
 
 // answerObject passes the answer on, and remembers what was made or forgets what was deleted.
-func (x *exchange) answerObject(w http.ResponseWriter, r *http.Request, c *ObjectCall, a *domain.Account, resp *http.Response) (int, error) {
+func (x *exchange) answerObject(w http.ResponseWriter, r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, ask *objectAsk, resp *http.Response) (int, error) {
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		return 0, &domain.Error{Kind: domain.KindUpstream, Op: "ask the account", FromProvider: true, Message: "the upstream account is not authorised for this; the operator has to renew a credential or a permission"}
 	}
 	ctx := context.WithoutCancel(r.Context())
-	small := isJSON(resp.Header.Get("Content-Type")) && (c.ID == "" || resp.StatusCode >= http.StatusBadRequest)
-	if !small {
-		if r.Method == http.MethodDelete && c.Part == "" && resp.StatusCode < http.StatusMultipleChoices {
-			_ = x.g.deps.Objects.DeleteObject(ctx, domain.NewObjectID(x.key.ID, c.Prefix+c.ID))
+	ok := resp.StatusCode < http.StatusBadRequest
+	if r.Method == http.MethodDelete && c.Part == "" && resp.StatusCode < http.StatusMultipleChoices {
+		_ = x.g.deps.Objects.DeleteObject(ctx, domain.NewObjectID(x.key.ID, c.Prefix+c.ID))
+	}
+	tells := ok && c.tells(r.Method)
+	if c.ID != "" && !tells && (ok || !isJSON(resp.Header.Get("Content-Type"))) || tells && !isJSON(resp.Header.Get("Content-Type")) {
+		hear := func([]byte) {}
+		if tells {
+			hear = (&hearing{x: x, ctx: ctx, c: c, at: a.ID}).hear
 		}
 		upstream.AnswerHeader(resp.Header, w.Header())
 		w.WriteHeader(resp.StatusCode)
-		x.stream(w, resp.Body)
+		x.stream(w, resp.Body, hear)
 		return resp.StatusCode, nil
 	}
 	buf, err := io.ReadAll(io.LimitReader(resp.Body, maxObjectBody+1))
-	if err == nil && len(buf) > maxObjectBody {
+	if err == nil && len(buf) > maxObjectBody && !tells {
 		return 0, domain.Errorf(domain.KindUpstream, "ask the account", "the upstream's list is larger than %d bytes; ask for fewer rows, with limit", maxObjectBody)
 	}
 	if err != nil {
@@ -241,25 +292,35 @@ func (x *exchange) answerObject(w http.ResponseWriter, r *http.Request, c *Objec
 	switch {
 	case resp.StatusCode >= http.StatusBadRequest:
 		buf = redact(buf, a)
+	case tells && len(buf) > maxObjectBody:
+		// Too large to be looked through: what it names stays unknown.
+	case tells:
+		x.told(ctx, c, a.ID, ask, buf)
 	case r.Method == http.MethodPost:
 		x.own(ctx, a.ID, madeName(buf), objectLife)
 	default:
-		buf = x.ownOnly(ctx, buf)
+		if buf, err = x.ownList(r, c, a, to, buf); err != nil {
+			return 0, err
+		}
 	}
 	upstream.AnswerHeader(resp.Header, w.Header())
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(buf)
+	if tells {
+		x.stream(w, resp.Body, func([]byte) {}) // the rest of one that is too large
+	}
 	return resp.StatusCode, nil
 }
 
-// stream copies an answer that may be large or slow, flushing as it arrives.
-func (x *exchange) stream(w http.ResponseWriter, from io.Reader) {
+// stream copies an answer that may be large or slow, flushing as it arrives. hear learns of each piece before the caller can.
+func (x *exchange) stream(w http.ResponseWriter, from io.Reader, hear func([]byte)) {
 	rc := http.NewResponseController(w)
 	buf := burstPool.Get().(*[]byte)
 	defer burstPool.Put(buf)
 	for {
 		n, err := from.Read(*buf)
 		if n > 0 {
+			hear((*buf)[:n])
 			_ = rc.SetWriteDeadline(time.Now().Add(x.snap.Settings.WriteWait))
 			if _, err := w.Write((*buf)[:n]); err != nil {
 				return
@@ -288,35 +349,6 @@ func madeName(answer []byte) string {
 	return ""
 }
 
-// ownOnly leaves what is not the caller's out of a list: other keys share the account.
-func (x *exchange) ownOnly(ctx context.Context, list []byte) []byte {
-	for _, member := range []string{"data", "cachedContents", "files", "batches", "operations"} {
-		rows := dialect.Member(list, member)
-		if len(rows) == 0 || rows[0] != '[' {
-			continue
-		}
-		at := bytes.Index(list, rows)
-		out := append([]byte(nil), list[:at]...)
-		out = append(out, '[')
-		first := true
-		_ = dialect.Array(rows, func(e dialect.Span) bool {
-			row := e.Of(rows)
-			if _, err := x.owner(ctx, madeName(row)); err != nil {
-				return true
-			}
-			if !first {
-				out = append(out, ',')
-			}
-			first = false
-			out = append(out, row...)
-			return true
-		})
-		out = append(out, ']')
-		return append(out, list[at+len(rows):]...)
-	}
-	return []byte(`{"object":"list","data":[],"has_more":false}`) // nobody knows whose it is
-}
-
 func (x *exchange) recordObject(r *http.Request, status int, account domain.AccountID, err error) {
 	outcome := OutcomeServed
 	switch {
@@ -343,34 +375,3 @@ func (x *exchange) recordObject(r *http.Request, status int, account domain.Acco
 
 // maxObjectBody is the largest answer about a collection that is looked through.
 const maxObjectBody = 16 << 20
-
-// batchModels holds a batch to the models that the key may use. A batch that names its requests in an upload cannot be
-// looked into, so a key that may not use every model may send none.
-func (x *exchange) batchModels(c *ObjectCall, body []byte) error {
-	if len(x.key.Models) == 0 || !strings.HasSuffix(c.Collection, "batches") {
-		return nil
-	}
-	const op = "route the request"
-	requests := dialect.Member(body, "requests")
-	if len(requests) == 0 || requests[0] != '[' {
-		return &domain.Error{Kind: domain.KindForbidden, Op: op, Code: "model_not_allowed", Message: "this key may use some models only, and the models of this batch stand in an upload; use a key without a list of models"}
-	}
-	var refused string
-	err := dialect.Array(requests, func(e dialect.Span) bool {
-		model, ok := dialect.Unquote(dialect.Member(dialect.Member(e.Of(requests), "params"), "model"))
-		if !ok || !x.key.Allows(model) {
-			refused = model
-			if refused == "" {
-				refused = "(none)"
-			}
-		}
-		return refused == ""
-	})
-	if err != nil {
-		return &domain.Error{Kind: domain.KindInvalid, Op: op, Param: "requests", Message: "the batch is not valid JSON"}
-	}
-	if refused != "" {
-		return &domain.Error{Kind: domain.KindForbidden, Op: op, Param: "requests", Code: "model_not_allowed", Message: fmt.Sprintf("this key may not use the model %q", clip(refused))}
-	}
-	return nil
-}

@@ -205,7 +205,15 @@ func (x *exchange) admit(r *http.Request) error {
 }
 
 // read takes the body in and reads its facts.
-func (x *exchange) read(w http.ResponseWriter, r *http.Request) error {
+func (x *exchange) read(w http.ResponseWriter, r *http.Request) (err error) {
+	if x.body, err = x.takeBody(w, r); err == nil {
+		x.req, err = x.facts(r, x.body.bytes())
+	}
+	return err
+}
+
+// takeBody reads a request's body, decoded.
+func (x *exchange) takeBody(w http.ResponseWriter, r *http.Request) (*body, error) {
 	limit := x.snap.Settings.MaxBody
 	rc := http.NewResponseController(w)
 	s := &x.snap.Settings
@@ -215,27 +223,25 @@ func (x *exchange) read(w http.ResponseWriter, r *http.Request) error {
 	if coding != "" && !strings.EqualFold(coding, "identity") {
 		dec, known, err := upstream.Decoder(coding, src)
 		if !known {
-			return domain.Errorf(domain.KindUnsupported, "read the request body", "content encoding %q is not supported; send gzip, br, zstd, deflate or none", coding)
+			return nil, domain.Errorf(domain.KindUnsupported, "read the request body", "content encoding %q is not supported; send gzip, br, zstd, deflate or none", coding)
 		}
 		if err != nil {
-			return &domain.Error{Kind: domain.KindInvalid, Op: "read the request body", Message: "the body is not valid " + coding, Err: err}
+			return nil, &domain.Error{Kind: domain.KindInvalid, Op: "read the request body", Message: "the body is not valid " + coding, Err: err}
 		}
 		if c, ok := dec.(io.Closer); ok {
 			defer func() { _ = c.Close() }()
 		}
 		if expect > limit {
-			return tooLarge(limit)
+			return nil, tooLarge(limit)
 		}
 		src, expect = dec, -1
 	}
 	b, err := readBody(src, expect, limit, x.g.deps.Bodies)
 	if err != nil {
-		return readError(err, limit, coding)
+		return nil, readError(err, limit, coding)
 	}
 	_ = rc.SetReadDeadline(time.Time{}) // the server watches the connection from now on
-	x.body = b
-	x.req, err = x.facts(r, b.bytes())
-	return err
+	return b, nil
 }
 
 func tooLarge(limit int64) error {
@@ -301,7 +307,8 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 		return err
 	}
 	x.header = upstream.RequestHeader(r.Header)
-	if _, stated := x.header["Content-Type"]; !stated {
+	if stated := x.header["Content-Type"]; !x.req.Form && (len(stated) != 1 || stated[0] == "" || !isJSON(stated[0])) {
+		// What was read as JSON goes on as that: a reader of another type would see another body.
 		x.header["Content-Type"] = []string{"application/json"}
 	}
 	if x.req.Stream {
@@ -452,6 +459,11 @@ func (x *exchange) nobody(out [sched.NumVerdicts]int) error {
 		return domain.Errorf(domain.KindForbidden, op, "no account that serves %q carries the labels that this key or pool requires", model)
 	case out[sched.Paused] > 0:
 		return &domain.Error{Kind: domain.KindUnavailable, Op: op, Message: fmt.Sprintf("every account that may serve %q is paused by the operator", model)}
+	case x.path != "" && out[sched.WrongPlatform] > 0:
+		return &domain.Error{
+			Kind: domain.KindNotFound, Op: op, Param: "model", Code: "model_not_found",
+			Message: fmt.Sprintf("no account of this key serves %s for the model %q; it is not translated, so that an account has to speak %s itself and have the model", x.path, model, x.d.ID()),
+		}
 	case out[sched.NoModel] > 0 || out[sched.WrongPlatform] == 0:
 		return &domain.Error{
 			Kind: domain.KindNotFound, Op: op, Param: "model", Code: "model_not_found",

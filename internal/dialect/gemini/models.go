@@ -41,7 +41,10 @@ func row(m dialect.Model) modelRow {
 		name = m.ID
 	}
 	methods := []string{"generateContent", "streamGenerateContent", "countTokens"}
-	if strings.Contains(m.ID, "embedding") {
+	switch {
+	case m.Translated:
+		methods = methods[:2]
+	case strings.Contains(m.ID, "embedding"):
 		methods = []string{"embedContent", "countTokens"}
 	}
 	return modelRow{Name: resource(m.ID), DisplayName: name, Methods: methods}
