@@ -37,6 +37,7 @@ type exchange struct {
 	ans     *answer
 
 	ownSeat      *ownSeat      // the caller's own account at a provider; nil: the key's accounts serve
+	brings       credentials   // of it
 	ended        bool          // finish has done its work
 	commit       domain.Commit // when a streamed answer is committed
 	session      session

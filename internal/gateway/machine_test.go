@@ -24,6 +24,8 @@ func (k manyKeys) Check(secret string, _ time.Time) (*domain.Key, error) {
 	return nil, domain.Errorf(domain.KindUnauthenticated, "check", "no such key")
 }
 
+func (k manyKeys) Knows(secret string) bool { return k.byName[secret] != nil }
+
 func (k manyKeys) Named(name string) (*domain.Key, []string) { return k.byName[name], nil }
 
 // machine is a gateway in the middle of a random life.

@@ -52,7 +52,7 @@ func (g *Gateway) Object(w http.ResponseWriter, r *http.Request, c *ObjectCall) 
 // object finds the account and asks it. An error has not been told to the caller yet.
 func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall) (int, domain.AccountID, error) {
 	const op = "find the account"
-	if bringsSeat(r.Header) {
+	if own := x.brought(r); !own.none() {
 		return 0, 0, domain.Errorf(domain.KindInvalid, op, "%s is served by the accounts of the Turnout key alone; send that key, without a credential of the provider's beside it", c.Collection)
 	}
 	body, err := x.objectBody(w, r)
@@ -168,7 +168,7 @@ const (
 
 func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, body *body) (*http.Response, error) {
 	p := x.snap.platforms[a.ID]
-	header := upstream.RequestHeader(r.Header)
+	header, q := outgoing(r)
 	if o, _ := p.Offer(c.Dialect.ID()); o.Header != nil {
 		for k, v := range o.Header {
 			if _, stated := header[k]; !stated {
@@ -177,7 +177,7 @@ func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, 
 		}
 	}
 	withQuery := *to
-	withQuery.RawQuery = query(r)
+	withQuery.RawQuery = q
 	ctx, cancel := context.WithCancelCause(r.Context())
 	watch := upstream.NewWatch(cancel, objectHeader, objectTotal)
 	call := &upstream.Call{Account: a, Platform: p, URL: &withQuery, Method: r.Method, Header: header}
