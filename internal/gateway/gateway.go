@@ -122,6 +122,7 @@ type Gateway struct {
 	former   *formerStates
 	plain    plainAccounts
 	ownSeats ownSeats
+	writers  writers
 	models   *modelLists
 
 	inFlight atomic.Int64
