@@ -3,6 +3,7 @@ package socket
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"sync"
 
 	"turnout/internal/dialect"
@@ -26,8 +27,9 @@ type memory struct {
 // remembered is one response and the conversation up to its end: the elements of an array,
 // comma separated.
 type remembered struct {
-	id    string
-	items []byte
+	id     string
+	items  []byte
+	stored bool // its account was asked to keep it
 }
 
 func newMemory(b Budget) *memory { return &memory{budget: b} }
@@ -82,20 +84,38 @@ func itemsOf(input []byte) (items [][]byte) {
 	return items
 }
 
+// stored reports whether the account of a response was asked to keep it.
+func (m *memory) stored(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.latest, func(r remembered) bool { return r.id == id && r.stored })
+}
+
 // keep remembers a response that ended well. The reasoning in it that is not encrypted cannot be sent
-// back where nothing is stored, so it is left out, as clients leave it out.
-func (m *memory) keep(input, response []byte) {
+// back where nothing is stored, so it is left out, as clients leave it out; and with it the ids of what came after it, by which
+// an account that keeps them would miss it.
+func (m *memory) keep(input, response []byte, stored bool) {
 	id, _ := dialect.Unquote(dialect.Member(response, "id"))
 	if id == "" || input == nil {
 		return
 	}
 	items := append([]byte(nil), input[1:len(input)-1]...)
 	output := dialect.Member(response, "output")
+	bare := false
 	_ = dialect.Array(output, func(e dialect.Span) bool {
 		item := e.Of(output)
 		typ, _ := dialect.Unquote(dialect.Member(item, "type"))
 		if typ == "reasoning" && dialect.IsNull(dialect.Member(item, "encrypted_content")) {
+			bare = true
 			return true
+		}
+		if bare {
+			item, _ = dialect.RewriteObject(item, func(key, v []byte) ([]byte, bool) {
+				if dialect.Name(key, "id") {
+					return nil, true
+				}
+				return v, false
+			})
 		}
 		if len(items) > 0 {
 			items = append(items, ',')
@@ -103,7 +123,7 @@ func (m *memory) keep(input, response []byte) {
 		items = append(items, item...)
 		return true
 	})
-	m.add(remembered{id, items})
+	m.add(remembered{id, items, stored})
 }
 
 // warmUp remembers a turn that is to be gone on from without an answer, and names it.
@@ -112,7 +132,7 @@ func (m *memory) warmUp(input []byte) string {
 	_, _ = rand.Read(b[:])
 	id := "resp_" + hex.EncodeToString(b[:])
 	if input != nil {
-		m.add(remembered{id, append([]byte(nil), input[1:len(input)-1]...)})
+		m.add(remembered{id: id, items: append([]byte(nil), input[1:len(input)-1]...)})
 	}
 	return id
 }
