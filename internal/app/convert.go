@@ -37,12 +37,13 @@ type poolPolicy struct {
 	Hedge     time.Duration      `json:"hedge,omitempty"`
 	OwnSeat   bool               `json:"own_seat,omitempty"`
 	Strategy  domain.Strategy    `json:"strategy,omitempty"`
+	Rates     *domain.Rates      `json:"rates,omitempty"`
 }
 
 // policyOf is what the store keeps of a pool. What stands at its default is left
 // out, so that no new setting makes an old pool look edited.
 func policyOf(p config.Pool) poolPolicy {
-	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat, Strategy: p.Strategy, Hedge: p.Hedge}
+	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat, Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates}
 	if p.Commit != (domain.Commit{}) {
 		out.Commit = &p.Commit
 	}
@@ -56,7 +57,7 @@ func policyOf(p config.Pool) poolPolicy {
 func (p poolPolicy) compiled(pool domain.Pool) gateway.PoolConfig {
 	c := gateway.PoolConfig{
 		Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, MaxResting: p.Policy.MaxResting, OwnSeat: p.OwnSeat,
-		Strategy: p.Strategy, Hedge: p.Hedge,
+		Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates,
 	}
 	if p.Commit != nil {
 		c.Commit = *p.Commit

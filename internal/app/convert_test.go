@@ -54,6 +54,7 @@ pools:
     fallbacks:
       m: [m2, m3]
       "gpt-*": {any: [m2], context_too_long: [large], model_gone: [newer]}
+    rates: {requests_per_minute: 600, request_burst: 30, tokens_per_minute: 100000, token_burst: 50000, concurrency: 9, models: {"m*": {concurrency: 7}}}
     limits: {first_byte: 21s, soft_small: 9s, stream_total: 2h}
     errors:
       - {when: {class: content_refused}, pass: true}
@@ -61,7 +62,7 @@ pools:
 `
 
 func everySetting(base string) string {
-	return strings.Replace(configuration(base, "one=sk-one-11111111"), "secret: "+teamKey, "secret: "+teamKey+", commit: {tokens: 30}, overrides: [commit]", 1) + everything
+	return strings.Replace(configuration(base, "one=sk-one-11111111"), "secret: "+teamKey, "secret: "+teamKey+", commit: {tokens: 30}, rates: {requests_per_minute: 500, models: {m: {tokens_per_minute: 90000}}}, overrides: [commit]", 1) + everything
 }
 
 // A file with every setting serves, and is the same file after a restart and at a reload.
@@ -98,6 +99,7 @@ func TestEverySetting(t *testing.T) {
 	for old, edited := range map[string]string{
 		"hold: 90s": "hold: 80s", "max_resting: 30%": "max_resting: 0", "from: 2": "from: 3", "most: 2h": "most: 3h", "seconds: 2.3": "tokens: 7",
 		"[m2, m3]": "[m3, m2]", "model_gone: [newer]": "model_gone: [m2]", "soft_small: 9s": "soft_small: 8s", "pass: true": "replace: {status: 400}", "retry_after: 5s": "retry_after: 6s",
+		"request_burst: 30": "request_burst: 31", "concurrency: 7": "concurrency: 8",
 	} {
 		r.write(strings.Replace(everySetting(p.URL), old, edited, 1))
 		if said := reload(); !strings.HasSuffix(said, ": edited pool default") {
@@ -106,7 +108,7 @@ func TestEverySetting(t *testing.T) {
 		r.write(everySetting(p.URL))
 		reload()
 	}
-	for old, edited := range map[string]string{", commit: {tokens: 30}": "", ", overrides: [commit]": "", "tokens: 30": "tokens: 31"} {
+	for old, edited := range map[string]string{", commit: {tokens: 30}": "", ", overrides: [commit]": "", "tokens: 30": "tokens: 31", "minute: 500": "minute: 501", "minute: 90000": "minute: 90001"} {
 		r.write(strings.Replace(everySetting(p.URL), old, edited, 1))
 		if said := reload(); !strings.HasSuffix(said, ": edited key team") {
 			t.Errorf("%q: %s", edited, said)
@@ -135,7 +137,8 @@ func TestPoolsComeBackWhole(t *testing.T) {
 	}
 	got := back.compiled(p.Pool)
 	if got.Commit != p.Commit || got.Commit.Time != 2300*time.Millisecond || got.Limits != p.Limits || got.Limits.SoftSmall != 9*time.Second || got.KeepAlive != 20*time.Second || *got.MaxResting != 30 ||
-		!reflect.DeepEqual(got.Fallbacks, p.Fallbacks) || len(got.Fallbacks) != 2 || !reflect.DeepEqual(got.Errors, p.Errors) || len(got.Errors) != 2 {
+		!reflect.DeepEqual(got.Fallbacks, p.Fallbacks) || len(got.Fallbacks) != 2 || !reflect.DeepEqual(got.Errors, p.Errors) || len(got.Errors) != 2 ||
+		!reflect.DeepEqual(got.Rates, p.Rates) || got.Rates.Models["m*"].Concurrency != 7 {
 		t.Errorf("%+v", got)
 	}
 	eff, err := failover.Effective(failover.Override{}, got.Policy)

@@ -17,6 +17,7 @@ type trace struct {
 	Version  int            `json:"v"`
 	Object   string         `json:"object"`
 	Refused  string         `json:"refused"`
+	Limit    string         `json:"limit"` // that refused it: "key team: requests"
 	Signal   string         `json:"s"`
 	Bound    int64          `json:"b"`
 	Moved    bool           `json:"x"`
@@ -136,7 +137,11 @@ func (t *trace) write(b *strings.Builder, name func(domain.AccountID) string) {
 		return
 	}
 	if t.Refused != "" {
-		fmt.Fprintf(b, "\n  Turnout refused it before any attempt: %s.\n", strings.ReplaceAll(t.Refused, "_", " "))
+		why := strings.ReplaceAll(t.Refused, "_", " ")
+		if t.Limit != "" {
+			why += " by a limit of callers, " + t.Limit
+		}
+		fmt.Fprintf(b, "\n  Turnout refused it before any attempt: %s.\n", why)
 		return
 	}
 	switch {

@@ -69,6 +69,10 @@ func TestExample(t *testing.T) {
 						NewStatus: 503, Message: "The budget is used up; ask ops.", NewCode: "budget", RetryAfter: time.Hour},
 					{Class: "content_refused", Pass: true},
 				},
+				Rates: &domain.Rates{
+					RateLimits: domain.RateLimits{Requests: 6000, RequestBurst: 500, Tokens: 20_000_000, TokenBurst: 5_000_000, Concurrency: 200},
+					Models:     map[string]domain.RateLimits{"claude-opus-*": {Requests: 600, Concurrency: 40}},
+				},
 			},
 		},
 		Accounts: []domain.Account{
@@ -80,7 +84,8 @@ func TestExample(t *testing.T) {
 		},
 		Keys: []domain.Key{{Name: "team", Origin: domain.OriginFile, Hash: sha256.Sum256([]byte("0123456789abcdef")), Pools: []string{"default", "careful"},
 			Models: []string{"claude-*", "gpt-*"}, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), Enabled: true,
-			Commit: &domain.Commit{Point: domain.CommitComplete}, Overrides: []string{"commit"}}},
+			Commit: &domain.Commit{Point: domain.CommitComplete}, Overrides: []string{"commit"},
+			Rates: &domain.Rates{RateLimits: domain.RateLimits{Requests: 600, Concurrency: 50}}}},
 		Limits: Limits{32 << 20, 1 << 30, 100, 10 * time.Second, 64 << 10},
 		Drain:  15 * time.Minute, DrainDelay: time.Second, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour, Log: Log{"info", "text"},
 	}

@@ -45,6 +45,7 @@ func (r *reader) keys(n node) {
 				}
 			}},
 			field{"show_decision", scalar(&k.Decision, yesNo)},
+			field{"rates", func(n node) { n.rates(&k.Rates) }},
 			field{"overrides", func(n node) { n.overrides(&k.Overrides) }},
 		)
 		if _, ok := item.pairsQuietly(); !ok {

@@ -21,6 +21,7 @@ type Pool struct {
 	Commit    domain.Commit      // when a stream is committed; zero: at the first content
 	Fallbacks domain.Fallbacks   // nil: none
 	Limits    domain.TimeLimits  // zero values: the default's
+	Rates     *domain.Rates      // of the callers that use it, together; nil: none
 	Strategy  domain.Strategy    // how an account is chosen
 	Hedge     time.Duration      // see gateway.PoolConfig
 	OwnSeat   bool               // callers may send a provider's credential of their own along
@@ -54,6 +55,7 @@ func (r *reader) pools(n node) {
 			field{"fallbacks", func(n node) { n.fallbacks(&p.Fallbacks) }},
 			field{"strategy", scalar(&p.Strategy, domain.ParseStrategy)},
 			field{"limits", func(n node) { n.timeLimits(&p.Limits) }},
+			field{"rates", func(n node) { n.rates(&p.Rates) }},
 			field{"hedge", scalar(&p.Hedge, duration(100*time.Millisecond, time.Minute, true))},
 			field{"own_seat", scalar(&p.OwnSeat, yesNo)},
 			field{"errors", func(n node) { n.errorRules(&p.Errors) }},

@@ -10,6 +10,8 @@ type Marks uint8
 const (
 	// MarkRef: a member that [Refs] looks for.
 	MarkRef Marks = 1 << iota
+	// MarkItem: a list of items, some of which may be nothing but the names of what an account keeps.
+	MarkItem
 	// MarkTool: a tool that the provider runs, which leaves a container at the account.
 	MarkTool
 	// MarkSeal: a string that Turnout made of a provider's reasoning.
@@ -55,24 +57,27 @@ func Mark(body []byte) (m Marks) {
 			continue // too long to be one
 		}
 		if bytes.IndexByte(name, '\\') >= 0 {
-			m |= MarkRef | MarkTool | MarkSeal | MarkEncrypted
+			m |= MarkRef | MarkItem | MarkTool | MarkSeal | MarkEncrypted
 			continue
 		}
 		v := skipSpace(body, i+1)
 		if v == len(body) || body[v] != '"' {
-			m |= markOf(name)
+			if m |= markOf(name); v < len(body) && body[v] == '[' && itemLists[string(name)] {
+				m |= MarkItem
+			}
 			continue
 		}
 		value := body[v+1:]
+		m |= markOf(name)
 		switch {
 		case string(name) == "type":
 			m |= markOfType(value)
 		case bytes.HasPrefix(value, []byte(SealPrefix)), bytes.HasPrefix(value, []byte(SealBase64)):
 			m |= MarkSeal
+		case len(value) > 0 && value[0] == '\\': // an escape, which may hide that
+			m |= MarkSeal | MarkEncrypted
 		case string(name) == "encrypted_content":
 			m |= MarkEncrypted
-		default:
-			m |= markOf(name)
 		}
 	}
 }

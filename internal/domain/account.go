@@ -120,6 +120,7 @@ type Key struct {
 	Expires time.Time // zero: never
 	Enabled bool
 
+	Rates     *Rates   // its callers' limits; nil: none
 	Commit    *Commit  // in place of the pool's; nil: the pool's
 	Decision  bool     // its callers are told what was decided: x-turnout-decision
 	Overrides []string // what its callers may choose by header: OverrideCommit

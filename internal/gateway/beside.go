@@ -73,6 +73,10 @@ func (x *exchange) slow(at *attempt, hedge bool) {
 		t = other
 		c, choice = x.chooseFrom(t, 0, false, 0)
 	}
+	if c != nil && !x.mayUse(t, c) {
+		x.turnedFrom(c)
+		c = nil
+	}
 	var beside *attempt
 	if c != nil {
 		beside = x.newAttempt(t, c, &choice, x.provider(c) == x.provider(at.cand))

@@ -22,19 +22,20 @@ type exchange struct {
 	began time.Time
 	ctx   context.Context
 
-	d       dialect.Dialect
-	key     *domain.Key
-	req     dialect.Request
-	body    *body
-	header  http.Header // what goes upstream, but for the credential
-	query   string
-	at      dialect.Route
-	path    string // of a further path of the dialect; empty: the main one
-	pools   []*pool
-	target  atomic.Pointer[target]    // the model that serves
-	targets atomic.Pointer[[]*target] // it, and those before it
-	seed    uint64                    // of whatever is drawn for this request
-	ans     *answer
+	d         dialect.Dialect
+	key       *domain.Key
+	req       dialect.Request
+	body      *body
+	header    http.Header // what goes upstream, but for the credential
+	query     string
+	at        dialect.Route
+	path      string // of a further path of the dialect; empty: the main one
+	pools     []*pool
+	target    atomic.Pointer[target]    // the model that serves
+	targets   atomic.Pointer[[]*target] // it, and those before it
+	seed      uint64                    // of whatever is drawn for this request
+	admission *admission                // by the caller's limits; nil: there are none
+	ans       *answer
 
 	ownSeat      *ownSeat      // the caller's own account at a provider; nil: the key's accounts serve
 	brings       credentials   // of it
@@ -167,6 +168,17 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 					return nil, x.giveUp()
 				}
 				return nil, ending{err: x.unspeakable()}
+			}
+			*next = tryNext{}
+			continue
+		}
+		if picked.cand != nil && !x.mayUse(x.target.Load(), picked.cand) {
+			x.turnedFrom(picked.cand)
+			if len(x.views()) == 0 && !x.fallBack() {
+				if x.tried() > 0 {
+					return nil, x.giveUp()
+				}
+				return nil, ending{err: x.admission.refusal()}
 			}
 			*next = tryNext{}
 			continue

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"turnout/internal/domain"
+	"turnout/internal/limit"
 	"turnout/internal/sched"
 	"turnout/internal/upstream"
 )
@@ -93,6 +94,7 @@ const (
 	EventLeastBad    = "least_bad"    // too much of a pool rested, and the least bad was used; the class of its rest
 	EventThrottled   = "throttled"    // a request was refused because its provider browns out; the platform
 	EventWait        = "wait"         // a request was held; the core's reason
+	EventCallerLimit = "caller_limit" // a caller's own limit refused a request; whose and which
 	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace
 )
 
@@ -124,6 +126,8 @@ type Gateway struct {
 	ownSeats ownSeats
 	writers  writers
 	models   *modelLists
+	limits   *limit.Book // of callers
+	since    time.Time   // what their time is counted from
 
 	inFlight atomic.Int64
 	draining atomic.Bool
@@ -140,6 +144,7 @@ func New(d Deps) *Gateway {
 	}
 	return &Gateway{
 		deps: d, idle: make(chan struct{}, 1), queue: newQueue(), learned: newLearned(), loads: newLoads(), crowd: newCrowd(), former: newFormerStates(), models: newModelLists(),
+		limits: limit.NewBook(), since: time.Now(),
 	}
 }
 

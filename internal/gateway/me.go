@@ -11,6 +11,7 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
+	"turnout/internal/limit"
 	"turnout/internal/sched"
 )
 
@@ -23,16 +24,27 @@ type Standing struct {
 
 // StandingKey is the key itself.
 type StandingKey struct {
-	Name    string     `json:"name"`
-	Models  []string   `json:"models,omitempty"` // patterns of what may be asked for; none: all
-	Expires *time.Time `json:"expires,omitempty"`
+	Name    string         `json:"name"`
+	Models  []string       `json:"models,omitempty"` // patterns of what may be asked for; none: all
+	Expires *time.Time     `json:"expires,omitempty"`
+	Rates   []StandingRate `json:"rates"` // its own limits, whatever the pool and the account
+}
+
+// StandingRate is a limit of a key or a pool for its callers.
+type StandingRate struct {
+	Limit     string `json:"limit"` // "requests_per_minute", "tokens_per_minute" or "concurrency"
+	Model     string `json:"model,omitempty"`
+	Most      int64  `json:"most"`
+	Remaining int64  `json:"remaining"`
+	ResetsIn  int64  `json:"resets_in,omitempty"` // seconds until all of it may be used again; of concurrency: nobody knows
 }
 
 // StandingPool is one of the key's pools.
 type StandingPool struct {
 	Name    string           `json:"name"`
 	Windows []StandingWindow `json:"windows"` // the providers'
-	Limits  []StandingWindow `json:"limits"`  // Turnout's operator's
+	Limits  []StandingWindow `json:"limits"`  // Turnout's operator's, of the accounts
+	Rates   []StandingRate   `json:"rates"`   // the pool's own, for all of its callers together
 }
 
 // StandingWindow is all windows of one name in a pool together.
@@ -66,7 +78,7 @@ func (g *Gateway) Me(d dialect.Dialect) http.Handler {
 			g.turnAway(w, x, err)
 			return
 		}
-		body, err := json.Marshal(x.snap.standing(x.key, now))
+		body, err := json.Marshal(x.snap.standing(g, x.key, now))
 		if err != nil {
 			Refuse(w, d, domain.Errorf(domain.KindInternal, "tell how the key stands", "%v", err), id)
 			return
@@ -75,6 +87,30 @@ func (g *Gateway) Me(d dialect.Dialect) http.Handler {
 		w.Header()["Cache-Control"] = []string{"no-store"}
 		_, _ = w.Write(body)
 	})
+}
+
+// standingRates are the limits of a key or a pool, first those whatever the model.
+func (s *Snapshot) standingRates(g *Gateway, of any, kind, name string, r *domain.Rates) []StandingRate {
+	out := []StandingRate{}
+	if r == nil {
+		return out
+	}
+	owner, now := s.owner(g, of, kind, name, r), time.Since(g.since)
+	owner.Each(func(model string, c *limit.Cell) {
+		requests, tokens, inFlight, most := c.Look(now)
+		for _, l := range []struct {
+			name string
+			s    limit.State
+		}{{"requests_per_minute", requests}, {"tokens_per_minute", tokens}} {
+			if l.s.Known() {
+				out = append(out, StandingRate{l.name, model, l.s.Limit, l.s.Remaining, int64(roundUp(l.s.Reset, time.Second) / time.Second)})
+			}
+		}
+		if most > 0 {
+			out = append(out, StandingRate{Limit: "concurrency", Model: model, Most: most, Remaining: max(most-inFlight, 0)})
+		}
+	})
+	return out
 }
 
 // EachQuota tells the used share of every window of every account that is in use, to its operator: of
@@ -122,8 +158,8 @@ func (s *Snapshot) modelQuotas() map[string][]modelQuota {
 }
 
 // standing says how a key stands.
-func (s *Snapshot) standing(key *domain.Key, now time.Time) Standing {
-	out := Standing{Key: StandingKey{Name: key.Name, Models: key.Models}, Pools: []StandingPool{}}
+func (s *Snapshot) standing(g *Gateway, key *domain.Key, now time.Time) Standing {
+	out := Standing{Key: StandingKey{Name: key.Name, Models: key.Models, Rates: s.standingRates(g, key, "key", key.Name, key.Rates)}, Pools: []StandingPool{}}
 	if !key.Expires.IsZero() {
 		out.Key.Expires = &key.Expires
 	}
@@ -155,7 +191,7 @@ func (s *Snapshot) standing(key *domain.Key, now time.Time) Standing {
 				limits.meter(s.cells.Meter(a.ID).Standing(now), a.Limits)
 			}
 		}
-		out.Pools = append(out.Pools, StandingPool{Name: name, Windows: windows.list(now), Limits: limits.list(now)})
+		out.Pools = append(out.Pools, StandingPool{Name: name, Windows: windows.list(now), Limits: limits.list(now), Rates: s.standingRates(g, p, "pool", p.Name, p.rates)})
 	}
 	return out
 }

@@ -220,6 +220,25 @@ func TestRefs(t *testing.T) {
 		`{"tools":[{"input_schema":{"properties":{"file_id":{"type":"string"}}}}]}`:           "",
 		`{"file_id":5,"file_ids":{},"container":{"type":"auto"}}`:                             "",
 		`{"file_id":"file-1"`:                                                                 "file-1",
+		// Parsers differ in which of two they believe.
+		`{"input":[{"type":"item_reference","id":"msg_1","id":"msg_2"}]}`:                               "msg_1 msg_2",
+		`{"file_id":"a","file_id":"b"}`:                                                                 "a b",
+		`{"conversation":{"id":"","id":"conv_1"}}`:                                                      "conv_1",
+		`{"input":[{"id":"msg_1","x":"{","type":"item_reference"}]}`:                                    "msg_1",
+		`{"input":[{"id":"msg_1","status":{},"type":"item_reference"}]}`:                                "msg_1",
+		`{"input":[{"id":"msg_1"}]}`:                                                                    "msg_1",
+		`{"input":[{"id":"msg_1","type":null}]}`:                                                        "msg_1",
+		`{"input":[{"id":"msg_1","role":"user","content":"hi"}]}`:                                       "",
+		`{"input":[{"id":"msg_1","type":"message","content":[]}]}`:                                      "",
+		`{"input":[{"type":"reasoning","id":"rs_1","summary":[]}]}`:                                     "rs_1",
+		`{"input":[{"type":"reasoning","id":"rs_1","content":[]}]}`:                                     "rs_1",
+		`{"input":[{"type":"reasoning","id":"rs_1","encrypted_content":"e"}]}`:                          "",
+		`{"input":[{"type":"reasoning","id":"rs_1","content":[{"type":"reasoning_text","text":"t"}]}]}`: "",
+		`{"input":[{"type":"mcp_approval_response","approval_request_id":"mcpr_1","approve":true}]}`:    "mcpr_1",
+		`{"container":{"id":"cntr_1","skills":[{"type":"anthropic","skill_id":"pptx"}]}}`:               "cntr_1",
+		`{"container":"dHVybm91dDEu"}`:                                                                  "dHVybm91dDEu",
+		`{"fileData":{"fileUri":"https://GenerativeLanguage.googleapis.com:443/v1beta/files/x"}}`:       "files/x",
+		`{"fileData":{"fileUri":"https://generativelanguage.googleapis.com.evil.example/files/x"}}`:     "",
 	} {
 		refs, ok := dialect.Refs([]byte(body), dialect.Mark([]byte(body)))
 		var got []string

@@ -312,7 +312,10 @@ func TestMe(t *testing.T) {
 		r := newRig(t, []account{
 			{name: "seat-one", limits: domain.AccountLimits{RequestsPerDay: 10}}, {name: "seat-two", limits: domain.AccountLimits{RequestsPerDay: 30}},
 			{name: "api-one", org: "acme", pool: "api"}, {name: "api-two", org: "acme", pool: "api"}, {name: "secret", pool: "other"},
-		}, func(c *rigConfig) { c.key.Pools, c.key.Models = []string{"default", "api"}, []string{"claude-*"} })
+		}, func(c *rigConfig) {
+			c.key.Pools, c.key.Models = []string{"default", "api"}, []string{"claude-*"}
+			c.key.Rates = &domain.Rates{RateLimits: domain.RateLimits{Requests: 60, Concurrency: 4}, Models: map[string]domain.RateLimits{"claude-*": {Tokens: 6000}}}
+		})
 		for id, used := range map[domain.AccountID]float64{1: .96, 2: .2} {
 			reading := domain.QuotaReading{Window: "5h", Scope: domain.QuotaOfAccount, Used: used, Remaining: -1, Length: 5 * time.Hour, Reset: time.Now().Add(time.Duration(id) * time.Hour)}
 			r.cells.Quota(sched.AccountQuotaKey(id)).Observe(&reading, time.Now())
@@ -333,10 +336,11 @@ func TestMe(t *testing.T) {
 			return w
 		}
 		w := ask(testKey)
-		const want = `{"key":{"name":"team","models":["claude-*"]},"pools":[` +
+		const want = `{"key":{"name":"team","models":["claude-*"],"rates":[{"limit":"requests_per_minute","most":60,"remaining":60},{"limit":"concurrency","most":4,"remaining":4},` +
+			`{"limit":"tokens_per_minute","model":"claude-*","most":6000,"remaining":6000}]},"pools":[` +
 			`{"name":"default","windows":[{"window":"5h","used":0.58,"pace":-0.12,"resets_at":"2000-01-01T01:00:00Z","resets_in":3600,"draining":false}],` +
-			`"limits":[{"window":"requests_per_day","unit":"requests","limit":40,"used":0.05,"resets_at":"2000-01-02T00:00:00Z","resets_in":86400,"draining":false}]},` +
-			`{"name":"api","windows":[{"window":"tokens","unit":"tokens","model":"claude-x","limit":1000,"used":0.6,"resets_at":"2000-01-01T00:00:36Z","resets_in":36,"draining":false}],"limits":[]}]}`
+			`"limits":[{"window":"requests_per_day","unit":"requests","limit":40,"used":0.05,"resets_at":"2000-01-02T00:00:00Z","resets_in":86400,"draining":false}],"rates":[]},` +
+			`{"name":"api","windows":[{"window":"tokens","unit":"tokens","model":"claude-x","limit":1000,"used":0.6,"resets_at":"2000-01-01T00:00:36Z","resets_in":36,"draining":false}],"limits":[],"rates":[]}]}`
 		if got := w.Body.String(); w.Code != 200 || got != want {
 			t.Errorf("%d\n%s\nwant\n%s", w.Code, got, want)
 		}

@@ -65,6 +65,7 @@ func (x *exchange) leave() {
 		return
 	}
 	x.ans.end()
+	x.admission.end(x.g, 0)
 	x.seat.leave()
 	x.mu.Lock()
 	running := append([]*attempt(nil), x.running...)
@@ -96,7 +97,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exch
 	}
 	err := x.read(w, r)
 	if err == nil {
-		err = x.route(r)
+		err = x.route(r, w.Header())
 	}
 	if err == nil {
 		x.ctx = r.Context()
@@ -105,6 +106,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exch
 		})
 	}
 	if err != nil {
+		x.admission.end(g, 0)
 		if x.body != nil {
 			x.body.release()
 		}
@@ -149,6 +151,7 @@ func (x *exchange) finish(end ending) {
 		usage, account = final.usage, final.cand.ID
 		x.warm(final)
 	}
+	x.admission.end(g, x.usedTokens(final))
 	for _, at := range x.attempts {
 		if at != final && at.result != resultFailed {
 			g.deps.Ledger.AttemptCost(x.id, at.cand.ID, at.usage)
@@ -270,7 +273,7 @@ func (p *patientReader) Read(b []byte) (int, error) {
 }
 
 // route finds who may serve the request, and the session's account.
-func (x *exchange) route(r *http.Request) (err error) {
+func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 	if !x.key.Allows(x.req.Model) {
 		return &domain.Error{
 			Kind: domain.KindForbidden, Op: "route the request", Param: "model", Code: "model_not_allowed",
@@ -280,6 +283,9 @@ func (x *exchange) route(r *http.Request) (err error) {
 	own, err := x.takeOwnSeat(r)
 	if err == nil && !own {
 		err = x.routeToAccounts(r)
+	}
+	if err == nil {
+		err = x.letIn(r.Context(), answer)
 	}
 	if err != nil {
 		return err
@@ -485,9 +491,11 @@ func (g *Gateway) recordRefusal(x *exchange, err error, status int) {
 	r := &Record{
 		ID: x.id, Key: x.key.ID, Model: x.req.Model, Dialect: x.d.ID(), Stream: x.req.Stream, Outcome: OutcomeRefused, Status: status,
 		Began: x.began, Took: time.Since(x.began), BytesIn: int64(x.req.Size),
-		Trace: dialect.AppendString([]byte(`{"v":1,"refused":`), domain.KindOf(err).String()),
+		Trace: x.refusalTrace(err),
 	}
-	r.Trace = append(r.Trace, '}')
+	if x.admission.refusedBy() != "" {
+		r.Pool = x.pools[0].ID
+	}
 	g.deps.Observer.Request(x.d.ID().String(), r.Outcome.String(), status, r.Stream, r.Took, 0, r.Usage)
 	g.deps.Recorder.Record(r)
 	g.deps.Log.LogAttrs(context.Background(), slog.LevelDebug, "request refused", slog.String("request", x.id.String()), slog.String("error", err.Error()))

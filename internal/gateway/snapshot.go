@@ -66,6 +66,7 @@ type PoolConfig struct {
 	OwnSeat    bool          // callers may send a credential of their own along
 	MaxResting *int          // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
+	Rates      *domain.Rates // of the callers that use it, together; nil: none
 }
 
 // pool is a pool, compiled.
@@ -82,6 +83,7 @@ type pool struct {
 	ownSeat   bool
 	hedge     time.Duration
 	tuning    sched.Tuning
+	rates     *domain.Rates
 }
 
 // policyOf is the policy for a failure on a platform. It is large: a copy would be
@@ -104,6 +106,8 @@ type Snapshot struct {
 	pools     map[string]*pool
 	platforms map[domain.AccountID]*platform.Platform
 	cells     *sched.Cells
+	rated     bool     // some pool limits its callers
+	owners    sync.Map // *domain.Key or *pool → *limit.Owner, made on first use
 
 	mu    sync.RWMutex
 	views map[viewKey]*sched.View
@@ -161,7 +165,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive,
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, rates: pc.Rates,
 			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {
@@ -179,7 +183,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 				c.accounts = append(c.accounts, a)
 			}
 		}
-		snap.pools[pc.Pool.Name] = c
+		snap.pools[pc.Pool.Name], snap.rated = c, snap.rated || c.rates != nil
 	}
 	return snap, nil
 }

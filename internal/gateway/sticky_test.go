@@ -199,7 +199,7 @@ func TestDerivedSession(t *testing.T) {
 	}{"cold": {jsonOK("x"), false}, "warm": {warmJSON("x"), true}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, two)
+				r := newRig(t, two, func(c *rigConfig) { c.pool = func(p *PoolConfig) { p.Strategy = domain.LeastLoaded } })
 				r.on("a", c.reply)
 				r.on("b", c.reply)
 				for range 4 {

@@ -81,6 +81,11 @@ func (x *exchange) mutely(c *sched.Candidate) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.mute |= 1 << o.Dialect.ID()
+	x.aimAgain()
+}
+
+// aimAgain works out anew who may serve; the lock is held.
+func (x *exchange) aimAgain() {
 	targets := *x.targets.Load()
 	again := make([]*target, len(targets))
 	now := x.target.Load()
@@ -96,7 +101,7 @@ func (x *exchange) mutely(c *sched.Candidate) {
 // viewsOf are the accounts that may serve a model, pool by pool of the key.
 func (x *exchange) viewsOf(model string) (views []*sched.View) {
 	for _, name := range x.key.Pools {
-		if p := x.snap.pools[name]; p != nil && p.Enabled {
+		if p := x.snap.pools[name]; p != nil && p.Enabled && !x.admission.bars(name) {
 			if v := x.snap.view(p, x.viewAsk(model), x.key); len(v.Candidates) > 0 {
 				views = append(views, v)
 			}

@@ -65,6 +65,7 @@ type (
 		Commit    *domain.Commit `json:"commit,omitempty"`
 		Overrides []string       `json:"overrides,omitempty"`
 		Decision  bool           `json:"show_decision,omitempty"`
+		Rates     *domain.Rates  `json:"rates,omitempty"`
 	}
 )
 
@@ -150,6 +151,7 @@ func (s *Store) Keys(ctx context.Context) ([]domain.Key, error) {
 		}
 		k.Pools, k.Models, k.Require = sp.Pools, sp.Models, sp.Require
 		k.Expires, k.Commit, k.Overrides, k.Decision = fromMilli(sp.Expires), sp.Commit, sp.Overrides, sp.Decision
+		k.Rates = sp.Rates
 		out = append(out, k)
 		return nil
 	}, "SELECT id, name, origin, spec, hash, enabled FROM keys ORDER BY id")

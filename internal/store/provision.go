@@ -295,6 +295,7 @@ func (d Desired) objects() (accounts, pools, keys []object, err error) {
 		keys = append(keys, object{name: k.Name, extra: bytes.Clone(k.Hash[:]),
 			spec: text("key", k.Name, keySpec{
 				Pools: k.Pools, Models: k.Models, Require: k.Require, Expires: toMilli(k.Expires), Commit: k.Commit, Overrides: k.Overrides, Decision: k.Decision,
+				Rates: k.Rates,
 			})})
 	}
 	return accounts, pools, keys, err

@@ -102,9 +102,12 @@ var notReturnedWords = []string{
 	"Litellm", "Tenant", "Team-Id", "User-Id", "Org-Id", "Customer-Id", "Subscription", "Api-Key", "Apikey", "Key-Id", "Key-Name", "Key-Alias", "Deployment", "Api-Base", "Billing", "Budget", "Balance", "Credit", "Quota", "Spend",
 }
 
-// OwnLimits adds the limits that an answer states of an account, for the account's own holder.
+// OwnLimits adds the limits that an answer states of an account, for the account's own holder. What out says already stands.
 func OwnLimits(h, out http.Header) {
 	for k, v := range h {
+		if _, said := out[k]; said {
+			continue
+		}
 		if strings.Contains(k, "Ratelimit") || k == "Retry-After" || k == "Retry-After-Ms" || k == "X-Should-Retry" {
 			out[k] = v
 		}

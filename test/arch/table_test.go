@@ -29,6 +29,7 @@ var table = map[string]row{
 	"failover":             {rules, []string{"domain"}, ""},
 	"failover/conformance": {rules, []string{"domain", "failover"}, "the format of the scenario files, apart from the core so that the core stays free of JSON"},
 	"sched":                {rules, []string{"domain"}, ""},
+	"limit":                {rules, nil, "whose limits they are is a kind and a name"},
 	"simulate":             {rules, []string{"domain", "failover", "sched"}, "both cores on a virtual clock"},
 	"dialect":              {rules, []string{"domain"}, ""},
 	"dialect/neutral":      {rules, []string{"dialect", "domain"}, ""},
@@ -48,7 +49,7 @@ var table = map[string]row{
 	"obs":             {world, []string{"domain"}, "metrics count what domain names"},
 	"config":          {world, []string{"domain"}, "a configuration is made of accounts, pools and keys"},
 
-	"gateway": {flows, []string{"caller", "dialect", "dialect/neutral", "domain", "failover", "platform", "sched", "upstream"},
+	"gateway": {flows, []string{"caller", "dialect", "dialect/neutral", "domain", "failover", "limit", "platform", "sched", "upstream"},
 		"no store and no coord: it declares the few methods that it needs"},
 	"admin": {flows, []string{"caller", "domain", "failover", "platform", "sched"}, ""},
 	"jobs":  {flows, []string{"domain"}, ""},

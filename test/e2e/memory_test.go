@@ -26,7 +26,7 @@ func TestOpenStreamsTakeLittleStack(t *testing.T) {
 		t.Run(f.String(), func(t *testing.T) {
 			p := startProvider(t, sim.Options{})
 			// Else new goroutines begin with as much stack as others had at the last collection.
-			g := startGateway(t, "accounts:\n"+account(p, f.platform(), "a", "sk-sim-a", "")+keys+"pools:\n  - {name: default, limits: {text_gap: 30m}}\n", "GODEBUG=adaptivestackstart=0")
+			g := startGateway(t, "accounts:\n"+account(p, f.platform(), "a", "sk-sim-a", "")+keys+"pools:\n  - {name: default, limits: {text_gap: 30m}, rates: {requests_per_minute: 1000000, tokens_per_minute: 100000000, concurrency: 1000}}\n", "GODEBUG=adaptivestackstart=0")
 			before := g.stack()
 			for i := range streams {
 				c := newClient(t)

@@ -123,7 +123,7 @@ func (e *requestEncoder) inputSchema(schema []byte) {
 		e.Open().Member("type", "object")
 		_ = dialect.Object(schema, func(key []byte, v, _ dialect.Span) bool {
 			if !dialect.Name(key, "type") {
-				e.Key(string(key)).Raw(v.Of(schema))
+				e.RawKey(key).Raw(v.Of(schema))
 			}
 			return true
 		})

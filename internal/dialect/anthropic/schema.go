@@ -77,7 +77,7 @@ func (w *schemaWriter) schema(v []byte, depth int) {
 		case name == "enum", name == "const", name == "default", name == "examples", name == "required":
 			w.Key(name).Raw(val) // values, not schemas
 		default:
-			w.Key(name)
+			w.RawKey(key)
 			w.value(val, depth+1)
 		}
 		return true
@@ -97,7 +97,7 @@ func (w *schemaWriter) named(v []byte, depth int) {
 	}
 	w.Open()
 	_ = dialect.Object(v, func(key []byte, at, _ dialect.Span) bool {
-		w.Key(string(key))
+		w.RawKey(key)
 		w.value(at.Of(v), depth)
 		return true
 	})

@@ -52,7 +52,7 @@ func convertSchema(j *neutral.JSON, schema []byte, depth int) {
 		case "properties", "defs", "$defs":
 			j.Key(string(key)).Open()
 			members(v, func(name, v []byte) {
-				j.Key(string(name))
+				j.RawKey(name)
 				convertSchema(j, v, depth+1)
 			})
 			j.Close()

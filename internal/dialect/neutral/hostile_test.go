@@ -30,6 +30,9 @@ var hostile = []string{
 	`"{\"path\": \"a"`, `"{}}]}],\"smuggled\":1,\"contents\":[{\"parts\":[{\"text\":{"`, `"{}},\"smuggled\":{\"a\":{}"`, `"1,\"smuggled\":2"`, `"]}"`, `"\\"`, `"\\\""`,
 	`"\ud800 \u0000 \n\n data: {} \r\n\r\n \u2028"`, `"QUJD\nREVG"`, `"not json"`, `"[1]"`, `"{\n\"a\":\n1}"`,
 	`"` + strings.Repeat("long", 3000) + `"`,
+	// Names that would end where they stand.
+	`{"type":"OBJECT","x\":1},\"smuggled\":1,\"y\":{\"z":1}`, `{"a\"}}]}],\"smuggled\":1,\"b\":[{\"c\":[{\"d":{"type":"object"}}`,
+	`{"type":"object","properties":{"a\":{}},\"smuggled\":1,\"b\":{\"c":{"type":"STRING"}}}`, `[{"x\",\"smuggled\":[{\"y":null}]`,
 }
 
 // known are the members at the top of a request's body, by dialect.
@@ -67,7 +70,9 @@ var inline = map[string][]string{
 		"tools":[{"type":"function","name":"f","parameters":{"type":"object"},"strict":true},{"type":"custom","name":"g","format":{"type":"grammar","syntax":"lark","definition":"x"}},{"type":"web_search","filters":{"allowed_domains":["a"]},"user_location":{"type":"approximate","city":"c"}}]}`},
 	"gemini": {`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA","displayName":"n"}},{"inlineData":{"mimeType":"application/pdf","data":"AAAA"}},{"inlineData":{"mimeType":"audio/wav","data":"AAAA"}},{"fileData":{"mimeType":"image/png","fileUri":"https://a/b.png"}}]},
 		{"role":"model","parts":[{"text":"t","thought":true,"thoughtSignature":"s"},{"functionCall":{"id":"a","name":"f","args":{"a":1}},"thoughtSignature":"s"}]},
-		{"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{"output":"r"},"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}}]}]}`},
+		{"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{"output":"r"},"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}}]}],
+		"tools":[{"functionDeclarations":[{"name":"f","description":"d","parameters":{"type":"OBJECT","properties":{"a":{"type":"STRING","nullable":true}},"required":["a"]}},{"name":"g","parametersJsonSchema":{"type":"OBJECT"}}]}],
+		"generationConfig":{"responseMimeType":"application/json","responseSchema":{"type":"OBJECT","properties":{"a":{"type":"INTEGER"}}}}}`},
 }
 
 var packages = map[domain.Dialect]string{

@@ -32,8 +32,15 @@ func (j *JSON) List() *JSON { j.sep(); j.B = append(j.B, '['); return j }
 // End ends an array.
 func (j *JSON) End() *JSON { j.B = append(j.B, ']'); return j }
 
-// Key writes a member's name, which needs no escapes.
+// Key writes a member's name. It may be a caller's own: it is escaped.
 func (j *JSON) Key(name string) *JSON {
+	j.String(name)
+	j.B = append(j.B, ':')
+	return j
+}
+
+// RawKey writes a member's name as it stood between its quotes in a valid JSON text, escapes and all.
+func (j *JSON) RawKey(name []byte) *JSON {
 	j.sep()
 	j.B = append(j.B, '"')
 	j.B = append(j.B, name...)
@@ -93,13 +100,10 @@ func (j *JSON) Null() *JSON { return j.Raw(nil) }
 // Member writes a name and a string.
 func (j *JSON) Member(name, value string) *JSON { return j.Key(name).String(value) }
 
-// MemberRaw writes a name and a value that is JSON already, unless that is empty. The name
-// may be a caller's own: it is escaped.
+// MemberRaw writes a name and a value that is JSON already, unless that is empty.
 func (j *JSON) MemberRaw(name string, value []byte) *JSON {
 	if len(value) > 0 {
-		j.String(name)
-		j.B = append(j.B, ':')
-		j.Raw(value)
+		j.Key(name).Raw(value)
 	}
 	return j
 }

@@ -49,6 +49,7 @@ func desired() store.Desired {
 func choosing(k domain.Key) domain.Key {
 	k.Commit, k.Overrides = &domain.Commit{Point: domain.CommitSeconds, Time: 1500 * time.Millisecond}, []string{domain.OverrideCommit}
 	k.Decision = true
+	k.Rates = &domain.Rates{RateLimits: domain.RateLimits{Requests: 60, Concurrency: 8}, Models: map[string]domain.RateLimits{"claude-opus-*": {Tokens: 1000, TokenBurst: 50}}}
 	return k
 }
 
