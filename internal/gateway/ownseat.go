@@ -147,7 +147,7 @@ func outgoing(r *http.Request) (header http.Header, q string) {
 	secret, _ := caller.Credential(r)
 	for name, values := range header {
 		for _, v := range values {
-			if strings.Contains(v, secret) && slices.Contains(strings.Fields(v), secret) {
+			if holds(v, secret) {
 				delete(header, name)
 			}
 		}
@@ -158,7 +158,7 @@ func outgoing(r *http.Request) (header http.Header, q string) {
 	var keep []string
 	for pair := range parameters(q) {
 		_, v, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(v); v != secret && (err != nil || plain != secret) {
+		if plain, err := url.QueryUnescape(v); !holds(v, secret) && (err != nil || !holds(plain, secret)) {
 			keep = append(keep, pair)
 		}
 	}
@@ -166,6 +166,14 @@ func outgoing(r *http.Request) (header http.Header, q string) {
 		q = kept
 	}
 	return header, q
+}
+
+// unmistakable is how long a key is that cannot stand in a value by chance, in bytes.
+const unmistakable = 16
+
+// holds reports whether a key stands in a value: as a word of it, or, where it is long enough, anywhere.
+func holds(v, secret string) bool {
+	return strings.Contains(v, secret) && (len(secret) >= unmistakable || slices.Contains(strings.Fields(v), secret))
 }
 
 // takeOwnSeat takes the caller's own seat, if it sent one; ok is false where it did not, and

@@ -134,6 +134,7 @@ func TestTurnoutKeyIsNoSeat(t *testing.T) {
 		{"query", nil, "key=" + testKey, "a"},
 		{"query, under another name", nil, "k2=" + testKey, "a"},
 		{"a header of another name", map[string]string{"X-Provider-Token": testKey}, "", "a"},
+		{"within a header", map[string]string{"X-Protocols": "realtime, insecure-api-key." + testKey}, "", "a"},
 		{"beside a seat", map[string]string{"Authorization": "Bearer " + testKey, "X-Api-Key": "sk-ant-own"}, "key=" + other, seatName},
 	} {
 		for _, allowed := range []bool{true, false} {
