@@ -211,7 +211,7 @@ func (c *conn) busy() bool {
 func (c *conn) run(t *turn) {
 	input, known := c.memory.input(t)
 	if t.warmUp {
-		id := c.memory.warmUp(input)
+		id := c.memory.warmUp(t, input)
 		for _, ev := range warmUpEvents(id) {
 			c.send(t.stream, ev)
 		}
@@ -220,8 +220,8 @@ func (c *conn) run(t *turn) {
 	// What the account keeps says more than can be sent: reasoning that is not encrypted. So it is named as long as that account
 	// serves, and the conversation is spelled out where it does not.
 	var w *writer
-	if known && c.memory.stored(t.previous) {
-		if r := c.request(t.body(nil, false)); c.h.Kept(r, t.previous) {
+	if base, since := c.memory.stored(t.previous); known && base != "" {
+		if r := c.request(t.named(base, since)); c.h.Kept(r, base) {
 			w = c.serve(t, r, true)
 		}
 	}

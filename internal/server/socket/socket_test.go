@@ -59,10 +59,16 @@ func start(t *testing.T) *rig {
 		MaxMessage: func() int64 { return 1 << 20 },
 		Memory:     &r.memory,
 	}
-	r.s = httptest.NewServer(r.h)
+	var open sync.WaitGroup // a server does not wait for connections that were taken over
+	r.s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		open.Add(1)
+		defer open.Done()
+		r.h.ServeHTTP(w, req)
+	}))
 	t.Cleanup(func() {
 		r.h.Close()
 		r.s.Close()
+		open.Wait()
 		if n := r.memory.used.Load(); n != 0 {
 			t.Errorf("%d bytes were not given back", n)
 		}
@@ -283,10 +289,20 @@ func TestKeptConversation(t *testing.T) {
 	if e := c.read(); e.Type != "response.failed" {
 		t.Errorf("%+v", e)
 	}
+	// Turns without an answer in between are sent along with the next one.
+	c.send(`{"type":"response.create","model":"m","generate":false,"previous_response_id":"resp_2","input":"three"}`)
+	c.send(`{"type":"response.create","model":"m","generate":false,"previous_response_id":"` + c.answer() + `","input":[{"y":4}]}`)
+	id := c.answer()
+	sent = r.turns()
+	c.send(`{"type":"response.create","model":"m","previous_response_id":"` + id + `","input":[{"y":5}]}`)
+	c.answer()
+	if got := r.body(sent); got != `{"stream":true,"model":"m","input":[{"type":"message","role":"user","content":"three"},{"y":4},{"y":5}],"previous_response_id":"resp_2"}` {
+		t.Errorf("sent %s", got)
+	}
 	// What was not to be stored is not named.
 	sent = r.turns()
 	c.send(`{"type":"response.create","model":"m","store":false,"input":"one"}`)
-	id := c.answer()
+	id = c.answer()
 	r.kept[id] = true
 	c.send(`{"type":"response.create","model":"m","store":false,"previous_response_id":"` + id + `","input":"two"}`)
 	c.answer()

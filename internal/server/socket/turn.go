@@ -90,6 +90,15 @@ func (t *turn) body(input []byte, known bool) []byte {
 	return append(out, '}')
 }
 
+// named is the turn as a body that names a response that its account keeps, and the items since that.
+func (t *turn) named(base string, since []byte) []byte {
+	if base == t.previous {
+		return t.body(nil, false) // as it came
+	}
+	out := t.body(listed(joined(since, t.input)), true)
+	return append(dialect.AppendString(append(out[:len(out)-1], `,"previous_response_id":`...), base), '}')
+}
+
 // errorEvent is an error as an event.
 func errorEvent(status int, object []byte) []byte {
 	b := strconv.AppendInt([]byte(`{"type":"error","status":`), int64(status), 10)
