@@ -455,7 +455,9 @@ func (r *relayer) over(err error) result {
 		}
 		closing := r.reader.Closing()
 		if r.conv != nil {
-			r.conv.close()
+			if err := r.conv.close(); err != nil {
+				return at.failClass(failover.StreamCut, "stream.untranslatable", err.Error())
+			}
 			closing = r.conv.take()
 		}
 		if at.x.ans.write(writeWhole|writeFlush, r.hold.release(), closing) != nil {

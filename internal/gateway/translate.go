@@ -231,7 +231,7 @@ func (at *attempt) wholly(answer []byte) (out []byte, err error) {
 	}
 	enc := to.NewEncoder(at.session())
 	neutral.Replay(a, func(ev *neutral.Event) { out = enc.Append(out, ev) })
-	return out, nil
+	return out, neutral.Failure(enc)
 }
 
 // conversion translates one stream, event by event.
@@ -268,11 +268,17 @@ func (c *conversion) event(raw []byte, kind dialect.EventKind) error {
 		c.out = append(c.out, c.ping...)
 		return nil
 	}
-	return c.dec.Event(raw, c.emit)
+	if err := c.dec.Event(raw, c.emit); err != nil {
+		return err
+	}
+	return neutral.Failure(c.enc)
 }
 
 // close adds what ends the caller's stream, where the upstream's ended without saying so.
-func (c *conversion) close() { c.dec.Close(c.emit) }
+func (c *conversion) close() error {
+	c.dec.Close(c.emit)
+	return neutral.Failure(c.enc)
+}
 
 // take gives what is ready. It is good until the next event.
 func (c *conversion) take() []byte {

@@ -19,6 +19,7 @@ type parts struct {
 	id, name, input                          []byte
 	toolUseID, content, isError              []byte
 	source, title, context, citations, cache []byte
+	unknown                                  []string // names of other members
 }
 
 func readParts(raw []byte) (p parts, ok bool) {
@@ -60,6 +61,12 @@ func readParts(raw []byte) (p parts, ok bool) {
 			p.citations = val
 		case "cache_control":
 			p.cache = val
+		case "caller": // who calls the tool: the model itself, as answers say it of every call, is nothing to tell
+			if typ := dialect.Member(val, "type"); string(typ) != `"direct"` {
+				p.unknown = append(p.unknown, "caller")
+			}
+		default:
+			p.unknown = append(p.unknown, string(neutral.Key(key)))
 		}
 		return true
 	})

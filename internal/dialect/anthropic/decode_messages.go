@@ -30,6 +30,10 @@ func (d *requestDecoder) messages(val []byte) (turns []neutral.Turn) {
 				role = text(v.Of(m))
 			case "content":
 				content = v.Of(m)
+			default:
+				if !dialect.IsNull(v.Of(m)) {
+					d.unknown("messages." + string(neutral.Key(key)))
+				}
 			}
 			return true
 		}) != nil {
@@ -84,7 +88,16 @@ func (d *requestDecoder) block(out []neutral.Block, raw []byte, param string) []
 		d.refuse(param, "each block of content must be an object with a type")
 		return out
 	}
-	if b, ok := p.generated(); ok {
+	b, generated := p.generated()
+	switch p.typ {
+	case "image", "document", "search_result", "tool_result":
+		d.unknownOf(&p, param)
+	default:
+		if generated { // any other goes to its own dialect whole, or not at all
+			d.unknownOf(&p, param)
+		}
+	}
+	if generated {
 		if b.Kind == neutral.KindToolUse {
 			d.called(b.ID, b.Name)
 		}
@@ -114,6 +127,29 @@ func (d *requestDecoder) block(out []neutral.Block, raw []byte, param string) []
 		return append(out, b)
 	}
 	return append(out, opaque(p.typ, raw))
+}
+
+// unknownOf notes the members of a block that have no place in the neutral form.
+func (d *requestDecoder) unknownOf(p *parts, param string) {
+	for _, name := range p.unknown {
+		d.unknown(param + "." + name)
+	}
+}
+
+// maxUnknown bounds the names of unknown members inside of messages that a caller is told of.
+const maxUnknown = 64
+
+// unknown notes a member inside of messages by its name alone, once, so that its loss is told: without a value it is
+// never written.
+func (d *requestDecoder) unknown(name string) {
+	if d.told[name] || len(d.told) >= maxUnknown {
+		return
+	}
+	if d.told == nil {
+		d.told = make(map[string]bool)
+	}
+	d.told[name] = true
+	d.r.Extra = append(d.r.Extra, neutral.Member{Name: name})
 }
 
 // called notes a call's name for its result, which this protocol names by id only.

@@ -12,6 +12,7 @@ import (
 type requestDecoder struct {
 	r     *neutral.Request
 	names map[string]string // of the tools called so far, by the call's id
+	told  map[string]bool   // unknown members inside of messages
 	err   *domain.Error
 }
 

@@ -39,6 +39,9 @@ func (Dialect) EncodeAnswer(a *neutral.Answer, s *neutral.Session) []byte {
 		if b.Kind == neutral.KindReasoning && b.Signature == "" && (b.Text == "" || b.Redacted) {
 			continue // nothing was thought that anybody could see or give back
 		}
+		if (b.Kind == neutral.KindText || b.Kind == neutral.KindRefusal) && b.Text == "" && len(b.Citations) == 0 {
+			continue // the API refuses an empty text when it is sent back
+		}
 		said = said || b.Kind == neutral.KindText || b.Kind == neutral.KindRefusal
 		tools = tools || b.Kind == neutral.KindToolUse
 		refused = refused || b.Kind == neutral.KindRefusal

@@ -27,6 +27,7 @@ type requestEncoder struct {
 // EncodeRequest implements neutral.Codec. r.Model is the upstream's own name for the model:
 // what a request may hold differs from one generation of Claude to the next ([family]).
 func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
+	r = neutral.WithEnum(r, n)
 	e := requestEncoder{r: r, n: n, f: familyOf(r.Model), from: r.From == own}
 	e.B = r.Room()
 	e.schema = r.Format.Mode == neutral.FormatSchema && (e.from || e.f.schemas())

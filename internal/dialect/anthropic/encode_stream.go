@@ -30,7 +30,11 @@ type encoder struct {
 
 	tools, refused bool
 	signed         bool // the open thought
+	err            error
 }
+
+// Err implements neutral.Failing.
+func (e *encoder) Err() error { return e.err }
 
 type blockState uint8
 
@@ -41,6 +45,7 @@ const (
 	hidden  // not shown to callers of this dialect
 	silent  // a thought after text, of which no word has come
 	waiting // a thought of which nothing has come: without words and signature it is none
+	unsaid  // a text of which nothing has come: the API refuses an empty one when it is sent back
 )
 
 // The deltas' text members, which end every delta's prefix.
@@ -64,6 +69,9 @@ func (e *encoder) Append(b []byte, ev *neutral.Event) []byte {
 	case neutral.Signed:
 		return e.sign(b, ev.Signature)
 	case neutral.Cited:
+		if e.state == unsaid {
+			b = e.speak(b)
+		}
 		if e.state == opened && e.block.Kind == neutral.KindText {
 			j := neutral.JSON{B: append(b, e.deltaHead()...)}
 			j.B = append(j.B, `"citations_delta","citation":`...)
@@ -102,15 +110,12 @@ func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 	e.block = *block
 	e.block.Raw, e.block.Citations, e.block.Content = nil, nil, nil
 	e.signed = false
-	if e.unshown != "" {
-		b = e.wordless(b, e.unshown)
-		e.unshown = ""
+	if block.Kind == neutral.KindText || block.Kind == neutral.KindRefusal {
+		e.state = unsaid
+		return b
 	}
+	b = e.show(b)
 	switch block.Kind {
-	case neutral.KindText, neutral.KindRefusal:
-		e.said = true
-		e.refused = e.refused || block.Kind == neutral.KindRefusal
-		return e.begin(b, `{"type":"text","text":""}`, textDelta)
 	case neutral.KindReasoning:
 		if block.Redacted && block.Signature == "" {
 			break
@@ -140,6 +145,23 @@ func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 	}
 	e.state = hidden
 	return b
+}
+
+// show writes the thought that waits for something to follow it.
+func (e *encoder) show(b []byte) []byte {
+	if e.unshown != "" {
+		b = e.wordless(b, e.unshown)
+		e.unshown = ""
+	}
+	return b
+}
+
+// speak begins the text that waits.
+func (e *encoder) speak(b []byte) []byte {
+	b = e.show(b)
+	e.said = true
+	e.refused = e.refused || e.block.Kind == neutral.KindRefusal
+	return e.begin(b, `{"type":"text","text":""}`, textDelta)
 }
 
 // begin writes a block's start and makes ready for its deltas.
@@ -179,12 +201,20 @@ func (e *encoder) add(b, quoted []byte) []byte {
 		b = e.call(b)
 	case silent, waiting:
 		b = e.begin(b, emptyThinking, thinkingDelta)
+	case unsaid:
+		if len(quoted) <= 2 {
+			return b
+		}
+		b = e.speak(b)
 	}
 	switch {
 	case e.state != opened || len(e.alive) == 0:
 		return b
 	case e.block.Custom: // inside another JSON text: written whole at the end
-		e.input.Add(quoted)
+		if e.input.Add(quoted); e.input.Len() > neutral.MaxKept {
+			e.err = neutral.ErrKept
+			e.input.Reset()
+		}
 		return b
 	}
 	return e.delta(b, quoted)

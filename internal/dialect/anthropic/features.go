@@ -25,6 +25,7 @@ var table = neutral.Table{
 	neutral.FeatureForeignReasoning:  {How: neutral.Dropped, Why: "another provider's reasoning means nothing here"},
 	neutral.FeatureSchema:            {How: neutral.Carried, Why: "as output_config.format"},
 	neutral.FeatureJSONMode:          {How: neutral.Adapted, Why: "there is no JSON mode; an instruction asks for JSON"},
+	neutral.FeatureEnum:              {How: neutral.Adapted, Why: "an instruction asks for one of the words"},
 	neutral.FeatureMaxTokens:         {How: neutral.Adapted, Why: "a limit is needed here, and none was stated"},
 	neutral.FeatureStop:              {How: neutral.Carried},
 	neutral.FeatureTemperature:       {How: neutral.Carried, Why: "0 to 1; models since 4.7 take none"},

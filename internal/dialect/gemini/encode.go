@@ -162,8 +162,12 @@ func (e *encoding) shape() {
 	if f.Mode == neutral.FormatText || e.jsonBesideTools() {
 		return
 	}
-	e.j.Member("responseMimeType", "application/json")
-	if f.Mode == neutral.FormatSchema && len(f.Schema) > 0 {
+	mime := "application/json"
+	if f.Mode == neutral.FormatEnum {
+		mime = mimeEnum
+	}
+	e.j.Member("responseMimeType", mime)
+	if f.Mode != neutral.FormatJSON && len(f.Schema) > 0 {
 		e.j.MemberRaw("responseJsonSchema", f.Schema)
 	}
 }
@@ -203,7 +207,9 @@ func (e *encoding) rest() {
 		a := &r.Asks[i]
 		switch {
 		case r.From != own:
-			n.Use(a.Feature, a.Name)
+			if n.Use(a.Feature, a.Name) {
+				n.Drop(a.Name, "it is said in another way here")
+			}
 		case topLevel[a.Name]:
 			e.j.MemberRaw(a.Name, a.Raw)
 		}

@@ -37,7 +37,11 @@ type encoder struct {
 	signature  string // of the call that is open
 	pending    string // of reasoning, for the part that follows
 	grounding  grounding
+	err        error
 }
+
+// Err implements neutral.Failing.
+func (e *encoder) Err() error { return e.err }
 
 // Append implements neutral.Encoder.
 func (e *encoder) Append(b []byte, ev *neutral.Event) []byte {
@@ -54,7 +58,7 @@ func (e *encoder) Append(b []byte, ev *neutral.Event) []byte {
 		e.grounding.add(ev.Citation)
 	case neutral.Closed:
 		e.grounding.close()
-		if e.block.Kind == neutral.KindToolUse {
+		if e.block.Kind == neutral.KindToolUse && e.err == nil {
 			return e.call(b)
 		}
 	case neutral.Finished:
@@ -150,8 +154,9 @@ func (e *encoder) added(b, quoted []byte) []byte {
 			return e.part(b, func(j *neutral.JSON) { j.Key("text").Quoted(quoted).Key("thought").Bool(true) })
 		}
 	case neutral.KindToolUse:
-		if e.args.Len() < neutral.MaxKept {
-			e.args.Add(quoted)
+		if e.args.Add(quoted); e.args.Len() > neutral.MaxKept && !e.bare { // a whole answer has been bounded where it was read
+			e.err = neutral.ErrKept
+			e.args.Reset()
 		}
 	default:
 	}

@@ -9,6 +9,9 @@ import (
 
 const inConfig = "generationConfig"
 
+// mimeEnum is the type of an answer that is one of its schema's words, bare.
+const mimeEnum = "text/x.enum"
+
 // formatParts are the members that together say in which shape the answer is to be.
 type formatParts struct {
 	mime         string
@@ -81,9 +84,16 @@ func (d *decoding) modalities(key, v []byte) {
 func (d *decoding) close() {
 	f := &d.r.Format
 	switch {
-	case d.format.mime == "text/x.enum":
-		// The answer is one of the schema's words, bare: no other dialect has that.
-		d.extra(inConfig, []byte("responseMimeType"), []byte(`"text/x.enum"`))
+	case d.format.mime == mimeEnum:
+		switch {
+		case d.format.json != nil:
+			f.Schema = statedSchema(d.format.json)
+		case d.format.schema != nil:
+			f.Schema = jsonSchema(d.format.schema)
+		}
+		if f.Mode = neutral.FormatEnum; neutral.EnumWords(f.Schema) == nil {
+			d.fail(inConfig+".responseSchema", "an answer of the type text/x.enum needs a schema whose enum lists its words")
+		}
 	case d.format.json != nil:
 		f.Mode, f.Schema = neutral.FormatSchema, statedSchema(d.format.json)
 	case d.format.schema != nil:

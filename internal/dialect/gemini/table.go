@@ -23,6 +23,7 @@ var table = neutral.Table{
 
 	neutral.FeatureSchema:        {How: neutral.Carried, Why: "responseJsonSchema; before Gemini 3 beside tools: an instruction"},
 	neutral.FeatureJSONMode:      {How: neutral.Carried, Why: "responseMimeType; before Gemini 3 beside tools: an instruction"},
+	neutral.FeatureEnum:          {How: neutral.Carried, Why: "responseMimeType text/x.enum"},
 	neutral.FeaturePenalties:     {How: neutral.Dropped, Why: "models since Gemini 2.5 refuse penalties"},
 	neutral.FeatureLogprobs:      {How: neutral.Dropped, Why: "they have no place in the translated answer"},
 	neutral.FeatureLogitBias:     {How: neutral.Dropped, Why: "Gemini has no logit bias"},
@@ -32,7 +33,7 @@ var table = neutral.Table{
 	neutral.FeatureCachedContent: {How: neutral.Refused, Why: "cached content belongs to the account that it was made at"},
 	neutral.FeatureMetadata:      {How: neutral.Dropped, Why: "Gemini keeps no metadata of callers"},
 	neutral.FeatureUser:          {How: neutral.Dropped, Why: "Gemini has no member for the end user"},
-	neutral.FeatureTier:          {How: neutral.Carried, Why: "serviceTier"},
+	neutral.FeatureTier:          {How: neutral.Carried, Why: "serviceTier; the speed of the Messages API is left out with a warning"},
 	neutral.FeatureVerbosity:     {How: neutral.Dropped, Why: "Gemini has no verbosity"},
 	neutral.FeatureStore:         {How: neutral.Dropped, Why: "nothing is stored by this API"},
 

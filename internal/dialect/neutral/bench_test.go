@@ -1,6 +1,7 @@
 package neutral_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
+	"turnout/internal/dialect/neutral/neutraltest"
 )
 
 // agentRequest is an agent's turn in the neutral form: instructions, tools, and a conversation of calls and results
@@ -61,6 +63,50 @@ func BenchmarkTranslate(b *testing.B) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// What translation adds to the first token: everything from the stream's begin on to the caller's first event with content, with the
+// decoder and the encoder made anew, as the gateway does it for each stream. The request behind it is an agent's.
+func BenchmarkFirstContent(b *testing.B) {
+	const word = "Grüße"
+	for _, from := range speakers {
+		answer := &neutral.Answer{ID: "x", Model: "m", Finish: neutral.FinishStop, Blocks: []neutral.Block{text(word + " to all.")}}
+		events, err := neutraltest.Split(neutraltest.Encode(from.NewEncoder(&neutral.Session{RequestID: "01K9Z3V8Q4T6", Model: "m", Now: 1}), answer))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, to := range speakers {
+			if to.ID() == from.ID() {
+				continue
+			}
+			s := &neutral.Session{Request: agentRequest(200 << 10), RequestID: "01K9Z3V8Q4T6", Model: "m", Now: 1}
+			var out []byte
+			first := func() int { // how many events it takes
+				out = out[:0]
+				d, e := from.NewDecoder(), to.NewEncoder(s)
+				take := func(ev *neutral.Event) { out = e.Append(out, ev) }
+				for i, raw := range events {
+					if err := d.Event(raw, take); err != nil {
+						b.Fatal(err)
+					}
+					if bytes.Contains(out, []byte(word)) {
+						return i + 1
+					}
+				}
+				b.Fatal("no content comes")
+				return 0
+			}
+			n := first()
+			b.Run(fmt.Sprintf("%s/%s", from.ID(), to.ID()), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if first() != n {
+						b.Fatal("another event has it")
+					}
+				}
+			})
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package neutral
 
 import (
+	"errors"
+
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 )
@@ -66,3 +68,20 @@ type Encoder interface {
 
 // MaxKept bounds what an encoder keeps of one answer because a later event repeats it, in bytes.
 const MaxKept = 32 << 20
+
+// ErrKept is what stops a stream of which more would have to be kept: half of a call is no call.
+var ErrKept = errors.New("a call's arguments are longer than the gateway can hold")
+
+// Failing is an encoder that may have to give up inside its stream.
+type Failing interface {
+	// Err says why nothing more can be written; nil: it can.
+	Err() error
+}
+
+// Failure asks an encoder whether it had to give up.
+func Failure(e Encoder) error {
+	if f, ok := e.(Failing); ok {
+		return f.Err()
+	}
+	return nil
+}

@@ -62,6 +62,15 @@ type customEncoder struct {
 	custom map[string]bool
 	inside bool
 	args   Kept
+	err    error
+}
+
+// Err implements [Failing].
+func (e *customEncoder) Err() error {
+	if e.err != nil {
+		return e.err
+	}
+	return Failure(e.Encoder)
 }
 
 // Next implements dialect.Counter for an encoder that counts.
@@ -84,7 +93,10 @@ func (e *customEncoder) Append(b []byte, ev *Event) []byte {
 		}
 	case Added:
 		if e.inside {
-			e.args.Add(ev.Text)
+			if e.args.Add(ev.Text); e.args.Len() > MaxKept {
+				e.err = ErrKept
+				e.args.Reset()
+			}
 			return b
 		}
 	case Closed:

@@ -32,6 +32,7 @@ const (
 	FeatureForeignReasoning
 	FeatureSchema
 	FeatureJSONMode
+	FeatureEnum      // an answer that is one of several words, bare
 	FeatureMaxTokens // not stated, where the target needs it
 	FeatureStop
 	FeatureTemperature
@@ -72,7 +73,7 @@ const (
 var featureNames = [NumFeatures]string{
 	"image by URL", "image data", "document by URL", "document data", "uploaded file", "audio", "video", "custom tool", "provider's tool",
 	"strict tool", "allowed tools", "parallel_tool_calls", "image in a tool result", "failed tool result", "reasoning effort", "reasoning budget",
-	"reasoning off", "reasoning sent back", "another provider's reasoning", "answer by schema", "JSON mode", "no max tokens", "stop sequences",
+	"reasoning off", "reasoning sent back", "another provider's reasoning", "answer by schema", "JSON mode", "one word of several", "no max tokens", "stop sequences",
 	"temperature", "top_p", "top_k", "seed", "penalties", "logprobs", "logit_bias", "several answers", "cache_control", "prompt_cache_key",
 	"cached content", "metadata", "user", "service tier", "verbosity", "store", "previous_response_id", "background", "truncation", "safety settings",
 	"context management", "MCP servers", "container", "data residency", "prediction", "audio answer", "image answer", "answer begun by the caller", "instructions amid the conversation", "citations",

@@ -34,6 +34,7 @@ type Request struct {
 	Metadata    []byte // an object of the caller's own
 	ShowUsage   bool   // of a stream: the caller wants its usage at the end
 	PlainUsage  bool   // of a stream: the upstream does not know how to be asked for usage
+	LegacyCalls bool   // the caller knows function_call, one a message, and no tool_calls (Chat)
 	Unkept      bool   // the caller sends no opaque reasoning back, and said so (Responses)
 	Obfuscation bool   // of a stream: the caller wants padding; only Responses and Chat know it
 
@@ -227,6 +228,7 @@ const (
 	FormatText FormatMode = iota
 	FormatJSON            // some JSON object
 	FormatSchema
+	FormatEnum // one of the schema's words, bare; see [WithEnum]
 )
 
 // Format is the shape in which the answer has to be.

@@ -388,3 +388,41 @@ func BenchmarkTranslateRequest(b *testing.B) {
 		Dialect{}.EncodeRequest(r, neutral.NewNotes(own, &table))
 	}
 }
+
+// A failed result says that it is an error, whatever its text begins with.
+func TestFailedResultsSaySo(t *testing.T) {
+	for words, want := range map[string]string{
+		"":                            "Error:",
+		"no such file":                "Error: no such file",
+		"0 errors, then killed":       "Error: 0 errors, then killed",
+		"lint: no error, exit code 2": "Error: lint: no error, exit code 2",
+		"Error: no such file":         "Error: no such file",
+		"error: no such file":         "error: no such file",
+	} {
+		r := &neutral.Request{Model: "gpt-5.5", From: domain.DialectAnthropic, Turns: []neutral.Turn{
+			{Blocks: []neutral.Block{{Text: "go"}}},
+			{Role: neutral.Assistant, Blocks: []neutral.Block{{Kind: neutral.KindToolUse, ID: "a", Name: "f", Args: []byte(`{}`)}}},
+			{Blocks: []neutral.Block{{Kind: neutral.KindToolResult, ID: "a", Failed: true, Content: []neutral.Block{{Text: words}}}}},
+		}}
+		out := Dialect{}.EncodeRequest(r, neutral.NewNotes(own, &table))
+		if want := `"tool_call_id":"a","content":` + string(neutral.Quote(want)) + "}"; !strings.Contains(string(out), want) {
+			t.Errorf("%q becomes %s", words, out)
+		}
+	}
+}
+
+// A file without a type is what its name says, as in the other API of this provider.
+func TestFileTypeByName(t *testing.T) {
+	for name, want := range map[string]string{
+		"notes.txt": "text/plain", "Table.CSV": "text/csv", "a.json": "application/json", "a.pdf": "application/pdf", "": "application/pdf", "scan": "application/pdf",
+		"a.docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	} {
+		r, err := Dialect{}.DecodeRequest([]byte(`{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"filename":"`+name+`","file_data":"SGVsbG8="}}]}]}`), dialect.Route{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Turns[0].Blocks[0].MediaType; got != want {
+			t.Errorf("%q is taken for %s", name, got)
+		}
+	}
+}

@@ -1,9 +1,8 @@
 package openai
 
 import (
-	"strings"
-
 	"strconv"
+	"strings"
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
@@ -219,7 +218,7 @@ func (d *requestDecoder) file(at []byte) neutral.Block {
 		return b
 	}
 	if data, ok := neutral.Base64(raw); ok && len(data) > 0 { // without "data:…", as some clients send it
-		b.MediaType, b.Data = "application/pdf", data
+		b.MediaType, b.Data = neutral.MediaTypeOf(b.Title), data
 		return b
 	}
 	d.refuse("messages", "a file needs file_data as a data: URL in base64, or a file_id")

@@ -14,7 +14,9 @@ type requestDecoder struct {
 	names     map[string]string // of the tools called so far, by the call's id
 	tokens    bool              // max_completion_tokens was stated
 	err       *domain.Error
-	functions int // calls of the legacy kind so far: they have no ids
+	legacy    bool // functions were stated
+	current   bool // tools were
+	functions int  // calls of the legacy kind so far: they have no ids
 }
 
 func (d *requestDecoder) refuse(param, message string) {
@@ -42,6 +44,11 @@ func (Dialect) DecodeRequest(body []byte, _ dialect.Route) (*neutral.Request, er
 	if d.err != nil {
 		return nil, d.err
 	}
+	if d.legacy && !d.current {
+		// A message holds one function_call, so that several at once could not be answered.
+		one := false
+		d.r.LegacyCalls, d.r.Parallel = true, &one
+	}
 	return d.r, nil
 }
 
@@ -55,8 +62,10 @@ func (d *requestDecoder) member(name string, val []byte) {
 	case "messages":
 		d.messages(val)
 	case "tools":
+		d.current = true
 		d.tools(val)
 	case "functions":
+		d.legacy = true
 		d.legacyFunctions(val)
 	case "tool_choice", "function_call":
 		d.toolChoice(val)

@@ -11,7 +11,7 @@ import (
 )
 
 // NewDecoder implements neutral.Codec.
-func (Dialect) NewDecoder() neutral.Decoder { return &decoder{up: -1} }
+func (Dialect) NewDecoder() neutral.Decoder { return &decoder{} }
 
 // decoder reads the chunks of one stream. The protocol has no blocks: one begins where
 // a delta is of another kind than the one before.
@@ -21,10 +21,12 @@ type decoder struct {
 	open  bool
 	added bool // something, to the open block
 	kind  neutral.Kind
-	next  int      // the index of the next block
-	up    int64    // the open call's index at the upstream
-	calls []string // ids of the calls so far, by the upstream's index
-	from  string   // the member in which the open reasoning came; empty: it cannot be given back
+	next  int    // the index of the next block
+	from  string // the member in which the open reasoning came; empty: it cannot be given back
+
+	calls []streamedCall // that were begun so far, in order
+	shown int            // of them have been opened; the others wait
+	kept  int            // bytes of those that wait
 
 	usage  domain.Usage
 	finish neutral.Finish
@@ -34,8 +36,6 @@ type decoder struct {
 	block neutral.Block
 	cite  neutral.Citation
 }
-
-var errOrder = errors.New("the upstream's stream adds to a call after another block was begun")
 
 // Event implements neutral.Decoder.
 func (d *decoder) Event(raw []byte, emit func(*neutral.Event)) error {
@@ -211,12 +211,17 @@ func (d *decoder) parts(list []byte, emit func(*neutral.Event)) (err error) {
 	return err
 }
 
+// begin opens a block. Calls that wait end before it.
 func (d *decoder) begin(b neutral.Block, member string, emit func(*neutral.Event)) {
-	d.close(emit)
+	d.flush(emit)
 	if b.Kind == neutral.KindReasoning {
 		b.Origin, d.from = own, member
 	}
-	d.block, d.kind, d.open, d.added, d.up = b, b.Kind, true, false, -1
+	d.openBlock(b, emit)
+}
+
+func (d *decoder) openBlock(b neutral.Block, emit func(*neutral.Event)) {
+	d.block, d.kind, d.open, d.added = b, b.Kind, true, false
 	d.ev = neutral.Event{Kind: neutral.Opened, Index: d.next, Block: &d.block}
 	d.next++
 	emit(&d.ev)
@@ -240,79 +245,9 @@ func (d *decoder) close(emit func(*neutral.Event)) {
 	if d.kind == neutral.KindReasoning && d.from != "" {
 		d.sign(d.from, emit)
 	}
-	d.open, d.up = false, -1
+	d.open = false
 	d.ev = neutral.Event{Kind: neutral.Closed, Index: d.next - 1}
 	emit(&d.ev)
-}
-
-func (d *decoder) toolCalls(list []byte, emit func(*neutral.Event)) error {
-	var err error
-	if dialect.Array(list, func(e dialect.Span) bool {
-		c := readCall(e.Of(list))
-		if !c.okay {
-			err = errors.New("the upstream's tool_calls hold something that is no call")
-			return false
-		}
-		err = d.call(&c, emit)
-		return err == nil
-	}) != nil && err == nil {
-		err = errors.New("the upstream's tool_calls are no list")
-	}
-	return err
-}
-
-// maxCalls bounds the calls of one answer.
-const maxCalls = 1024
-
-// call reads a delta of a call. Some servers leave the index out, or give all calls the index 0: a
-// delta with a name and another id than the open call's begins a new one.
-func (d *decoder) call(c *call, emit func(*neutral.Event)) error {
-	inside := d.open && d.kind == neutral.KindToolUse
-	another := inside && c.id != "" && c.name != "" && c.id != d.block.ID
-	if c.index < 0 {
-		switch {
-		case inside && !another:
-			c.index = d.up
-		default:
-			c.index = int64(len(d.calls))
-		}
-	}
-	added := c.args
-	if c.custom {
-		added = c.input
-	}
-	switch {
-	case inside && c.index == d.up && !another:
-	case c.index < int64(len(d.calls)) && (c.name == "" || c.id == d.calls[c.index]):
-		if len(added) > 2 {
-			return errOrder
-		}
-		return nil
-	case c.name == "":
-		return errors.New("the upstream's answer calls a tool without a name")
-	default:
-		if len(d.calls) >= maxCalls {
-			return errors.New("the upstream's answer calls too many tools")
-		}
-		d.tools = true
-		b := neutral.Block{Kind: neutral.KindToolUse, ID: c.id, Name: c.name, Custom: c.custom}
-		if c.thoughtSignature != "" {
-			b.Origin = gemini
-		}
-		d.begin(b, "", emit)
-		d.up = c.index
-		if c.index < int64(len(d.calls)) {
-			d.up = int64(len(d.calls))
-		}
-		d.calls = append(d.calls, c.id)
-	}
-	if c.thoughtSignature != "" && !d.added && d.block.Origin == gemini {
-		d.sign(c.thoughtSignature, emit)
-	}
-	if len(added) > 2 {
-		d.add(added, emit)
-	}
-	return nil
 }
 
 func (d *decoder) annotate(list []byte, emit func(*neutral.Event)) {
@@ -344,7 +279,7 @@ func (d *decoder) end(emit func(*neutral.Event)) {
 		d.ev = neutral.Event{Kind: neutral.Started}
 		emit(&d.ev)
 	}
-	d.close(emit)
+	d.flush(emit)
 	d.ended = true
 	d.ev = neutral.Event{Kind: neutral.Finished, Finish: d.finish, Usage: d.usage}
 	emit(&d.ev)

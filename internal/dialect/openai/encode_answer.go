@@ -32,7 +32,7 @@ func (Dialect) EncodeAnswer(a *neutral.Answer, s *neutral.Session) []byte {
 	j.Open().Member("id", completionID(a.ID, s)).Member("object", "chat.completion").MemberInt("created", created(a.Created, s))
 	j.Member("model", s.Model).Key("choices").List().Open().MemberInt("index", 0).Key("message").Open().Member("role", "assistant")
 	tools, refused := appendMessage(&j, a.Blocks, s)
-	j.Close().Key("logprobs").Null().Member("finish_reason", finishReason(a.Finish, tools, refused)).Close().End()
+	j.Close().Key("logprobs").Null().Member("finish_reason", endReason(a.Finish, tools, refused, legacy(s))).Close().End()
 	j.Key("usage")
 	appendUsage(&j, &a.Usage)
 	if a.Tier != "" {
@@ -71,7 +71,10 @@ func appendMessage(j *neutral.JSON, blocks []neutral.Block, s *neutral.Session) 
 		j.Member(reasoningContent, thoughts.String())
 	}
 	appendAnnotations(j, blocks)
-	if tools {
+	switch {
+	case tools && legacy(s):
+		appendFunctionCall(j, blocks)
+	case tools:
 		j.Key("tool_calls").List()
 		n := 0
 		for i := range blocks {
@@ -108,4 +111,31 @@ func appendAnnotations(j *neutral.JSON, blocks []neutral.Block) {
 	if begun {
 		j.End()
 	}
+}
+
+// legacy: the caller knows no tool_calls. It is answered in the member that it asked with.
+func legacy(s *neutral.Session) bool { return s.Request != nil && s.Request.LegacyCalls }
+
+// appendFunctionCall writes the first call, the only one that the member can hold. The caller gives its result back,
+// and the model asks again for what it still wants.
+func appendFunctionCall(j *neutral.JSON, blocks []neutral.Block) {
+	for i := range blocks {
+		if b := &blocks[i]; b.Kind == neutral.KindToolUse {
+			args := b.Args
+			if len(args) == 0 {
+				args = []byte("{}")
+			}
+			j.Key("function_call").Open().Member("name", b.Name).Member("arguments", string(args)).Close()
+			return
+		}
+	}
+}
+
+// endReason is the finish reason in the words of the caller's kind.
+func endReason(f neutral.Finish, tools, refused, legacy bool) string {
+	reason := finishReason(f, tools, refused)
+	if legacy && reason == "tool_calls" {
+		return "function_call"
+	}
+	return reason
 }

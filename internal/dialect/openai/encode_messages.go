@@ -129,12 +129,16 @@ func (e *requestEncoder) result(b *neutral.Block) (rest []neutral.Block) {
 	return rest
 }
 
-// failed marks the text of a failed result, unless it says so itself.
+// errorMark begins the text of a failed result, because the message has no member that says so.
+const errorMark = "Error:"
+
+// failed marks the text of a failed result, unless it begins with the mark already. That the word stands anywhere else says
+// nothing: "0 errors, then killed".
 func failed(words string) string {
-	if strings.Contains(strings.ToLower(words[:min(len(words), 32)]), "error") {
+	if len(words) >= len(errorMark) && strings.EqualFold(words[:len(errorMark)], errorMark) {
 		return words
 	}
-	return strings.TrimSpace("Error: " + words)
+	return strings.TrimSpace(errorMark + " " + words)
 }
 
 // assistant writes what the model said: words, reasoning that its maker wants back, calls.

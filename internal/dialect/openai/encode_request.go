@@ -27,6 +27,7 @@ type requestEncoder struct {
 // EncodeRequest implements neutral.Codec. r.Model is the upstream's own name for the model:
 // OpenAI's models differ in what they take ([family]); of other makers' nothing is assumed.
 func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
+	r = neutral.WithEnum(r, n)
 	e := requestEncoder{r: r, n: n, f: familyOf(r.Model), from: r.From == own}
 	e.B = r.Room()
 	if !e.from && !e.f.customTools() {

@@ -12,7 +12,7 @@ func (Dialect) NewEncoder(s *neutral.Session) neutral.Encoder {
 	if s.Request == nil {
 		return e
 	}
-	e.showUsage = s.Request.ShowUsage
+	e.showUsage, e.legacy = s.Request.ShowUsage, s.Request.LegacyCalls
 	return neutral.CustomEncoder(e, neutral.CustomTools(s.Request))
 }
 
@@ -21,6 +21,7 @@ func (Dialect) NewEncoder(s *neutral.Session) neutral.Encoder {
 type encoder struct {
 	session   neutral.Session
 	showUsage bool
+	legacy    bool // the caller knows function_call and no tool_calls
 
 	head   []byte // of every chunk, up to and with the bracket of its choices
 	suffix []byte // of every delta, from the brace that ends it on
@@ -121,6 +122,9 @@ func (e *encoder) open(b []byte, block *neutral.Block) []byte {
 		e.gap = e.thought
 	case neutral.KindToolUse:
 		e.state = pending
+		if e.legacy && e.calls > 0 {
+			e.state = hidden // see appendFunctionCall
+		}
 	default:
 		e.state = hidden
 	}
@@ -140,6 +144,14 @@ func (e *encoder) write(b, quoted []byte) []byte {
 
 // begin writes the chunk that names a call.
 func (e *encoder) begin(b []byte) []byte {
+	if e.legacy {
+		j := neutral.JSON{B: append(e.delta(b), `"function_call":`...)}
+		j.Open().Member("name", e.block.Name).Member("arguments", "").Close()
+		e.ready(`"function_call":{"arguments":`, "}")
+		e.calls++
+		e.state, e.bare = opened, true
+		return append(j.B, e.suffix...)
+	}
 	typ, member := "function", "arguments"
 	if e.block.Custom {
 		typ, member = "custom", "input"
@@ -204,7 +216,7 @@ func (e *encoder) close(b []byte) []byte {
 func (e *encoder) finish(b []byte, ev *neutral.Event) []byte {
 	j := neutral.JSON{B: append(b, e.head...)}
 	j.Open().MemberInt("index", 0).Key("delta").Open().Close().Key("logprobs").Null()
-	j.Member("finish_reason", finishReason(ev.Finish, e.calls > 0, e.refused)).Close().End()
+	j.Member("finish_reason", endReason(ev.Finish, e.calls > 0, e.refused, e.legacy)).Close().End()
 	if e.showUsage {
 		j.Key("usage").Null()
 	}

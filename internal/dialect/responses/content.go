@@ -48,7 +48,7 @@ func (q *asking) part(at string, part []byte) neutral.Block {
 		b := neutral.Block{Kind: neutral.KindDocument, Title: text(dialect.Member(part, "filename"))}
 		if data := dialect.Member(part, "file_data"); !dialect.IsNull(data) {
 			if b.MediaType, b.Data = dataURL(data); b.Data == nil {
-				b.MediaType, b.Data = mediaTypeOf(b.Title), base64Of(data) // the API takes plain base64, too
+				b.MediaType, b.Data = neutral.MediaTypeOf(b.Title), base64Of(data) // the API takes plain base64, too
 			}
 			if len(b.Data) == 0 {
 				q.refuse(at+".file_data", "%s.file_data must be base64, or a data: URL of it", at)
@@ -100,36 +100,6 @@ func dataURL(v []byte) (mediaType string, data []byte) {
 func base64Of(v []byte) []byte {
 	data, _ := neutral.Base64(v)
 	return data
-}
-
-// mediaTypes of files by the ending of their names, and the reverse: the API goes by the name.
-var mediaTypes = []struct{ ending, mediaType string }{
-	{".pdf", "application/pdf"}, {".txt", "text/plain"}, {".md", "text/markdown"}, {".csv", "text/csv"}, {".html", "text/html"},
-	{".json", "application/json"}, {".xml", "application/xml"},
-	{".docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
-	{".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
-	{".pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"},
-}
-
-func mediaTypeOf(name string) string {
-	for _, t := range mediaTypes {
-		if strings.HasSuffix(strings.ToLower(name), t.ending) {
-			return t.mediaType
-		}
-	}
-	return "application/pdf"
-}
-
-func endingOf(mediaType string) string {
-	for _, t := range mediaTypes {
-		if t.mediaType == mediaType {
-			return t.ending
-		}
-	}
-	if strings.HasPrefix(mediaType, "text/") {
-		return ".txt"
-	}
-	return ".pdf"
 }
 
 // citations reads annotations. Of those that name no URL only their own dialect makes something.

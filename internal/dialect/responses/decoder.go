@@ -27,6 +27,7 @@ type decoder struct {
 	plain  bool // of reasoning: the thoughts themselves are what is shown
 
 	calls, refused bool
+	later          queue
 }
 
 // NewDecoder implements neutral.Codec.
@@ -88,7 +89,13 @@ func (d *decoder) Event(raw []byte, emit func(*neutral.Event)) error {
 	if len(in.typ) == 0 {
 		in.typ = name
 	}
-	return d.take(&in, emit)
+	if d.inItem && in.index >= 0 && in.index != d.item {
+		return d.later.put(in.index, in.typ, data)
+	}
+	if err := d.take(&in, emit); err != nil || d.inItem {
+		return err
+	}
+	return d.resume(false, emit)
 }
 
 func (d *decoder) take(in *incoming, emit func(*neutral.Event)) error {
@@ -419,6 +426,9 @@ func (d *decoder) finish(response []byte, emit func(*neutral.Event)) error {
 		return err
 	}
 	d.start(response, emit)
+	if err := d.resume(true, emit); err != nil {
+		return err
+	}
 	d.close(emit)
 	d.finished, d.ended = true, true
 	d.ev.Finish = h.finishOf(d.calls, d.refused)
@@ -436,6 +446,7 @@ func (d *decoder) Close(emit func(*neutral.Event)) {
 	}
 	d.ended = true
 	d.start(nil, emit)
+	_ = d.resume(true, emit) // nobody could be told: the stream is over
 	d.close(emit)
 	if !d.finished {
 		d.ev.Finish = (&head{}).finishOf(d.calls, d.refused)

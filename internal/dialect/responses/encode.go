@@ -23,6 +23,7 @@ type asker struct {
 // EncodeRequest implements neutral.Codec. The conversation is always sent whole: nothing is
 // stored for it, and reasoning comes back encrypted.
 func (Dialect) EncodeRequest(r *neutral.Request, n *neutral.Notes) []byte {
+	r = neutral.WithEnum(r, n)
 	e := &asker{r: r, n: n, family: familyOf(r.Model), names: namesOf(r.Tools), customs: map[string]bool{}}
 	e.j.B = r.Room()
 	j := e.j.Open().Member("model", r.Model)
@@ -270,14 +271,17 @@ func (e *asker) about() {
 	}
 }
 
+// otherWay: the feature is known here, but not as the other dialect says it.
+const otherWay = "it is said in another way here"
+
 // features goes through what has no place of its own. What came in this dialect goes on
 // as it came, for tests: the gateway translates nothing then.
 func (e *asker) features() {
 	for i := range e.r.Asks {
 		a := &e.r.Asks[i]
 		if e.r.From != own {
-			if a.Name != webSearchOptions { // a tool, see there
-				e.n.Use(a.Feature, a.Name)
+			if a.Name != webSearchOptions && e.n.Use(a.Feature, a.Name) { // the former is a tool, see there
+				e.n.Drop(a.Name, otherWay)
 			}
 			continue
 		}

@@ -178,14 +178,14 @@ func (e *asker) document(b *neutral.Block) {
 		}
 		mediaType := b.MediaType
 		if mediaType == "" {
-			mediaType = mediaTypeOf(b.Title)
+			mediaType = neutral.MediaTypeOf(b.Title)
 		}
 		name := b.Title
 		if name == "" {
 			name = "document"
 		}
 		if e.r.From != own && path.Ext(name) == "" || b.Title == "" { // the API wants one, and goes by its ending
-			name += endingOf(mediaType)
+			name += neutral.EndingOf(mediaType)
 		}
 		e.j.Open().Member("type", "input_file").Member("filename", name).Key("file_data")
 		e.j.DataURL(mediaType, b.Data)

@@ -85,9 +85,11 @@ func (e *asker) tool(t *neutral.Tool, i int) {
 			e.j.Key("strict").Bool(false)
 		}
 	}
-	if e.r.From == own {
-		for k := range t.Extra {
+	for k := range t.Extra {
+		if e.r.From == own {
 			e.unknown(&t.Extra[k])
+		} else {
+			e.n.Use(neutral.FeatureUnknown, "tools."+t.Extra[k].Name)
 		}
 	}
 	e.j.Close()

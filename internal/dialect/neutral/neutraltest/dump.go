@@ -54,7 +54,7 @@ func DumpRequest(r *neutral.Request) string {
 		w.line("reasoning %s effort=%q budget=%d show=%v adaptive=%v", [...]string{"unset", "off", "on"}[g.Mode], g.Effort, g.Budget, g.Show, g.Adaptive)
 	}
 	if f := r.Format; f.Mode != neutral.FormatText {
-		w.line("format %s name=%q description=%q strict=%s %s", [...]string{"", "json", "schema"}[f.Mode], f.Name, f.Description, optional(f.Strict), Canonical(f.Schema))
+		w.line("format %s name=%q description=%q strict=%s %s", [...]string{"", "json", "schema", "enum"}[f.Mode], f.Name, f.Description, optional(f.Strict), Canonical(f.Schema))
 	}
 	if len(r.Stop) > 0 {
 		w.line("stop %q", r.Stop)
