@@ -61,6 +61,11 @@ func TestCheck(t *testing.T) {
 			t.Errorf("the secret is in %v", err)
 		}
 	}
+	for secret, want := range map[string]bool{"tk-good": true, "tk-disabled": true, "tk-expired": true, "tk-Good": false, "": false, long: true, long + "x": false} {
+		if d.Knows(secret) != want || (*Directory)(nil).Knows(secret) {
+			t.Errorf("Knows(%.10q) is not %v", secret, want)
+		}
+	}
 	if d.Len() != 6 {
 		t.Errorf("Len = %d", d.Len())
 	}

@@ -76,6 +76,11 @@ func (d *Directory) Check(secret string, now time.Time) (*domain.Key, error) {
 	return k, nil
 }
 
+// Knows reports whether it is the secret of a key, which may be disabled or expired.
+func (d *Directory) Knows(secret string) bool {
+	return d != nil && secret != "" && len(secret) <= MaxSecret && d.byHash[sha256.Sum256([]byte(secret))] != nil
+}
+
 // Named gives an enabled key by its name, or nil, and the names of all enabled ones, sorted.
 func (d *Directory) Named(name string) (key *domain.Key, names []string) {
 	if d == nil {

@@ -196,8 +196,9 @@ type Reader interface {
 // Sealed is a Dialect whose requests may hold reasoning that not every account of it takes: only the organisation
 // which wrote it can read it, or, where it is plain words, only the provider whose model said them wants them back.
 type Sealed interface {
-	// Unsealed gives the body without it; changed is false where there is none.
-	Unsealed(body []byte) (out []byte, changed bool)
+	// Unsealed gives the body without what of it is asked for, by what is encrypted, or by the words; changed is false where there
+	// is none.
+	Unsealed(body []byte, is func(sealed string) bool) (out []byte, changed bool)
 	// Unreadable reports whether it is what a refusal of the request speaks of.
 	Unreadable(refusal []byte) bool
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"turnout/internal/domain"
 	"turnout/internal/upstream"
 )
 
@@ -145,16 +146,14 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 	if a.array != nil && a.plain {
 		a.array.plain, length = true, -1 // brackets may have to go around it
 	}
+	notes := at.notes()
+	for name, values := range notes {
+		a.w.Header()[name] = values // once the header has gone, for a WebSocket alone
+	}
+	if a.opened {
+		a.late(at.x.d.ID(), notes)
+	}
 	if !a.opened {
-		if len(at.warnings) > 0 {
-			a.w.Header()[warningHeader] = at.warnings
-		}
-		if at.target.fallback {
-			a.w.Header()[modelHeader] = []string{at.cand.Sent}
-		}
-		if at.x.key.Decision {
-			a.w.Header()[decisionHeader] = []string{at.decided()}
-		}
 		if length >= 0 {
 			a.w.Header()["Content-Length"] = []string{strconv.FormatInt(length, 10)}
 		}
@@ -164,6 +163,58 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 		a.open(header, status, contentType)
 	}
 	return true, false
+}
+
+// notes are what the header of an answer says of Turnout's own; nil: nothing.
+func (at *attempt) notes() (h http.Header) {
+	add := func(name string, values []string) {
+		if h == nil {
+			h = http.Header{}
+		}
+		h[name] = values
+	}
+	if len(at.warnings) > 0 {
+		add(warningHeader, fewer(at.warnings))
+	}
+	if at.target.fallback {
+		add(modelHeader, []string{at.cand.Sent})
+	}
+	if at.x.key.Decision {
+		add(decisionHeader, []string{at.decided()})
+	}
+	return h
+}
+
+// Bounds of what a header says in warnings: Python's client takes 100 headers, and proxies put all of them into 4 KiB.
+const (
+	maxWarnings     = 40
+	maxWarningBytes = 5 << 9
+)
+
+// fewer are as many of the warnings as a header has room for; the record has more.
+func fewer(warnings []string) []string {
+	size := 0
+	for i, w := range warnings {
+		if size += len(w) + len(warningHeader) + len(": \r\n"); size > maxWarningBytes || i == maxWarnings {
+			out := append([]string(nil), warnings[:i]...)
+			return append(out, "and "+strconv.Itoa(len(warnings)-i)+" more; see the record of this request")
+		}
+	}
+	return warnings
+}
+
+// late says what a header would have, when a sign of life has opened the answer before; the lock is held. Comments are passed over by
+// every reader of events but Google's, which the trailer is left for.
+func (a *answer) late(d domain.Dialect, notes http.Header) {
+	for name, values := range notes {
+		if a.array != nil || d == domain.DialectGeminiContent {
+			a.w.Header()[http.TrailerPrefix+name] = values
+			continue
+		}
+		for _, v := range values {
+			a.put([]byte(": " + strings.ToLower(name) + ": " + v + "\n\n"))
+		}
+	}
 }
 
 func isEventStream(contentType string) bool {

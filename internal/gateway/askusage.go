@@ -49,8 +49,8 @@ func (at *attempt) send(u *url.URL) (resp *http.Response, res result, ok bool) {
 		switch {
 		case !plain && at.asksUsage() && refuses(resp, "stream_options"):
 			plain, learnt = true, true
-		case !at.open && x.sealed(at.d) && refusal(resp, at.d.(dialect.Sealed).Unreadable):
-			at.open = true // nobody knew that the session has moved
+		case at.how != readNothing && x.sealed(at.d) && refusal(resp, at.d.(dialect.Sealed).Unreadable):
+			at.how = at.how.refused() // nobody knew that the session has moved
 		default:
 			return resp, 0, true
 		}

@@ -44,7 +44,7 @@ type attempt struct {
 	offer  platform.Offer
 	d      dialect.Dialect // the account's
 	codec  neutral.Codec   // of it, where it is not the caller's; nil: nothing is translated
-	open   bool            // asked without reasoning that only another organisation can read
+	how    reading         // which reasoning that only some accounts can read goes along
 	names  neutral.Names
 	// warnings say what of the request could not be translated.
 	warnings []string

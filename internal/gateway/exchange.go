@@ -38,6 +38,7 @@ type exchange struct {
 	ans       *answer
 
 	ownSeat      *ownSeat      // the caller's own account at a provider; nil: the key's accounts serve
+	brings       credentials   // of it
 	ended        bool          // finish has done its work
 	commit       domain.Commit // when a streamed answer is committed
 	session      session
@@ -339,7 +340,7 @@ func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decis
 		at.d = at.offer.Dialect
 		at.codec = at.d.(neutral.Codec)
 	}
-	at.open = x.movedFrom(c, at.d)
+	at.how = x.readingOf(c, at.d)
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
 	a := askOf(&x.req, x.warmAt(c.ID))
@@ -403,12 +404,12 @@ func (x *exchange) warmAt(id domain.AccountID) int64 {
 func (x *exchange) payload(at *attempt, plain bool) *payload {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	k := payloadKey{at.cand.Sent, plain, at.open, at.d.ID()}
+	k := x.payloadFor(at.cand, plain, at.how, at.d)
 	if p := x.prepared(k); p != nil {
 		return p
 	}
 	if at.codec != nil {
-		p, _ := x.translate(k, at.codec) // that it can be was seen before the attempt
+		p, _ := x.translate(at.cand, k, at.codec) // that it can be was seen before the attempt
 		return p
 	}
 	var rename dialect.Edit
@@ -425,7 +426,7 @@ func (x *exchange) payload(at *attempt, plain bool) *payload {
 	if r, ok := x.d.(dialect.Renamer); ok && x.path != "" && k.sent != x.req.Model {
 		return x.renamed(k, r)
 	}
-	if p, done := x.readable(k, rename, ask); done {
+	if p, done := x.readable(at.cand, k, rename, ask); done {
 		return p
 	}
 	p := x.body.edit(rename, ask)
@@ -462,8 +463,9 @@ func (x *exchange) release() {
 type payloadKey struct {
 	sent    string // the model's name
 	plain   bool   // without the request for usage that Turnout adds
-	open    bool   // without reasoning that only another organisation can read
+	how     reading
 	dialect domain.Dialect
+	reader  domain.AccountID // 0: it is the same for every account
 }
 
 // payload is the request as it goes upstream.

@@ -124,6 +124,7 @@ type Gateway struct {
 	former   *formerStates
 	plain    plainAccounts
 	ownSeats ownSeats
+	writers  writers
 	models   *modelLists
 	limits   *limit.Book // of callers
 	since    time.Time   // what their time is counted from

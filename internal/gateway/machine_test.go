@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -23,6 +24,8 @@ func (k manyKeys) Check(secret string, _ time.Time) (*domain.Key, error) {
 	}
 	return nil, domain.Errorf(domain.KindUnauthenticated, "check", "no such key")
 }
+
+func (k manyKeys) Knows(secret string) bool { return k.byName[secret] != nil }
 
 func (k manyKeys) Named(name string) (*domain.Key, []string) { return k.byName[name], nil }
 
@@ -93,7 +96,7 @@ func live(t *testing.T, seed uint64) {
 			cancels = append(cancels, cancel)
 			name := fmt.Sprint("key", rng.IntN(len(m.keys)))
 			body := []string{askJSON, askStream}[rng.IntN(2)]
-			options := []requestOption{withContext(ctx), withHeader("X-Api-Key", name), withHeader("X-Caller", name)}
+			options := []requestOption{withContext(ctx), withHeader("X-Api-Key", name), withHeader("X-Caller", "of-"+name)}
 			if rng.IntN(3) > 0 { // all callers name their sessions alike
 				options = append(options, withHeader("Session-Id", fmt.Sprint("s", rng.IntN(4))))
 			}
@@ -143,7 +146,7 @@ func (m *machine) answers(a *domain.Account) reply {
 		status(400, errorJSON("invalid_request_error")),
 	}
 	return func(ctx context.Context, call *upstream.Call) (*http.Response, error) {
-		key := m.keys[call.Header.Get("X-Caller")]
+		key := m.keys[strings.TrimPrefix(call.Header.Get("X-Caller"), "of-")]
 		allowed := false
 		for _, p := range key.Pools {
 			allowed = allowed || p == call.Account.Pools[0]

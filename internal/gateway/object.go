@@ -50,7 +50,7 @@ func (g *Gateway) Object(w http.ResponseWriter, r *http.Request, c *ObjectCall) 
 // object finds the account and asks it. An error has not been told to the caller yet.
 func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall) (int, domain.AccountID, error) {
 	const op = "find the account"
-	if bringsSeat(r.Header) {
+	if own := x.brought(r); !own.none() {
 		return 0, 0, domain.Errorf(domain.KindInvalid, op, "%s is served by the accounts of the Turnout key alone; send that key, without a credential of the provider's beside it", c.Collection)
 	}
 	if !plainID(c.ID) || !plainID(c.Part) {
@@ -75,7 +75,7 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 	if err != nil {
 		return 0, 0, err
 	}
-	resp, err := x.askObject(r, c, a, to, query(r), &ask)
+	resp, err := x.askObject(r, c, a, to, outgoingQuery(r), &ask)
 	if err != nil {
 		return 0, a.ID, err
 	}
@@ -211,7 +211,7 @@ const (
 
 func (x *exchange) askObject(r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, query string, ask *objectAsk) (*http.Response, error) {
 	p := x.snap.platforms[a.ID]
-	header := upstream.RequestHeader(r.Header)
+	header, _ := outgoing(r)
 	if o, _ := p.Offer(c.Dialect.ID()); o.Header != nil {
 		for k, v := range o.Header {
 			if _, stated := header[k]; !stated {

@@ -42,7 +42,7 @@ func cursor(r *http.Request, d domain.Dialect) string {
 	if r.Method == http.MethodPost || l.token != "" || l.after == "" {
 		return ""
 	}
-	asked, _ := url.ParseQuery(query(r))
+	asked, _ := url.ParseQuery(outgoingQuery(r))
 	if id := asked.Get(l.after); id != "" {
 		return id
 	}
@@ -93,7 +93,7 @@ func (x *exchange) leaf(ctx context.Context, c *ObjectCall, l *listing, all []by
 // list says of itself because of them. Where a page holds nothing of the caller's the next one is asked for.
 func (x *exchange) ownList(r *http.Request, c *ObjectCall, a *domain.Account, to *url.URL, all []byte) ([]byte, error) {
 	l := listings[x.d.ID()]
-	asked, _ := url.ParseQuery(query(r))
+	asked, _ := url.ParseQuery(outgoingQuery(r))
 	back := l.before != "" && asked.Get(l.before) != ""
 	for n := 1; ; n++ {
 		p, ok := x.leaf(context.WithoutCancel(r.Context()), c, &l, all)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
 	"time"
 
@@ -59,6 +60,24 @@ func (x *exchange) own(ctx context.Context, account domain.AccountID, name strin
 		x.g.deps.Log.LogAttrs(ctx, slog.LevelError, "an object's account could not be remembered; its id will not be found",
 			slog.String("request", x.id.String()), slog.String("error", err.Error()))
 	}
+}
+
+// Keeps reports whether what a caller names lives at an account that is in use for it. Of what lives at the caller's own seat only the
+// provider knows.
+func (g *Gateway) Keeps(r *http.Request, name string) bool {
+	x := &exchange{g: g, began: time.Now()}
+	if x.admit(r) != nil {
+		return false
+	}
+	if own := x.brought(r); !own.none() {
+		return true
+	}
+	id, err := x.owner(r.Context(), name)
+	if err != nil {
+		return false
+	}
+	a := x.snap.account(id)
+	return a != nil && a.Enabled && !a.Paused
 }
 
 // makes reports whether an answer to the request may make something that stays at the account.

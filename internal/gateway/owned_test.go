@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -357,6 +358,38 @@ func TestObjectErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What lives at an account in use for the key can be named; another key's, what nobody knows and what lives at a
+// paused account cannot. Of a seat of the caller's own nothing is known.
+func TestKeeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, kept := ownedRig(t, account{name: "a"}, account{name: "b"})
+		for name, at := range map[string]domain.AccountID{"resp_a": 1, "resp_b": 2, "resp_gone": 9} {
+			_ = kept.SaveObject(t.Context(), domain.Object{ID: domain.NewObjectID(1, name), Account: at, Expires: time.Now().Add(time.Hour)})
+		}
+		_ = kept.SaveObject(t.Context(), domain.Object{ID: domain.NewObjectID(2, "resp_other"), Account: 1, Expires: time.Now().Add(time.Hour)})
+		r.accounts[1].Paused = true
+		for _, c := range []struct {
+			key, name, seat string
+			want            bool
+		}{
+			{testKey, "resp_a", "", true},
+			{testKey, "resp_b", "", false},
+			{testKey, "resp_gone", "", false},
+			{testKey, "resp_other", "", false},
+			{testKey, "resp_unknown", "", false},
+			{"wrong", "resp_a", "", false},
+			{testKey, "resp_unknown", "Bearer sk-own", true},
+		} {
+			req := httptest.NewRequest(http.MethodPost, "/v1/responses", nil)
+			req.Header.Set("X-Turnout-Key", c.key)
+			req.Header.Set("Authorization", c.seat)
+			if got := r.g.Keeps(req, c.name); got != c.want {
+				t.Errorf("%+v: %v", c, got)
+			}
+		}
+	})
 }
 
 // A session that moves to another organisation leaves what only the first can read behind, and says so; one that moves

@@ -2,9 +2,14 @@ package gateway
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +17,7 @@ import (
 	"turnout/internal/domain"
 	"turnout/internal/platform"
 	"turnout/internal/sched"
+	"turnout/internal/upstream"
 )
 
 // A caller's own seat: the caller's own subscription or key at a provider, sent along with the
@@ -70,32 +76,117 @@ func (s *ownSeats) of(id domain.AccountID, p *platform.Platform, now time.Time) 
 	return o
 }
 
-// bringsSeat reports whether a caller sends a provider's credential beside its Turnout key.
-func bringsSeat(h http.Header) bool {
-	if first(h, caller.KeyHeader) == "" {
-		return false
+// seatQuery are the parameters that carry a provider's credential in a query: Google's API key, and its token.
+var seatQuery = []string{"key", "access_token"}
+
+// credentials are a provider's own.
+type credentials struct {
+	header http.Header
+	query  []string // parameters, as they came
+}
+
+func (c *credentials) none() bool { return len(c.header) == 0 && len(c.query) == 0 }
+
+// brought finds the provider's credentials that a caller sends beside its Turnout key. What is a key of this Turnout's itself
+// is none, wherever it stands: SDKs insist on an API key, and callers give them the one that they have.
+func (x *exchange) brought(r *http.Request) (c credentials) {
+	if first(r.Header, caller.KeyHeader) == "" {
+		return c
 	}
 	for _, name := range seatHeaders {
-		if first(h, name) != "" {
+		for _, v := range r.Header[name] {
+			if v == "" || x.holdsKey(v) {
+				continue
+			}
+			if c.header == nil {
+				c.header = http.Header{}
+			}
+			c.header[name] = append(c.header[name], v)
+		}
+	}
+	for pair := range parameters(r.URL.RawQuery) {
+		name, v, _ := strings.Cut(pair, "=")
+		name, _ = url.QueryUnescape(name)
+		if plain, err := url.QueryUnescape(v); err == nil {
+			v = plain
+		}
+		if v != "" && slices.Contains(seatQuery, name) && !x.holdsKey(v) {
+			c.query = append(c.query, pair)
+		}
+	}
+	return c
+}
+
+// keyPrefix is what keys begin with that Turnout makes. No provider's credential does: so one that has been deleted is known, too.
+const keyPrefix = "tk-"
+
+// holdsKey reports whether there is a Turnout key in a credential: as it is, after a scheme, or as a part of Basic's.
+func (x *exchange) holdsKey(v string) bool {
+	is := func(s string) bool { return strings.HasPrefix(s, keyPrefix) || x.snap.keys.Knows(s) }
+	if is(strings.TrimSpace(v)) {
+		return true
+	}
+	for part := range strings.FieldsFuncSeq(v, func(c rune) bool { return c == ' ' || c == '\t' || c == ',' }) {
+		if is(part) {
 			return true
+		}
+		if raw, err := base64.StdEncoding.DecodeString(part); err == nil {
+			user, password, _ := strings.Cut(string(raw), ":")
+			if is(user) || is(password) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// ownSeat takes the caller's own seat, if it sent one; ok is false where it did not, and
-// the key's accounts serve. The seat's id is negative, so that it is nobody's in the records.
-func (x *exchange) takeOwnSeat(r *http.Request) (ok bool, err error) {
-	if first(r.Header, caller.KeyHeader) == "" {
-		return false, nil
-	}
-	var credentials []string
-	for _, name := range seatHeaders {
-		if v := first(r.Header, name); v != "" {
-			credentials = append(credentials, name, v)
+// outgoing is what of a caller's header and query goes upstream, but for credentials: without its Turnout key, under whatever name
+// that may stand.
+func outgoing(r *http.Request) (header http.Header, q string) {
+	header, q = upstream.RequestHeader(r.Header), query(r)
+	secret, _ := caller.Credential(r)
+	for name, values := range header {
+		for _, v := range values {
+			if holds(v, secret) {
+				delete(header, name)
+			}
 		}
 	}
-	if len(credentials) == 0 {
+	if !strings.Contains(q, "=") {
+		return header, q
+	}
+	var keep []string
+	for pair := range parameters(q) {
+		_, v, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(v); !holds(v, secret) && (err != nil || !holds(plain, secret)) {
+			keep = append(keep, pair)
+		}
+	}
+	if kept := strings.Join(keep, "&"); len(kept) < len(q) {
+		q = kept
+	}
+	return header, q
+}
+
+// outgoingQuery is the query alone.
+func outgoingQuery(r *http.Request) string {
+	_, q := outgoing(r)
+	return q
+}
+
+// unmistakable is how long a key is that cannot stand in a value by chance, in bytes.
+const unmistakable = 16
+
+// holds reports whether a key stands in a value: as a word of it, or, where it is long enough, anywhere.
+func holds(v, secret string) bool {
+	return strings.Contains(v, secret) && (len(secret) >= unmistakable || slices.Contains(strings.Fields(v), secret))
+}
+
+// takeOwnSeat takes the caller's own seat, if it sent one; ok is false where it did not, and
+// the key's accounts serve. The seat's id is negative, so that it is nobody's in the records.
+func (x *exchange) takeOwnSeat(r *http.Request) (ok bool, err error) {
+	own := x.brought(r)
+	if own.none() {
 		return false, nil
 	}
 	const op = "use the caller's own seat"
@@ -117,9 +208,9 @@ func (x *exchange) takeOwnSeat(r *http.Request) (ok bool, err error) {
 		return false, domain.Errorf(domain.KindNotFound, op, "%s is not served at %s", x.path, o.Dialect.ID())
 	}
 	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "%d\x00%q", x.key.ID, credentials)
+	_, _ = fmt.Fprintf(h, "%d\x00%q\x00%q", x.key.ID, own.header, own.query)
 	id := domain.AccountID(binary.BigEndian.Uint64(h.Sum(nil)) | 1<<63)
-	x.ownSeat = x.g.ownSeats.of(id, plat, x.began)
+	x.ownSeat, x.brings = x.g.ownSeats.of(id, plat, x.began), own
 	x.pools = []*pool{p}
 	speaks := func(*domain.Account) sched.Speech { return sched.Native }
 	v := sched.Build(x.snap.Version, &p.Pool, x.req.Model, x.d.ID(), nil, []*domain.Account{x.ownSeat.account}, speaks, x.ownSeat.cells, p.tuning)
@@ -128,11 +219,10 @@ func (x *exchange) takeOwnSeat(r *http.Request) (ok bool, err error) {
 }
 
 // seated puts the caller's own credentials back on what goes upstream.
-func (x *exchange) seated(from, to http.Header) {
-	for _, name := range seatHeaders {
-		if v, ok := from[name]; ok {
-			to[name] = v
-		}
+func (x *exchange) seated() {
+	maps.Copy(x.header, x.brings.header)
+	for _, pair := range x.brings.query {
+		x.query = strings.TrimPrefix(x.query+"&"+pair, "&")
 	}
 }
 

@@ -1,12 +1,17 @@
 package gateway
 
 import (
+	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/gemini"
 	"turnout/internal/domain"
 )
 
@@ -110,6 +115,90 @@ func TestOwnSeatIsOffByDefault(t *testing.T) {
 			t.Errorf("%d, asked %s", g.Code, r.asked())
 		}
 	})
+}
+
+// SDKs insist on an API key, and callers give them the one that they have: what is a key of this Turnout's is no seat, and
+// never leaves it.
+func TestTurnoutKeyIsNoSeat(t *testing.T) {
+	const other = "a-key-of-another-team"
+	for _, c := range []struct {
+		name    string
+		header  map[string]string
+		query   string
+		account string // that serves
+	}{
+		{"bearer", map[string]string{"Authorization": "Bearer " + testKey}, "", "a"},
+		{"another key of this Turnout's", map[string]string{"Authorization": "Bearer " + other}, "", "a"},
+		{"one that was deleted", map[string]string{"X-Api-Key": "tk-gone-since-long"}, "", "a"},
+		{"basic", map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+testKey))}, "", "a"},
+		{"query", nil, "key=" + testKey, "a"},
+		{"query, under another name", nil, "k2=" + testKey, "a"},
+		{"a header of another name", map[string]string{"X-Provider-Token": testKey}, "", "a"},
+		{"within a header", map[string]string{"X-Protocols": "realtime, insecure-api-key." + testKey}, "", "a"},
+		{"beside a seat", map[string]string{"Authorization": "Bearer " + testKey, "X-Api-Key": "sk-ant-own"}, "key=" + other, seatName},
+	} {
+		for _, allowed := range []bool{true, false} {
+			if !allowed && c.account == seatName {
+				continue
+			}
+			t.Run(c.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := seatRig(t, allowed)
+					r.addKey(other)
+					r.on("a", jsonOK("hi"))
+					r.on(seatName, jsonOK("hi"))
+					g := r.send(askJSON, func(req *http.Request) {
+						req.Header.Del("X-Api-Key")
+						req.Header.Set("X-Turnout-Key", testKey)
+						for k, v := range c.header {
+							req.Header.Set(k, v)
+						}
+						req.URL.RawQuery = c.query
+					})
+					if g.Code != 200 || r.names() != c.account {
+						t.Fatalf("%d %s, asked %s", g.Code, g.text(), r.asked())
+					}
+					sent := fmt.Sprint(r.attempts[0].url, r.attempts[0].header)
+					for _, secret := range []string{testKey, other, "tk-", "Basic"} {
+						if strings.Contains(sent, secret) {
+							t.Errorf("%s went upstream in %s", secret, sent)
+						}
+					}
+					if own := strings.Contains(sent, "sk-ant-own"); own != (c.account == seatName) {
+						t.Errorf("sent %s", sent)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Google's clients put a key into the query: there it is a seat, too, and goes on there.
+func TestOwnSeatInQuery(t *testing.T) {
+	for _, allowed := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []account{{name: "a"}}, as(gemini.Dialect{}), func(c *rigConfig) {
+				c.platform, c.pool = "gemini", func(p *PoolConfig) { p.OwnSeat = allowed }
+			})
+			r.on(seatName, status(200, `{"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1}}`))
+			req := httptest.NewRequest(http.MethodPost, "/v1beta/models/gemini-x:generateContent?x=1&key=AIza%2Down", strings.NewReader(`{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`))
+			req.Header.Set("X-Turnout-Key", testKey)
+			g := httptest.NewRecorder()
+			r.g.Handler(Call{Dialect: gemini.Dialect{}, At: dialect.Route{Model: "gemini-x", Version: "v1beta", Verb: "generateContent"}}).ServeHTTP(g, req)
+			if !allowed {
+				if g.Code != 403 || len(r.attempts) != 0 {
+					t.Errorf("%d %s, asked %s", g.Code, g.Body, r.asked())
+				}
+				return
+			}
+			if g.Code != 200 || r.attempts[0].url != "https://generativelanguage.googleapis.com/v1beta/models/gemini-x:generateContent?x=1&key=AIza%2Down" {
+				t.Errorf("%d %s: %v", g.Code, g.Body, r.attempts)
+			}
+			if rec := r.last(); rec.Account != 0 || strings.Contains(string(rec.Trace), "AIza") {
+				t.Errorf("%+v %s", rec, rec.Trace)
+			}
+		})
+	}
 }
 
 // The key's models hold for a seat, too.

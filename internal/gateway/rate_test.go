@@ -184,7 +184,7 @@ func TestTokensCorrected(t *testing.T) {
 		{"a json answer without usage", askJSON, status(200, strings.Replace(messageJSON("hi"), `"usage"`, `"used"`, 1)), false, input + int64(len(messageJSON("hi"))-1)/4},
 		{"refused by the provider", askJSON, status(400, errorJSON("invalid_request_error")), false, 0},
 		{"failed", askJSON, status(401, errorJSON("authentication_error")), false, 0},
-		{"the caller left before anything came", askStream, hang, true, 0},
+		{"the caller left before anything came", askStream, hang, true, inputStream},
 		{"the caller left in the middle", askStream, stream(io.EOF, part{0, msgStart + txtStart + delta("one") + delta("two")}, part{forever, ""}), true, 2010 + 4},
 		{"broken in the middle", askStream, stream(io.ErrUnexpectedEOF, part{0, strings.ReplaceAll(msgStart, "input_tokens", "x") + txtStart + delta("one")}), false, inputStream + 3},
 	} {

@@ -199,14 +199,18 @@ func (at *attempt) trace(b []byte) []byte {
 	if at.codec != nil {
 		b = dialect.AppendString(append(b, `,"tr":`...), at.d.ID().String())
 	}
-	for i, w := range at.warnings {
+	kept := at.warnings
+	if n := len(kept); n > maxRecorded {
+		kept = append(append([]string(nil), kept[:maxRecorded]...), "and "+strconv.Itoa(n-maxRecorded)+" more")
+	}
+	for i, w := range kept {
 		if i == 0 {
 			b = append(b, `,"wn":[`...)
 		} else {
 			b = append(b, ',')
 		}
 		b = dialect.AppendString(b, w[:min(len(w), maxWarning)])
-		if i == len(at.warnings)-1 {
+		if i == len(kept)-1 {
 			b = append(b, ']')
 		}
 	}
@@ -314,6 +318,9 @@ func (at *attempt) trace(b []byte) []byte {
 
 // maxWarning is how much of each warning a trace keeps, in bytes.
 const maxWarning = 120
+
+// maxRecorded is how many warnings it keeps.
+const maxRecorded = 64
 
 // String is the result's name in traces.
 func (r result) String() string {

@@ -37,20 +37,82 @@ func (x *exchange) sealed(d dialect.Dialect) bool {
 	return ok && x.path == ""
 }
 
-// movedFrom reports whether a candidate, asked in the dialect d, cannot read what the account wrote that the session was
-// bound to when the request came.
-func (x *exchange) movedFrom(c *sched.Candidate, d dialect.Dialect) bool {
-	if !x.sealed(d) || x.boundAtStart == 0 || x.boundAtStart == c.ID {
+// reading is how much of such reasoning goes along in an attempt.
+type reading uint8
+
+const (
+	readKnown   reading = iota // but what is known to be another's
+	readMoved                  // and but what is unknown: the session's account wrote it, and the session moves
+	readRefused                // and but what is unknown: the provider refused something of it
+	readNothing                // none
+)
+
+// refused is how the request is asked once more after a refusal.
+func (r reading) refused() reading {
+	if r == readKnown {
+		return readRefused
+	}
+	return readNothing
+}
+
+// readingOf is how much a candidate, asked in the dialect d, gets at first.
+func (x *exchange) readingOf(c *sched.Candidate, d dialect.Dialect) reading {
+	if x.sealed(d) && x.boundAtStart != 0 && x.foreign(x.boundAtStart, c, d.ID()) {
+		return readMoved
+	}
+	return readKnown
+}
+
+// foreign reports whether a candidate, asked in the dialect d, cannot read what an account wrote; 0: one that nobody knows.
+func (x *exchange) foreign(writer domain.AccountID, c *sched.Candidate, d domain.Dialect) bool {
+	if writer == c.ID {
 		return false
 	}
-	a := x.snap.account(x.boundAtStart)
+	a := x.snap.account(writer)
 	switch {
 	case a == nil:
 		return true
-	case d.ID() == domain.DialectOpenAIChat:
+	case d == domain.DialectOpenAIChat:
 		return !x.thinksAlike(a, c)
 	}
 	return sched.OrganizationOf(a) != c.Organization
+}
+
+// payloadFor names what is sent to a candidate. Payloads are its own where they may hang on who wrote what.
+func (x *exchange) payloadFor(c *sched.Candidate, plain bool, how reading, d dialect.Dialect) payloadKey {
+	k := payloadKey{sent: c.Sent, plain: plain, how: how, dialect: d.ID()}
+	if x.sealed(d) && (how != readKnown || x.g.writers.any()) {
+		k.reader = c.ID
+	}
+	return k
+}
+
+// unreadable calls strip with what says of each piece of reasoning whether it is left out for the candidate, and remembers who
+// wrote it as far as that becomes known. A session is bound to who wrote what is in its history: so when it moves, that is known
+// of all of it, and the new account's own is told from it afterwards.
+func (x *exchange) unreadable(c *sched.Candidate, d domain.Dialect, how reading, strip func(is func(sealed string) bool)) {
+	more := false
+	is := func(sealed string) bool {
+		h := writtenHash(x.key.ID, sealed)
+		writer, known := x.g.writers.find(h)
+		switch {
+		case how == readNothing:
+			x.g.writers.add(h, 0)
+			return true
+		case known || how == readKnown:
+			return known && x.foreign(writer, c, d)
+		case how == readMoved:
+			writer = x.boundAtStart
+		}
+		x.g.writers.add(h, writer)
+		more = true
+		return true
+	}
+	strip(is)
+	if how == readRefused && !more { // so what is known is wrong
+		how = readNothing
+		strip(is)
+	}
 }
 
 // thinksAlike reports whether a candidate is of the provider of the account a, or serves the same model as that.
@@ -69,18 +131,24 @@ func bareModel(name string) string {
 
 // readable makes the payload without reasoning that the account cannot read; the lock is held. done is false where
 // there is none; a nil payload with it: the body has been let go.
-func (x *exchange) readable(k payloadKey, rename, ask dialect.Edit) (p *payload, done bool) {
+func (x *exchange) readable(c *sched.Candidate, k payloadKey, rename, ask dialect.Edit) (p *payload, done bool) {
 	raw, used := x.body.use()
 	if raw == nil {
 		return nil, true
 	}
 	defer used()
-	out, changed, warning := raw, false, warnOf(x.d.ID())
-	if k.open {
-		out, changed = x.d.(dialect.Sealed).Unsealed(raw)
-	} else if c, ok := x.d.(dialect.Clearer); ok && x.req.Marks.Has(dialect.MarkSeal) {
-		out, changed = c.Cleared(raw, k.sent)
-		warning = warnForeign
+	out, changed := raw, false
+	var warnings []string
+	if k.reader != 0 {
+		x.unreadable(c, k.dialect, k.how, func(is func(string) bool) { out, changed = x.d.(dialect.Sealed).Unsealed(raw, is) })
+		if changed {
+			warnings = append(warnings, warnOf(x.d.ID()))
+		}
+	}
+	if c, ok := x.d.(dialect.Clearer); ok && x.req.Marks.Has(dialect.MarkSeal) {
+		if cleared, also := c.Cleared(out, k.sent); also {
+			out, changed, warnings = cleared, true, append(warnings, warnForeign)
+		}
 	}
 	if !changed {
 		return nil, false
@@ -96,7 +164,7 @@ func (x *exchange) readable(k payloadKey, rename, ask dialect.Edit) (p *payload,
 	if ask.Present() {
 		ask = req.AskUsage
 	}
-	return x.remade(k, out, []string{warning}, rename, ask), true
+	return x.remade(k, out, warnings, rename, ask), true
 }
 
 // remade keeps a payload whose body is another one than the caller's; the lock is held. nil: there is no memory for it.

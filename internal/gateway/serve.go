@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -306,7 +307,7 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 	if x.commit, err = x.commitPoint(r); err != nil {
 		return err
 	}
-	x.header = upstream.RequestHeader(r.Header)
+	x.header, x.query = outgoing(r)
 	if stated := x.header["Content-Type"]; !x.req.Form && (len(stated) != 1 || stated[0] == "" || !isJSON(stated[0])) {
 		// What was read as JSON goes on as that: a reader of another type would see another body.
 		x.header["Content-Type"] = []string{"application/json"}
@@ -316,10 +317,9 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 			x.header["Accept"] = []string{eventStream}
 		}
 	}
-	x.query = query(r)
 	x.session = identify(r.Header, x.d, &x.req, x.body.bytes(), x.key.ID, x.pools[0].ID)
 	if x.ownSeat != nil {
-		x.seated(r.Header, x.header)
+		x.seated()
 	}
 	if x.path != "" && x.session.derived() || x.ownSeat != nil {
 		x.session = session{} // embeddings and the like have no conversation; an own seat has nowhere else to go
@@ -422,6 +422,11 @@ func seed(id domain.RequestID) uint64 {
 	return s
 }
 
+// parameters are the parts of a query, as they came.
+func parameters(raw string) iter.Seq[string] {
+	return strings.FieldsFuncSeq(raw, func(c rune) bool { return c == '&' || c == ';' })
+}
+
 // query is what of the caller's query goes upstream: all but a key.
 func query(r *http.Request) string {
 	raw := r.URL.RawQuery
@@ -431,7 +436,7 @@ func query(r *http.Request) string {
 	// By hand, because net/url drops what it cannot read, and the upstream may read it.
 	var keep []string
 	found := false
-	for pair := range strings.FieldsFuncSeq(raw, func(c rune) bool { return c == '&' || c == ';' }) {
+	for pair := range parameters(raw) {
 		name, _, _ := strings.Cut(pair, "=")
 		if plain, err := url.QueryUnescape(name); err == nil {
 			name = plain

@@ -20,6 +20,8 @@ import (
 // Keys checks callers' secrets. The error is a *domain.Error.
 type Keys interface {
 	Check(secret string, now time.Time) (*domain.Key, error)
+	// Knows reports whether it is the secret of a key, which may be disabled or expired.
+	Knows(secret string) bool
 	// Named gives a key by its name, and the names of all that may be used; nil: there is none of that name.
 	Named(name string) (*domain.Key, []string)
 }

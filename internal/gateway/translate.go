@@ -59,11 +59,11 @@ func (x *exchange) translatable(c *sched.Candidate) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	codec := o.Dialect.(neutral.Codec)
-	k := payloadKey{c.Sent, false, x.movedFrom(c, o.Dialect), codec.ID()}
+	k := x.payloadFor(c, false, x.readingOf(c, o.Dialect), o.Dialect)
 	if x.prepared(k) != nil {
 		return true
 	}
-	_, err := x.translate(k, codec)
+	_, err := x.translate(c, k, codec)
 	if err == nil {
 		return true
 	}
@@ -123,7 +123,7 @@ func (x *exchange) unspeakable() *domain.Error {
 
 // translate puts the request into another dialect; the lock is held. A nil payload without an
 // error: the body has been let go.
-func (x *exchange) translate(k payloadKey, to neutral.Codec) (*payload, *domain.Error) {
+func (x *exchange) translate(c *sched.Candidate, k payloadKey, to neutral.Codec) (*payload, *domain.Error) {
 	raw, done := x.body.use()
 	if raw == nil {
 		return nil, nil
@@ -140,8 +140,8 @@ func (x *exchange) translate(k payloadKey, to neutral.Codec) (*payload, *domain.
 	r.Model = k.sent
 	r.PlainUsage = k.plain
 	left, unread := &r, false
-	if k.open {
-		left, unread = neutral.Unsealed(&r, to.ID())
+	if k.reader != 0 {
+		x.unreadable(c, k.dialect, k.how, func(is func(string) bool) { left, unread = neutral.Unsealed(&r, to.ID(), is) })
 	}
 	fitted, names := neutral.FitNames(left, to.ID())
 	notes := neutral.NewNotes(to.ID(), to.Table())

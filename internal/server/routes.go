@@ -153,6 +153,7 @@ func (s *Server) socket() http.HandlerFunc {
 	h := &socket.Handler{
 		Turn:     s.guard(s.opts.Gateway.Handler(gateway.Call{Dialect: d})),
 		Check:    func(w http.ResponseWriter, r *http.Request) bool { return s.opts.Gateway.Check(w, r, d) },
+		Kept:     s.opts.Gateway.Keeps,
 		Draining: func() bool { return s.gone.Load() || s.opts.Gateway.Draining() },
 		// What is larger ends the connection.
 		MaxMessage: func() int64 { return s.opts.Gateway.Snapshot().Settings.MaxBody }, Log: s.opts.Log,

@@ -1,8 +1,6 @@
 package neutral
 
 import (
-	"slices"
-	"strconv"
 	"strings"
 
 	"turnout/internal/domain"
@@ -116,7 +114,7 @@ type Notes struct {
 	table    *Table
 	target   domain.Dialect
 	warnings []string
-	more     map[string]bool // what a header has no room for
+	told     map[string]bool // the same
 	err      *domain.Error
 }
 
@@ -161,33 +159,25 @@ func (n *Notes) Refuse(param, why string) {
 	}
 }
 
-// maxWarnings bounds what a header says.
-const maxWarnings = 16
-
-// maxMore bounds what is counted beyond it.
-const maxMore = 1000
+// maxWarnings bounds what is gathered of one request.
+const maxWarnings = 1000
 
 func (n *Notes) warn(param, how, why string) {
 	w := how + " " + param
 	if why != "" {
 		w += ": " + why
 	}
-	switch {
-	case slices.Contains(n.warnings, w):
-	case len(n.warnings) < maxWarnings:
-		n.warnings = append(n.warnings, w)
-	default:
-		if n.more == nil {
-			n.more = make(map[string]bool)
-		}
-		if len(n.more) < maxMore {
-			n.more[w] = true
-		}
+	if n.told[w] || len(n.warnings) >= maxWarnings {
+		return
 	}
+	if n.told == nil {
+		n.told = make(map[string]bool)
+	}
+	n.told[w] = true
+	n.warnings = append(n.warnings, w)
 }
 
-// Warnings are for the caller, one for each thing that did not go as it was asked: printable ASCII. Where
-// there is no room for all, the last one says how many more there are.
+// Warnings are for the caller, one for each thing that did not go as it was asked: printable ASCII.
 func (n *Notes) Warnings() []string {
 	out := make([]string, len(n.warnings))
 	for i, w := range n.warnings {
@@ -197,9 +187,6 @@ func (n *Notes) Warnings() []string {
 			}
 			return r
 		}, w)
-	}
-	if k := len(n.more); k > 0 {
-		out[len(out)-1] = "and " + strconv.Itoa(k+1) + " more" // the last one has to make room, too
 	}
 	return out
 }

@@ -61,18 +61,24 @@ func Unseal(s string) (origin domain.Dialect, id, signature string, ok bool) {
 	return domain.Dialect(d), string(raw), signature, true
 }
 
-// Unsealed gives the request without the reasoning that the provider of the dialect d wrote itself, for an account of it
-// that cannot read it; changed is false where there is none.
-func Unsealed(r *Request, d domain.Dialect) (out *Request, changed bool) {
+// Unsealed gives the request without what is asked for of the reasoning that the provider of the dialect d wrote itself, for an
+// account of it that cannot read that; changed is false where there is none. It is asked for by what is
+// encrypted, or, in a dialect that encrypts nothing, by the words.
+func Unsealed(r *Request, d domain.Dialect, is func(sealed string) bool) (out *Request, changed bool) {
 	c := *r
 	c.Turns = make([]Turn, 0, len(r.Turns))
 	for _, t := range r.Turns {
 		kept := make([]Block, 0, len(t.Blocks))
 		for i := range t.Blocks {
 			b := &t.Blocks[i]
-			if _, _, ok := SignatureFor(d, b); ok && b.Kind == KindReasoning {
-				changed = true
-				continue
+			if _, sealed, ok := SignatureFor(d, b); ok && b.Kind == KindReasoning {
+				if d == domain.DialectOpenAIChat {
+					sealed = b.Text + b.Signature
+				}
+				if is(sealed) {
+					changed = true
+					continue
+				}
 			}
 			kept = append(kept, *b)
 		}

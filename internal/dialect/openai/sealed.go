@@ -12,7 +12,7 @@ var _ dialect.Sealed = Dialect{}
 // Unsealed implements dialect.Sealed: what servers of other makers show as reasoning is left out of what the assistant
 // said. DeepSeek and Kimi want their own back while tools are called; of others it is refused, or taken for what the
 // model thought itself.
-func (Dialect) Unsealed(body []byte) (out []byte, changed bool) {
+func (Dialect) Unsealed(body []byte, is func(sealed string) bool) (out []byte, changed bool) {
 	return dialect.RewriteObject(body, func(key, v []byte) ([]byte, bool) {
 		if !dialect.Name(key, "messages") {
 			return v, false
@@ -24,7 +24,7 @@ func (Dialect) Unsealed(body []byte) (out []byte, changed bool) {
 			return dialect.RewriteObject(m, func(key, v []byte) ([]byte, bool) {
 				// The last one is OpenRouter's, with signatures in it.
 				if dialect.Name(key, reasoningContent) || dialect.Name(key, reasoningMember) || dialect.Name(key, "reasoning_details") {
-					return nil, true
+					return nil, is(string(v))
 				}
 				return v, false
 			})

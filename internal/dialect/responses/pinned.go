@@ -28,8 +28,8 @@ func (r *reader) ID() string { return r.id }
 // Unsealed implements dialect.Sealed: the items of reasoning whose content is encrypted are left
 // out whole, because without it an item is only a name that another account does not know. What was compacted
 // stays: without it the conversation would be another one, and the refusal says so better.
-func (Dialect) Unsealed(body []byte) (out []byte, changed bool) {
-	return withoutReasoning(body, func(encrypted []byte) bool { return !dialect.IsNull(encrypted) })
+func (Dialect) Unsealed(body []byte, is func(sealed string) bool) (out []byte, changed bool) {
+	return withoutReasoning(body, func(encrypted []byte) bool { return !dialect.IsNull(encrypted) && is(text(encrypted)) })
 }
 
 // Unreadable implements dialect.Sealed.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +31,8 @@ type Handler struct {
 	Turn http.Handler
 	// Check refuses a caller before the connection is opened; it has written the answer if it says false.
 	Check func(w http.ResponseWriter, r *http.Request) bool
+	// Kept reports whether the account that made a response keeps it for this caller, so that a turn may name it. r is the turn's.
+	Kept func(r *http.Request, response string) bool
 	// Draining says that no new turn is to be begun.
 	Draining func() bool
 	// MaxMessage is how large a client's message may be, in bytes.
@@ -207,26 +211,44 @@ func (c *conn) busy() bool {
 func (c *conn) run(t *turn) {
 	input, known := c.memory.input(t)
 	if t.warmUp {
-		id := c.memory.warmUp(input)
+		id := c.memory.warmUp(t, input)
 		for _, ev := range warmUpEvents(id) {
 			c.send(t.stream, ev)
 		}
 		return
 	}
-	body := t.body(input, known)
-	r, err := http.NewRequestWithContext(c.ctx, http.MethodPost, "/v1/responses", bytes.NewReader(body))
-	if err != nil {
-		c.refuse(t.stream, http.StatusInternalServerError, "internal_error", "the turn could not be begun")
-		return
+	// What the account keeps says more than can be sent: reasoning that is not encrypted. So it is named as long as that account
+	// serves, and the conversation is spelled out where it does not.
+	var w *writer
+	if base, since := c.memory.stored(t.previous); known && base != "" {
+		if r := c.request(t.named(base, since)); c.h.Kept(r, base) {
+			w = c.serve(t, r, true)
+		}
 	}
-	r.Header = turnHeader(c.r.Header)
-	r.RemoteAddr = c.r.RemoteAddr
-	w := &writer{c: c, stream: t.stream, header: http.Header{}}
+	if w == nil || w.lost {
+		w = c.serve(t, c.request(t.body(input, known)), false)
+	}
+	if w.response != nil {
+		c.memory.keep(input, w.response, t.stored)
+	}
+}
+
+// request is a turn as an HTTP request.
+func (c *conn) request(body []byte) *http.Request {
+	u := url.URL{Path: "/v1/responses", RawQuery: c.r.URL.RawQuery} // a key may stand in the query
+	r := &http.Request{
+		Method: http.MethodPost, URL: &u, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: c.r.Host, RemoteAddr: c.r.RemoteAddr,
+		Header: turnHeader(c.r.Header), Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}
+	return r.WithContext(c.ctx)
+}
+
+// serve lets a request be answered; spare: it can be asked in another way.
+func (c *conn) serve(t *turn, r *http.Request, spare bool) *writer {
+	w := &writer{c: c, stream: t.stream, header: http.Header{}, spare: spare}
 	c.h.Turn.ServeHTTP(w, r)
 	w.end()
-	if w.response != nil {
-		c.memory.keep(input, w.response)
-	}
+	return w
 }
 
 // turnHeader is the header of the request that opened the connection, less what belongs to the

@@ -44,21 +44,31 @@ type rig struct {
 	header http.Header
 	n      int
 	hold   map[string]chan struct{} // by a word in the body: the turn waits for it
+	kept   map[string]bool          // responses that their account keeps
+	query  string                   // of the latest turn
+	only   string                   // fails only where a response is named
 }
 
 func start(t *testing.T) *rig {
-	r := &rig{t: t, hold: map[string]chan struct{}{}}
+	r := &rig{t: t, hold: map[string]chan struct{}{}, kept: map[string]bool{}}
 	r.h = &Handler{
 		Turn:       http.HandlerFunc(r.turn),
 		Check:      func(w http.ResponseWriter, req *http.Request) bool { return r.check(w, req) },
+		Kept:       func(_ *http.Request, id string) bool { return r.kept[id] },
 		Draining:   r.draining.Load,
 		MaxMessage: func() int64 { return 1 << 20 },
 		Memory:     &r.memory,
 	}
-	r.s = httptest.NewServer(r.h)
+	var open sync.WaitGroup // a server does not wait for connections that were taken over
+	r.s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		open.Add(1)
+		defer open.Done()
+		r.h.ServeHTTP(w, req)
+	}))
 	t.Cleanup(func() {
 		r.h.Close()
 		r.s.Close()
+		open.Wait()
 		if n := r.memory.used.Load(); n != 0 {
 			t.Errorf("%d bytes were not given back", n)
 		}
@@ -67,7 +77,7 @@ func start(t *testing.T) *rig {
 }
 
 func (r *rig) check(w http.ResponseWriter, req *http.Request) bool {
-	if req.Header.Get("Authorization") == "Bearer tk" {
+	if req.Header.Get("Authorization") == "Bearer tk" || req.URL.Query().Get("key") == "tk" {
 		return true
 	}
 	w.WriteHeader(http.StatusUnauthorized)
@@ -82,7 +92,7 @@ func (r *rig) turn(w http.ResponseWriter, req *http.Request) {
 	r.n++
 	n := r.n
 	r.bodies = append(r.bodies, string(body))
-	r.header = req.Header
+	r.header, r.query = req.Header, req.URL.RawQuery
 	var wait chan struct{}
 	for word, c := range r.hold {
 		if strings.Contains(string(body), word) {
@@ -90,16 +100,52 @@ func (r *rig) turn(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	r.mu.Unlock()
-	if strings.Contains(string(body), "fail") {
+	once := r.only == "" || strings.Contains(string(body), "previous_response_id")
+	if r.only != "" && strings.Contains(string(body), "caller's fault") {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":{"message":"no","type":"invalid_request_error","code":null,"param":null}}`)
+		return
+	}
+	if strings.Contains(string(body), "fail") && once {
 		w.WriteHeader(http.StatusTooManyRequests)
 		_, _ = io.WriteString(w, `{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded","param":null}}`)
+		return
+	}
+	const broken = "event: error\ndata: {\"type\":\"error\",\"message\":\"cut\",\"error\":{\"type\":\"server_error\",\"message\":\"cut\"}}\n\n"
+	const failed = broken + "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"id\":\"resp_failed\",\"status\":\"failed\"}}\n\n"
+	if strings.Contains(string(body), "warn") {
+		w.Header()["X-Turnout-Warning"] = []string{`dropped "seed"`, "adapted top_k"}
+	}
+	if strings.Contains(string(body), "early") && once {
+		_, _ = io.WriteString(w, ": a sign of life\n\n"+failed)
 		return
 	}
 	_, _ = fmt.Fprintf(w, "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_%d\"}}\n\n: a sign of life\n\n", n)
 	if wait != nil {
 		<-wait
 	}
+	switch {
+	case strings.Contains(string(body), "break"):
+		_, _ = io.WriteString(w, failed)
+		return
+	case strings.Contains(string(body), "error alone"):
+		_, _ = io.WriteString(w, broken)
+		return
+	}
 	_, _ = fmt.Fprintf(w, "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":1,\"response\":{\"id\":\"resp_%d\",\"output\":[{\"type\":\"reasoning\",\"id\":\"rs\",\"summary\":[]},{\"type\":\"message\",\"text\":\"answer %d\"}]}}\n\n", n, n)
+}
+
+// once lets turns fail only where they name a response.
+func (r *rig) once(how string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.only = how
+}
+
+func (r *rig) turns() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.bodies)
 }
 
 func (r *rig) body(i int) string {
@@ -134,6 +180,7 @@ type event struct {
 	Status   int
 	Error    struct{ Code, Message string }
 	Response struct{ ID string }
+	Warnings []string `json:"turnout_warnings"`
 }
 
 func (c *client) read() event {
@@ -200,6 +247,138 @@ func TestConversation(t *testing.T) {
 	defer r.mu.Unlock()
 	if h := r.header; h.Get("Authorization") != "Bearer tk" || h.Get("Session-Id") != "s" || h.Get("Upgrade") != "" || h.Get("Sec-Websocket-Key") != "" || h.Get("Content-Type") != "application/json" {
 		t.Errorf("header %v", h)
+	}
+}
+
+// A response that its account keeps is named as it came: what is kept says more than what can be sent. Where the account fails,
+// or does not keep it, the conversation is spelled out, without the ids of what would be missed.
+func TestKeptConversation(t *testing.T) {
+	r := start(t)
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.kept["resp_1"], r.kept["resp_2"], r.kept["resp_3"] = true, true, true
+	c.send(`{"type":"response.create","model":"m","input":"one"}`)
+	c.answer()
+	c.send(`{"type":"response.create","model":"m","previous_response_id":"resp_1","input":[{"output":"two"}]}`)
+	c.answer()
+	if got := r.body(1); got != `{"stream":true,"model":"m","previous_response_id":"resp_1","input":[{"output":"two"}]}` {
+		t.Errorf("sent %s", got)
+	}
+	// The account that keeps it fails before anything was said, with a status or in a stream that was opened: in its place the rest serves.
+	const whole = `{"stream":true,"model":"m","input":[{"type":"message","role":"user","content":"one"},{"type":"message","text":"answer 1"},{"output":"two"},{"type":"message","text":"answer 2"},{"x":"`
+	sent := 2
+	for _, how := range []string{"fail", "early"} {
+		r.once(how)
+		c.send(`{"type":"response.create","model":"m","previous_response_id":"resp_2","input":[{"x":"` + how + `"}]}`)
+		c.answer()
+		if first, then := r.body(sent), r.body(sent+1); !strings.Contains(first, `"previous_response_id":"resp_2"`) || then != whole+how+`"}]}` {
+			t.Errorf("sent %s\nand %s", first, then)
+		}
+		sent += 2
+	}
+	// What the caller did wrong is told, and so is a turn that breaks.
+	r.once("caller's fault")
+	c.send(`{"type":"response.create","model":"m","previous_response_id":"resp_2","input":"caller's fault"}`)
+	if e := c.read(); e.Type != "error" || e.Status != 400 {
+		t.Errorf("%+v", e)
+	}
+	c.send(`{"type":"response.create","model":"m","previous_response_id":"resp_2","input":"break"}`)
+	c.read()
+	if e := c.read(); e.Type != "response.failed" {
+		t.Errorf("%+v", e)
+	}
+	// Turns without an answer in between are sent along with the next one.
+	c.send(`{"type":"response.create","model":"m","generate":false,"previous_response_id":"resp_2","input":"three"}`)
+	c.send(`{"type":"response.create","model":"m","generate":false,"previous_response_id":"` + c.answer() + `","input":[{"y":4}]}`)
+	id := c.answer()
+	sent = r.turns()
+	c.send(`{"type":"response.create","model":"m","previous_response_id":"` + id + `","input":[{"y":5}]}`)
+	c.answer()
+	if got := r.body(sent); got != `{"stream":true,"model":"m","input":[{"type":"message","role":"user","content":"three"},{"y":4},{"y":5}],"previous_response_id":"resp_2"}` {
+		t.Errorf("sent %s", got)
+	}
+	// What was not to be stored is not named.
+	sent = r.turns()
+	c.send(`{"type":"response.create","model":"m","store":false,"input":"one"}`)
+	id = c.answer()
+	r.kept[id] = true
+	c.send(`{"type":"response.create","model":"m","store":false,"previous_response_id":"` + id + `","input":"two"}`)
+	c.answer()
+	if got := r.body(sent + 1); strings.Contains(got, "previous_response_id") || !strings.Contains(got, "one") {
+		t.Errorf("sent %s", got)
+	}
+}
+
+func TestKeptIDs(t *testing.T) {
+	for reasoning, want := range map[string]string{
+		`"summary":[]`:            `{"x":1},{"type":"function_call","call_id":"c1"}`,
+		`"encrypted_content":"e"`: `{"x":1},{"type":"reasoning","id":"rs_1","encrypted_content":"e"},{"type":"function_call","id":"fc_1","call_id":"c1"}`,
+	} {
+		m := newMemory(large{})
+		m.keep([]byte(`[{"x":1}]`), []byte(`{"id":"resp_1","output":[{"type":"reasoning","id":"rs_1",`+reasoning+`},{"type":"function_call","id":"fc_1","call_id":"c1"}]}`), true)
+		if got := string(m.latest[0].items); got != want {
+			t.Errorf("%s is kept as %s", reasoning, got)
+		}
+	}
+}
+
+// A turn that breaks ends once: with response.failed, or with the error where that is all.
+func TestOneEnd(t *testing.T) {
+	r := start(t)
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []struct{ input, created, end string }{
+		{"break", "response.created", "response.failed"}, {"error alone", "response.created", "error"}, {"early", "", "response.failed"},
+	} {
+		c.send(`{"type":"response.create","model":"m","input":"` + how.input + `"}`)
+		if how.created != "" {
+			c.read()
+		}
+		if e := c.read(); e.Type != how.end {
+			t.Errorf("%s ended with %+v", how.input, e)
+		}
+		c.send(`{"type":"response.create","model":"m","input":"next"}`)
+		c.answer() // fails where anything but its own events comes
+	}
+}
+
+// A key in the query, and what else stands there, is every turn's.
+func TestQuery(t *testing.T) {
+	r := start(t)
+	ws, _, err := websocket.Dial(t.Context(), r.s.URL+"?key=tk&x=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ws.CloseNow() })
+	c := &client{t, ws}
+	for range 2 {
+		c.send(`{"type":"response.create","model":"m","input":"one"}`)
+		c.answer()
+		if r.query != "key=tk&x=1" {
+			t.Errorf("the turn's query is %q", r.query)
+		}
+	}
+}
+
+// What could not be done as it was asked is told in the turn's first event.
+func TestWarnings(t *testing.T) {
+	r := start(t)
+	c, _, err := r.dial("tk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stream := range []string{"", `"stream_id":"a",`} {
+		c.send(`{"type":"response.create",` + stream + `"model":"m","input":"warn"}`)
+		if e := c.read(); e.Type != "response.created" || len(e.Warnings) != 2 || e.Warnings[0] != `dropped "seed"` || (e.Stream == "a") != (stream != "") {
+			t.Errorf("%+v", e)
+		}
+		if e := c.read(); e.Type != "response.completed" || e.Warnings != nil {
+			t.Errorf("%+v", e)
+		}
 	}
 }
 
@@ -358,17 +537,17 @@ func TestWaitingIsBounded(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	m := newMemory(&large{})
 	for i := range maxResponses + 5 {
-		m.add(remembered{fmt.Sprint(i), []byte("{}")})
+		m.add(remembered{id: fmt.Sprint(i), items: []byte("{}")})
 	}
 	if len(m.latest) != maxResponses || m.latest[0].id != "5" {
 		t.Errorf("%d, from %s", len(m.latest), m.latest[0].id)
 	}
-	m.add(remembered{"large", make([]byte, maxMemoryBytes-10)})
+	m.add(remembered{id: "large", items: make([]byte, maxMemoryBytes-10)})
 	if len(m.latest) > 6 || m.bytes > maxMemoryBytes || m.latest[len(m.latest)-1].id != "large" {
 		t.Errorf("%d with %d bytes", len(m.latest), m.bytes)
 	}
 	before := len(m.latest)
-	m.add(remembered{"too large", make([]byte, maxMemoryBytes+1)})
+	m.add(remembered{id: "too large", items: make([]byte, maxMemoryBytes+1)})
 	if len(m.latest) != before {
 		t.Error("what is too large was kept")
 	}

@@ -90,6 +90,15 @@ func (t *turn) body(input []byte, known bool) []byte {
 	return append(out, '}')
 }
 
+// named is the turn as a body that names a response that its account keeps, and the items since that.
+func (t *turn) named(base string, since []byte) []byte {
+	if base == t.previous {
+		return t.body(nil, false) // as it came
+	}
+	out := t.body(listed(joined(since, t.input)), true)
+	return append(dialect.AppendString(append(out[:len(out)-1], `,"previous_response_id":`...), base), '}')
+}
+
 // errorEvent is an error as an event.
 func errorEvent(status int, object []byte) []byte {
 	b := strconv.AppendInt([]byte(`{"type":"error","status":`), int64(status), 10)
@@ -97,14 +106,22 @@ func errorEvent(status int, object []byte) []byte {
 	return append(b, '}')
 }
 
-// writer turns the answer of an HTTP request into messages.
+// warningHeader says what of a request could not be done as it was asked.
+const warningHeader = "X-Turnout-Warning"
+
+// writer turns the answer of an HTTP request into messages: one of them ends the turn, and none follows it.
 type writer struct {
 	c      *conn
 	stream string
 	header http.Header
+	spare  bool // the turn can be asked in another way, if nothing of it has been sent
 
 	status   int
 	buf      []byte
+	begun    bool   // the client has got something of it
+	over     bool   // and what ends it
+	failure  []byte // an error that has not been sent
+	lost     bool   // it failed, the client has got nothing of it, and it may be asked in the other way
 	response []byte // of the event that ended it well
 }
 
@@ -150,23 +167,81 @@ func (w *writer) events() {
 			w.c.alive()
 			continue
 		}
-		switch typ, _ := dialect.Unquote(dialect.Member(data, "type")); typ {
-		case "response.completed", "response.incomplete":
-			w.response = append([]byte(nil), dialect.Member(data, "response")...)
-		}
-		w.c.send(w.stream, data)
+		w.event(data)
 	}
 	w.buf = append(w.buf[:0], w.buf[done:]...)
 }
 
-// end sends what the answer was if it was no stream: an error.
+// event sends one event, unless the turn is over. A stream over HTTP that breaks says so twice, in an error and in response.failed,
+// because some of its clients look for the one and some for the other. All that speak WebSocket know the latter,
+// and take what comes after the first of them for the next turn's; so an error is held until it is the only one.
+func (w *writer) event(data []byte) {
+	if w.over {
+		return
+	}
+	switch typ, _ := dialect.Unquote(dialect.Member(data, "type")); typ {
+	case "error":
+		w.failure = append([]byte(nil), data...)
+		return
+	case "response.failed":
+		if w.over = true; w.loses(dialect.Member(w.failure, "error")) {
+			return
+		}
+	case "response.completed", "response.incomplete":
+		w.over = true
+		w.response = append([]byte(nil), dialect.Member(data, "response")...)
+	}
+	w.send(data)
+}
+
+// loses reports whether a failure need not be told, because the turn is asked in another way.
+func (w *writer) loses(failure []byte) bool {
+	typ, _ := dialect.Unquote(dialect.Member(failure, "type"))
+	code, _ := dialect.Unquote(dialect.Member(failure, "code"))
+	w.lost = w.spare && !w.begun && (typ != "invalid_request_error" || w.status == http.StatusNotFound || code == "previous_response_not_found")
+	return w.lost
+}
+
+// send sends an event. The first one says what the answer's header would say over HTTP, in a member that clients do not
+// know and pass over, as they do with stream_id.
+func (w *writer) send(data []byte) {
+	if warnings := w.header[warningHeader]; !w.begun && len(warnings) > 0 && len(data) > 1 && data[0] == '{' {
+		b := []byte(`{"turnout_warnings":[`)
+		for i, text := range warnings {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = dialect.AppendString(b, text)
+		}
+		if b = append(b, ']'); data[1] != '}' {
+			b = append(b, ',')
+		}
+		data = append(b, data[1:]...)
+	}
+	w.begun = true
+	w.c.send(w.stream, data)
+}
+
+// end sends what ended the answer, where no event said so: an error.
 func (w *writer) end() {
-	if w.status == http.StatusOK || len(w.buf) == 0 {
+	if w.over {
+		return
+	}
+	w.over = true
+	if w.status == http.StatusOK {
+		if w.failure != nil && !w.loses(dialect.Member(w.failure, "error")) {
+			w.send(w.failure)
+		}
+		return
+	}
+	if len(w.buf) == 0 {
 		return
 	}
 	object := dialect.Member(w.buf, "error")
 	if object == nil {
 		object = []byte(`{"type":"server_error","code":null,"message":"the turn failed","param":null}`)
 	}
-	w.c.send(w.stream, errorEvent(w.status, object))
+	if !w.loses(object) {
+		w.send(errorEvent(w.status, object))
+	}
 }
