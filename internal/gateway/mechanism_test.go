@@ -152,7 +152,7 @@ func TestThrottledElsewhere(t *testing.T) {
 // its success closes the circuit.
 func TestLeastBad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, two)
+		r := newRig(t, two, byLoad)
 		r.on("a", fail503)
 		r.on("b", fail503)
 		for i := range 6 { // until both rest

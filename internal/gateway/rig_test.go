@@ -85,6 +85,9 @@ type rigConfig struct {
 	objects   Objects
 }
 
+// byLoad is for tests that have to know who is asked next: no lots.
+func byLoad(c *rigConfig) { c.pool = func(p *PoolConfig) { p.Strategy = domain.LeastLoaded } }
+
 func newRig(t *testing.T, accounts []account, opts ...rigOption) *rig {
 	t.Helper()
 	c := rigConfig{accounts: accounts, platform: "anthropic", d: anthropic.Dialect{}, settings: DefaultSettings()}

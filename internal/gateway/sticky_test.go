@@ -199,7 +199,7 @@ func TestDerivedSession(t *testing.T) {
 	}{"cold": {jsonOK("x"), false}, "warm": {warmJSON("x"), true}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, two, func(c *rigConfig) { c.pool = func(p *PoolConfig) { p.Strategy = domain.LeastLoaded } })
+				r := newRig(t, two, byLoad)
 				r.on("a", c.reply)
 				r.on("b", c.reply)
 				for range 4 {
@@ -220,7 +220,7 @@ func TestDerivedSession(t *testing.T) {
 // TestBindingRace: of two requests that open one session at the same time one binds it.
 func TestBindingRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, two, func(c *rigConfig) { c.pool = func(p *PoolConfig) { p.Strategy = domain.LeastLoaded } })
+		r := newRig(t, two, byLoad)
 		r.on("a", after(2*time.Second, jsonOK("a")))
 		r.on("b", after(time.Second, jsonOK("b")))
 		var wg sync.WaitGroup
