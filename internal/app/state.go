@@ -11,8 +11,8 @@ import (
 
 	"turnout/internal/domain"
 	"turnout/internal/failover"
-	"turnout/internal/gateway"
 	"turnout/internal/sched"
+	"turnout/internal/sched/rest"
 	"turnout/internal/store"
 )
 
@@ -106,7 +106,7 @@ func (a *App) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.cells.Rest(k).Restore(r.Until, r.Class, gateway.EndOf(failover.Class(r.Class)), r.Streak)
+		a.cells.Rest(k).Restore(r.Until, r.Class, rest.End(failover.Class(r.Class)), r.Streak)
 	}
 	if err := a.restoreDay(ctx, now); err != nil {
 		return err

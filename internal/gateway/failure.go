@@ -7,6 +7,7 @@ import (
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/sched"
+	"turnout/internal/sched/rest"
 )
 
 // afterFailure asks the core what follows a failed attempt, and carries out what it
@@ -33,7 +34,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	if pol.Braked.Has(o.Class) {
 		x.g.loads.ended(x.loadKey(c), true, now)
 	}
-	if blames(o.Class) {
+	if rest.Blames(o.Class) {
 		c.Stat.Attempt(true, now)
 	}
 	o.NoRetries = !x.g.loads.mayRetry(x.loadKey(c), pol.Retries, now)
@@ -78,15 +79,6 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	return d
 }
 
-// blames reports whether a failure says something against the account: it counts in its error rate.
-func blames(c failover.Class) bool {
-	switch c {
-	case failover.CallerFault, failover.ContentRefused, failover.ContextTooLong, failover.ModelGone:
-		return false
-	}
-	return true
-}
-
 // count enters a failure into the streak of whom it concerns.
 //
 // "Overloaded" is said by a provider, but sometimes of one account or one place
@@ -94,17 +86,7 @@ func blames(c failover.Class) bool {
 // without a success between (or there is only one), and until then the account alone: an account that
 // is always overloaded must not close the others.
 func (x *exchange) count(at *attempt, o *failover.Outcome) {
-	c := at.cand
-	cell := restCell(c, o.Scope)
-	if cell == nil {
-		return
-	}
-	now := time.Now()
-	var several bool
-	if o.Streak, several = cell.Fail(c.ID, at.began, now); o.Scope == failover.ScopeProvider && !several {
-		o.Streak, _ = c.Rests[sched.RestAccountModel].Fail(c.ID, at.began, now)
-		at.alone = true
-	}
+	o.Streak, at.alone = rest.Count(at.cand, o.Scope, at.began, time.Now())
 }
 
 // outcome is what every question to the core needs to know of an attempt.
@@ -372,28 +354,7 @@ func (x *exchange) overtaken() {
 	}
 }
 
-// credentialProbe is how long a refused credential is left alone after the n-th
-// refusal in a row, unless it is changed before: 10 minutes, doubling to 5 hours.
-func credentialProbe(n int) time.Duration {
-	return 10 * time.Minute << min(max(n-1, 0), 5)
-}
-
-// restCell is the cell of a candidate that a scope means, or nil.
-func restCell(c *sched.Candidate, s failover.Scope) *sched.Rest {
-	switch s {
-	case failover.ScopeAccount:
-		return c.Rests[sched.RestAccount]
-	case failover.ScopeAccountModel:
-		return c.Rests[sched.RestAccountModel]
-	case failover.ScopeOrganization:
-		return c.Rests[sched.RestOrganization]
-	case failover.ScopeProvider:
-		return c.Rests[sched.RestProvider]
-	}
-	return nil
-}
-
-// restKey names the same cell.
+// restKey names the cell of a candidate that a scope means.
 func restKey(c *sched.Candidate, s failover.Scope) sched.RestKey {
 	switch s {
 	case failover.ScopeAccountModel:
@@ -404,18 +365,6 @@ func restKey(c *sched.Candidate, s failover.Scope) sched.RestKey {
 		return sched.ProviderKey(c.Account.Platform, c.Account.BaseURL, c.Sent)
 	}
 	return sched.AccountKey(c.ID)
-}
-
-// EndOf is what is known of the end of a rest for a class of failure, where the
-// upstream states none.
-func EndOf(c failover.Class) sched.End {
-	switch c {
-	case failover.Credential:
-		return sched.EndChanged
-	case failover.RateLimited, failover.QuotaExhausted, failover.Permission, failover.ModelGone:
-		return sched.EndEstimated
-	}
-	return sched.EndGuessed
 }
 
 // effects carries out what a decision means for other requests.
@@ -429,24 +378,8 @@ func (x *exchange) effects(effects []failover.Effect, at *attempt) {
 			effects[i].Scope = failover.ScopeAccountModel // see count; the trace shows what was really done
 		}
 		e := effects[i]
-		cell := restCell(c, e.Scope)
-		if cell == nil {
-			continue
-		}
-		var changed bool
-		if e.UntilChanged {
-			// A refusal may have been the provider's mistake: one request asks again now and then.
-			changed = cell.Extend(time.Now().Add(credentialProbe(cell.Streak())), uint8(e.Class), sched.EndChanged)
-		} else {
-			// What the upstream stated is known; anything else is a guess, and is probed
-			// before traffic returns.
-			end := EndOf(e.Class)
-			if e.Stated {
-				end = sched.EndStated
-			}
-			changed = cell.Extend(time.Now().Add(e.For), uint8(e.Class), end)
-		}
-		if !changed {
+		cell := rest.Cell(c, e.Scope)
+		if cell == nil || !rest.Begin(cell, e, time.Now()) {
 			continue
 		}
 		if x.ownSeat == nil { // its rests go with it

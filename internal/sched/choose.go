@@ -162,7 +162,7 @@ type key struct {
 // lowest priority number, and within it the pool's strategy.
 func Choose(v *View, r Request) Decision {
 	d := Decision{Version: v.Version, Seed: r.Seed, Counts: v.Out}
-	q := choice{v: v, r: &r, d: &d, nowMs: r.Now.UnixMilli(), nowNs: r.Now.UnixNano(), best: -1}
+	q := newChoice(v, &r, &d)
 	switch {
 	case r.Pin != 0:
 		q.pinned()
@@ -185,6 +185,18 @@ func Choose(v *View, r Request) Decision {
 		d.Soonest = time.UnixMilli(q.soonest)
 	}
 	return d
+}
+
+func newChoice(v *View, r *Request, d *Decision) choice {
+	q := choice{v: v, r: r, d: d, nowMs: r.Now.UnixMilli(), nowNs: r.Now.UnixNano(), best: -1}
+	// What is warm is so for all of the account's organisation, whatever the account itself is at.
+	if i := v.place(r.Bound); i >= 0 {
+		q.warm, q.domain = r.warmAt(&v.Prices), v.Candidates[i].Organization
+	}
+	if i := v.place(r.Parent); i >= 0 {
+		q.parentDomain = v.Candidates[i].Organization
+	}
+	return q
 }
 
 func scores(v *View) bool { return v.Strategy == domain.Scored }
@@ -220,14 +232,12 @@ func (q *choice) bound() bool {
 		return false
 	}
 	c := &q.v.Candidates[i]
-	// What is warm is so for all of its organisation, whatever the account itself is at.
-	q.warm, q.domain = q.r.warmAt(&q.v.Prices), c.Organization
 	if verdict, _ := c.verdict(q.r, q.nowMs); verdict != Eligible {
 		q.d.Bound = verdict // counted when all are looked at
 		return false
 	}
 	q.d.Counts[Eligible]++
-	own, scored := q.v.tierOf(i), q.v.Strategy == domain.Scored
+	own, scored := q.v.tierOf(i), scores(q.v)
 	for t := 0; t <= own && q.best < 0 && !q.r.Keep; t++ {
 		if t < own && q.warm > 0 && !scored || t == own && !scored {
 			continue
@@ -260,11 +270,6 @@ func (q *choice) bound() bool {
 
 // open chooses among all, priority by priority.
 func (q *choice) open() {
-	if q.r.Parent != 0 {
-		if i := q.v.place(q.r.Parent); i >= 0 {
-			q.parentDomain = q.v.Candidates[i].Organization
-		}
-	}
 	for t := range q.v.tiers {
 		if q.tier(t, -1); q.best < 0 {
 			continue

@@ -68,7 +68,7 @@ func poolBy(strategy domain.Strategy, plans []plan, require ...domain.Labels) (*
 			return Mute
 		}
 		return Native
-	}, cells, Tuning{Strategy: strategy, Prices: DefaultPrices()}), cells
+	}, cells, Tuning{Strategy: strategy, Prices: Prices{Second: 10_000_000, Token: 3_450, ReadSpeed: 10_000}}), cells
 }
 
 // account is one in good standing; edit changes it.

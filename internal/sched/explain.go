@@ -13,12 +13,7 @@ type Row struct {
 
 // Explain gives every candidate of a View as [Choose] would see it for a request, in the View's order.
 func Explain(v *View, r Request) []Row {
-	q := choice{v: v, r: &r, nowMs: r.Now.UnixMilli(), nowNs: r.Now.UnixNano(), best: -1}
-	if i := v.place(r.Bound); i >= 0 {
-		q.warm, q.domain = r.warmAt(&v.Prices), v.Candidates[i].Organization
-	} else if i := v.place(r.Parent); i >= 0 {
-		q.parentDomain = v.Candidates[i].Organization
-	}
+	q := newChoice(v, &r, nil)
 	rows := make([]Row, len(v.Candidates))
 	for i := range v.Candidates {
 		c := &v.Candidates[i]

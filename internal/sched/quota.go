@@ -205,9 +205,7 @@ func (c *Candidate) resetAt(nowMs int64) float64 {
 			if _, ok := s.paceAt(ns); !ok || !w.concerns(c) {
 				continue
 			}
-			if used, _ := s.usedAt(ns); used < 1 {
-				first = min(first, s.resetAt(ns)/int64(time.Millisecond))
-			}
+			first = min(first, s.resetAt(ns)/int64(time.Millisecond))
 		}
 	}
 	return float64(first)

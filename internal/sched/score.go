@@ -82,9 +82,6 @@ type Prices struct {
 	ReadSpeed int64          // tokens that an upstream reads in a second
 }
 
-// DefaultPrices are those of the balanced policy (design: failover, stay or switch).
-func DefaultPrices() Prices { return Prices{Second: 10_000_000, Token: 3_450, ReadSpeed: 10_000} }
-
 // stake is what the warm tokens save, in seconds.
 func (p *Prices) stake(tokens int64) float64 {
 	if tokens <= 0 {

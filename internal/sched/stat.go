@@ -63,7 +63,11 @@ func (s *Stat) FirstToken(took time.Duration, now time.Time) {
 // Slower notes a stream that was given up before its first content, after so long: a bound from below, which counts where
 // it is more than what is known.
 func (s *Stat) Slower(took time.Duration, now time.Time) {
-	if known, ok := s.firstTokenSeconds(now.UnixMilli()); took.Seconds() > max(known, UnknownFirstToken) || ok && took.Seconds() > known {
+	known, ok := s.firstTokenSeconds(now.UnixMilli())
+	if !ok {
+		known = UnknownFirstToken
+	}
+	if took.Seconds() > known {
 		s.FirstToken(took, now)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"turnout/internal/domain"
 	"turnout/internal/failover"
 	"turnout/internal/sched"
+	"turnout/internal/sched/rest"
 )
 
 // Settings are what is compared.
@@ -372,17 +373,13 @@ func (r *runner) failed(q *request, c *sched.Candidate, rep Reply, began time.Ti
 	if rep.Class == failover.RateLimited {
 		r.out.Limited++
 	}
-	c.Stat.Attempt(true, r.now)
+	if rest.Blames(rep.Class) {
+		c.Stat.Attempt(true, r.now)
+	}
 	c.EndProbe()
 	o := r.outcome(q, c, rep)
-	alone := false
-	if cell := restOf(c, o.Scope); cell != nil {
-		var several bool
-		if o.Streak, several = cell.Fail(c.ID, began, r.now); o.Scope == failover.ScopeProvider && !several {
-			o.Streak, _ = c.Rests[sched.RestAccountModel].Fail(c.ID, began, r.now)
-			alone = true
-		}
-	}
+	var alone bool
+	o.Streak, alone = rest.Count(c, o.Scope, began, r.now)
 	var d failover.Decision
 	q.state, d = failover.AfterFailure(r.set.Policy, q.state, o)
 	for _, e := range d.Before {
@@ -407,35 +404,13 @@ func (r *runner) rest(c *sched.Candidate, e failover.Effect, alone bool) {
 	if e.Scope == failover.ScopeProvider && alone {
 		e.Scope = failover.ScopeAccountModel
 	}
-	cell := restOf(c, e.Scope)
-	switch {
-	case cell == nil:
-	case e.UntilChanged:
-		cell.Forever(uint8(e.Class))
-	case e.Stated:
-		cell.Extend(r.now.Add(e.For), uint8(e.Class), sched.EndStated)
-	case e.Class == failover.RateLimited || e.Class == failover.QuotaExhausted:
-		cell.Extend(r.now.Add(e.For), uint8(e.Class), sched.EndEstimated)
-	default:
-		cell.Extend(r.now.Add(e.For), uint8(e.Class), sched.EndGuessed)
+	cell := rest.Cell(c, e.Scope)
+	if cell == nil || !rest.Begin(cell, e, r.now) {
+		return
 	}
 	if until, ok := cell.Until(); ok && until.After(r.now) {
 		r.at(until, func() { r.freed(c.ID) })
 	}
-}
-
-func restOf(c *sched.Candidate, s failover.Scope) *sched.Rest {
-	switch s {
-	case failover.ScopeAccount:
-		return c.Rests[sched.RestAccount]
-	case failover.ScopeAccountModel:
-		return c.Rests[sched.RestAccountModel]
-	case failover.ScopeOrganization:
-		return c.Rests[sched.RestOrganization]
-	case failover.ScopeProvider:
-		return c.Rests[sched.RestProvider]
-	}
-	return nil
 }
 
 func (r *runner) outcome(q *request, c *sched.Candidate, rep Reply) failover.Outcome {
