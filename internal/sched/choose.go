@@ -329,29 +329,27 @@ func (q *choice) sample(t, start, n, skip int) {
 			look(int(kin[(int(q.r.Seed%uint64(len(kin)))+k)%len(kin)]))
 		}
 	}
+	const step = 2_654_435_761 // a prime larger than any pool: it comes to every place once
 	found, enough := 0, sample
-	if q.v.shares != nil {
-		// Drawn by weight, each draw by itself; what was drawn so is not weighed once more.
-		before := int64(0)
-		if start > 0 {
-			before = q.v.shares[start-1]
-		}
+	if wheel := q.v.wheelOf(t); wheel != nil {
+		// Drawn by weight; what was drawn so is not weighed once more.
 		q.weighed = true
 		if q.v.Strategy == domain.Weighted {
 			enough = 1
 		}
-		for k := uint64(0); k < 4*sample && found < enough; k++ {
-			at := before + int64(mix(q.r.Seed+k, uint64(t)+1)%uint64(q.v.shares[start+n-1]-before))
-			i, _ := slices.BinarySearch(q.v.shares[start:start+n], at+1)
-			if look(start + i) {
+		counts, spots := q.d.Counts, uint64(len(wheel))
+		at := mix(q.r.Seed, uint64(t)+1) % spots
+		for k := 0; k < mostDraws && found < enough; k++ {
+			if look(int(wheel[at])) {
 				found++
 			}
+			at = (at + step) % spots
 		}
 		if q.best >= 0 {
 			return
 		}
+		q.d.Counts, seen = counts, looked[:0] // nobody: all are looked at, each once
 	}
-	const step = 2_654_435_761 // a prime larger than any pool: it comes to every place once
 	at := mix(q.r.Seed, uint64(t)+1) % uint64(n)
 	for k := 0; k < n && found < enough; k++ {
 		if look(start + int(at)) {
@@ -360,6 +358,9 @@ func (q *choice) sample(t, start, n, skip int) {
 		at = (at + step) % uint64(n)
 	}
 }
+
+// mostDraws is how often a wheel is turned before all accounts of the priority are looked at.
+const mostDraws = 4 * sample
 
 // draw is a candidate's lot: the higher the better.
 func (q *choice) draw(c *Candidate) float32 {

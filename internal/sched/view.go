@@ -58,7 +58,7 @@ type View struct {
 	tiers  []int // where each priority ends, in Candidates
 	places map[domain.AccountID]int32
 	kin    map[string][]int32 // places of the accounts of an organisation that has several
-	shares []int64            // of each place: the weights up to it and its own, where they differ
+	wheels [][]int32          // of each tier whose weights differ: its places, each as often as its weight says; else nil
 }
 
 // Tuning is how a pool chooses.
@@ -297,21 +297,46 @@ func (v *View) index() {
 		return
 	}
 	v.kin = map[string][]int32{}
-	differ, sum := false, int64(0)
 	for i := range v.Candidates {
 		c := &v.Candidates[i]
 		v.kin[c.Organization] = append(v.kin[c.Organization], int32(i))
-		differ = differ || c.Account.Weight != v.Candidates[0].Account.Weight
 	}
 	maps.DeleteFunc(v.kin, func(_ string, places []int32) bool { return len(places) < 2 })
+	start := 0
+	for _, end := range v.tiers {
+		v.wheels = append(v.wheels, wheel(v.Candidates[start:end], start))
+		start = end
+	}
+}
+
+// spotsEach bounds a wheel: so many spots for each account on the average. Weights beyond that are rounded.
+const spotsEach = 16
+
+// wheel lists places by weight; nil: the weights are equal.
+func wheel(of []Candidate, start int) (spots []int32) {
+	differ, sum := false, 0
+	for i := range of {
+		w := max(of[i].Account.Weight, 1)
+		differ, sum = differ || w != max(of[0].Account.Weight, 1), sum+w
+	}
 	if !differ {
-		return
+		return nil
 	}
-	v.shares = make([]int64, len(v.Candidates))
-	for i := range v.Candidates {
-		sum += int64(max(v.Candidates[i].Account.Weight, 1))
-		v.shares[i] = sum
+	most := min(sum, spotsEach*len(of))
+	for i := range of {
+		for range max((max(of[i].Account.Weight, 1)*most+sum/2)/sum, 1) {
+			spots = append(spots, int32(start+i))
+		}
 	}
+	return spots
+}
+
+// wheelOf is a tier's wheel, or nil.
+func (v *View) wheelOf(t int) []int32 {
+	if v.wheels == nil {
+		return nil
+	}
+	return v.wheels[t]
 }
 
 // usualLimit is how many requests at a time count as a full load where no account of a pool has a limit that large.
