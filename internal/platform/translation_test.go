@@ -83,8 +83,7 @@ What depends on the model as well (the oldest models know fewer of these) is tol
 
 What it costs: between an upstream's first event with content and the caller's, translation adds 3 to 8 µs, all that stands before it in the stream
 included, whichever the two dialects are. Before the first byte goes upstream a request is read and written anew: 0.1 to 0.3 ms for
-one of 5 KB, 3 to 7 ms for an agent's of 250 KB. (go test ./internal/dialect/neutral -run NONE -bench 'FirstContent|Translate/', on two shared cores under a load
-of 7.)
+one of 5 KB, 2 to 3 ms for an agent's of 250 KB. (go test ./internal/dialect/neutral -run NONE -bench 'FirstContent|Translate/', on two shared cores.)
 
 `)
 	b.WriteString("| feature | Messages | Chat Completions | Responses | Gemini |\n|---|---|---|---|---|\n")
