@@ -13,22 +13,15 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"turnout/internal/domain"
 )
 
 // MaxRecord is the longest record, in bytes.
 const MaxRecord = 1 << 20
 
-// Position is a place between two records. The zero value is before the first one. Positions compare by Segment, then
-// Offset.
-type Position struct {
-	Segment uint64
-	Offset  int64 // bytes from the segment's beginning
-}
-
-// Before reports whether p comes before q.
-func (p Position) Before(q Position) bool {
-	return p.Segment < q.Segment || p.Segment == q.Segment && p.Offset < q.Offset
-}
+// Position is a place between two records. The zero value is before the first one.
+type Position = domain.JournalPosition
 
 // Options are a journal's settings.
 type Options struct {
@@ -190,7 +183,7 @@ func (j *Journal) Append(record []byte) (Position, error) {
 		}
 	}
 	j.size += int64(len(j.frame))
-	return Position{j.segment, j.size}, nil
+	return Position{Segment: j.segment, Offset: j.size}, nil
 }
 
 // undo takes back what a failed write has left. Where that fails too, the next Append tries it first.
@@ -218,13 +211,13 @@ func appendFrame(b, record []byte) []byte {
 func (j *Journal) End() Position {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return Position{j.segment, j.size}
+	return Position{Segment: j.segment, Offset: j.size}
 }
 
 // Sync makes everything that was appended survive a power failure.
 func (j *Journal) Sync() error {
 	j.mu.Lock()
-	file, at := j.file, Position{j.segment, j.size}
+	file, at := j.file, Position{Segment: j.segment, Offset: j.size}
 	idle := j.synced == at || j.closed
 	j.mu.Unlock()
 	if idle {

@@ -94,7 +94,7 @@ func (j *Journal) readSegment(at Position, upto int64, f func([]byte, Position) 
 		if !sound(head[:], buf) {
 			return at, &Damage{Path: path, Offset: at.Offset, Reason: "the checksum is wrong"}
 		}
-		next := Position{at.Segment, at.Offset + header + n}
+		next := Position{Segment: at.Segment, Offset: at.Offset + header + n}
 		if err := f(buf, next); err != nil {
 			return at, err
 		}
