@@ -193,7 +193,11 @@ func TestRandomBooks(t *testing.T) {
 				}
 				u := used(int64(rapid.IntRange(0, 250).Draw(t, "input")), int64(rapid.IntRange(0, 60).Draw(t, "output")))
 				f := Final{At: l.now, Account: account, Model: "cheap", Usage: u}
+				held := h.Amount()
 				s, first := h.Settle(f)
+				if full, _ := flatRate(10).Cost(u, 0); full <= held && s.WrittenOff > 0 && !changed {
+					t.Fatalf("%d was held and %d used, and %d of it could not be charged", held, full, s.WrittenOff)
+				}
 				if !first {
 					t.Fatal("settled before")
 				}
