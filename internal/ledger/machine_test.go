@@ -22,6 +22,7 @@ type life struct {
 	n      int
 
 	credited domain.NanoUSD
+	changed  bool                                   // limits have changed: they can be passed by what was held or spent without them
 	settled  map[domain.RequestID]domain.Settlement // as Settle returned them
 	least    map[domain.Spender]domain.NanoUSD      // how low each purse may be: the largest overdraft that was ever stated
 }
@@ -47,7 +48,7 @@ func drawOwners(t *rapid.T) (out []Owner) {
 	for _, s := range []domain.Spender{
 		{Kind: domain.SpenderKey, ID: 1}, {Kind: domain.SpenderKey, ID: 2}, {Kind: domain.SpenderUser, ID: 1}, {Kind: domain.SpenderTeam, ID: 1}, {Kind: domain.SpenderPool, ID: 1},
 	} {
-		if !rapid.Bool().Draw(t, "limited") {
+		if rapid.IntRange(0, 2).Draw(t, "unlimited") == 1 {
 			continue
 		}
 		o := Owner{Spender: s, Name: s.Kind.String()}
@@ -57,7 +58,7 @@ func drawOwners(t *rapid.T) (out []Owner) {
 			o.Spending.Budgets = append(o.Spending.Budgets, domain.Budget{
 				Period: domain.Period(rapid.IntRange(0, 4).Draw(t, "period")), Rolling: rapid.Bool().Draw(t, "rolling"),
 				Zone: rapid.SampledFrom([]string{"", "Asia/Kathmandu", "America/New_York"}).Draw(t, "zone"),
-				Hard: domain.NanoUSD(rapid.IntRange(1, 40_000).Draw(t, "hard")),
+				Hard: domain.NanoUSD(rapid.SampledFrom([]int{10, 2000, 4000, 7000, 20_000}).Draw(t, "hard")),
 			})
 		}
 		out = append(out, o)
@@ -65,7 +66,7 @@ func drawOwners(t *rapid.T) (out []Owner) {
 	return out
 }
 
-// held says that what is held and granted in memory adds up.
+// check says that what is held and granted in memory adds up, and what is in the store.
 func (l *life) check(t *rapid.T) {
 	l.book.mu.Lock()
 	for s, o := range l.book.owners {
@@ -80,8 +81,13 @@ func (l *life) check(t *rapid.T) {
 		if held != o.held {
 			t.Fatalf("%v: %d is held, and its requests hold %d", s, o.held, held)
 		}
-		if o.Spending.Prepaid && o.granted < 0 {
-			t.Fatalf("%v: a grant of %d", s, o.granted)
+		if o.Spending.Prepaid && o.granted < 0 || !l.changed && o.Spending.Prepaid && l.paying(o) > o.granted {
+			t.Fatalf("%v: %d of a grant of %d is held", s, l.paying(o), o.granted)
+		}
+		for _, b := range o.budgets {
+			if b.roll(o.spent, l.now); !l.changed && b.spent+o.held > b.Hard+max(o.Spending.Overdraft, 0) {
+				t.Fatalf("%v %s: %d is spent and %d held of %d", s, b.Label(), b.spent, o.held, b.Hard)
+			}
 		}
 	}
 	l.book.mu.Unlock()
@@ -109,6 +115,16 @@ func (l *life) check(t *rapid.T) {
 	}
 }
 
+// paying adds up what requests hold that an owner pays.
+func (l *life) paying(o *owner) (sum domain.NanoUSD) {
+	for _, h := range l.open {
+		if h.purse == o {
+			sum += h.amount
+		}
+	}
+	return sum
+}
+
 // prepaidOnly reports whether nothing was ever charged to a purse afterwards.
 func (l *life) prepaidOnly(s domain.Spender) bool {
 	for _, one := range l.settled {
@@ -119,7 +135,7 @@ func (l *life) prepaidOnly(s domain.Spender) bool {
 	return true
 }
 
-// periods checks that no budget in force was passed, but for what was charged when it was not in force.
+// withinBudgets checks, from the settlements alone, that no budget was passed.
 func (l *life) withinBudgets(t *rapid.T, s domain.Settlement) {
 	for _, o := range l.owners {
 		mine := false
@@ -152,12 +168,11 @@ func TestRandomBooks(t *testing.T) {
 		l := &life{ctx: context.Background(), store: newBooks(), tape: &tape{}, now: noon, settled: map[domain.RequestID]domain.Settlement{}, least: map[domain.Spender]domain.NanoUSD{}}
 		l.owners = drawOwners(t)
 		l.start(t)
-		// Limits that come when more is spent already, or held without them, can be passed by that: then only the sums are looked at.
-		changed := false
-		t.Repeat(map[string]func(*rapid.T){
+		reloads := rapid.Bool().Draw(t, "reloads")
+		actions := map[string]func(*rapid.T){
 			"credit": func(t *rapid.T) {
-				s := domain.Spender{Kind: domain.SpenderKind(rapid.IntRange(1, 3).Draw(t, "kind")), ID: 1}
-				n := domain.NanoUSD(rapid.IntRange(1, 20_000).Draw(t, "amount"))
+				s := domain.Spender{Kind: domain.SpenderKind(rapid.SampledFrom([]int{1, 2, 3}).Draw(t, "kind")), ID: 1}
+				n := domain.NanoUSD(rapid.SampledFrom([]int{1, 1000, 3000, 20_000}).Draw(t, "amount"))
 				l.store.purse[s] += n
 				l.credited += n
 				l.book.Credited(s)
@@ -167,7 +182,7 @@ func TestRandomBooks(t *testing.T) {
 				a := &Ask{
 					Request: domain.RequestID{byte(l.n >> 8), byte(l.n)}, At: l.now, Key: domain.KeyID(rapid.IntRange(1, 2).Draw(t, "key")),
 					User: domain.UserID(rapid.IntRange(0, 1).Draw(t, "user")), Team: domain.TeamID(rapid.IntRange(0, 1).Draw(t, "team")), Pool: 1,
-					Model: "cheap", Input: int64(rapid.IntRange(0, 200).Draw(t, "input")), Output: int64(rapid.IntRange(1, 50).Draw(t, "output")),
+					Model: "cheap", Input: int64(rapid.SampledFrom([]int{0, 50, 100, 200}).Draw(t, "input")), Output: int64(rapid.SampledFrom([]int{1, 10, 50}).Draw(t, "output")),
 					Routes: []Route{{account, "cheap"}}, Policy: Policy{Hold: Size(rapid.IntRange(0, 2).Draw(t, "size")), Cap: 1000},
 				}
 				if h, err := l.book.Hold(l.ctx, a); err == nil {
@@ -191,11 +206,11 @@ func TestRandomBooks(t *testing.T) {
 				if rapid.Bool().Draw(t, "loses") {
 					h.Lost(account, "cheap", used(5, 0), l.now)
 				}
-				u := used(int64(rapid.IntRange(0, 250).Draw(t, "input")), int64(rapid.IntRange(0, 60).Draw(t, "output")))
+				u := used(int64(rapid.SampledFrom([]int{0, 50, 100, 250}).Draw(t, "input")), int64(rapid.SampledFrom([]int{0, 1, 10, 60}).Draw(t, "output")))
 				f := Final{At: l.now, Account: account, Model: "cheap", Usage: u}
 				held := h.Amount()
 				s, first := h.Settle(f)
-				if full, _ := flatRate(10).Cost(u, 0); full <= held && s.WrittenOff > 0 && !changed {
+				if full, _ := flatRate(10).Cost(u, 0); full <= held && s.WrittenOff > 0 && !l.changed {
 					t.Fatalf("%d was held and %d used, and %d of it could not be charged", held, full, s.WrittenOff)
 				}
 				if !first {
@@ -213,25 +228,27 @@ func TestRandomBooks(t *testing.T) {
 					return
 				}
 				l.settled[s.Request] = s
-				if !changed {
+				if !l.changed {
 					l.withinBudgets(t, s)
 				}
 			},
 			"pass time": func(t *rapid.T) {
-				l.now = l.now.Add(time.Duration(rapid.IntRange(1, 30*60).Draw(t, "minutes")) * time.Minute)
+				l.now = l.now.Add(time.Duration(rapid.SampledFrom([]int{1, 20, 200, 30 * 60}).Draw(t, "minutes")) * time.Minute)
 			},
 			"flush": func(*rapid.T) { _ = l.book.Flush(l.ctx) },
 			"tidy":  func(*rapid.T) { _ = l.book.Tidy(l.ctx, l.now) },
 			"reload": func(t *rapid.T) {
-				if l.store.fail || l.tape.fail {
+				if !reloads || l.store.fail || l.tape.fail {
 					return
 				}
 				l.owners = drawOwners(t)
-				changed = true
+				l.changed = true
 				l.configure(t)
 			},
-			"outage": func(t *rapid.T) { l.store.fail, l.tape.fail = rapid.Bool().Draw(t, "store"), rapid.Bool().Draw(t, "journal") },
-			"mend":   func(*rapid.T) { l.store.fail, l.tape.fail = false, false },
+			"outage": func(t *rapid.T) {
+				l.store.fail, l.tape.fail = rapid.Bool().Draw(t, "store"), rapid.Bool().Draw(t, "journal")
+			},
+			"mend": func(*rapid.T) { l.store.fail, l.tape.fail = false, false },
 			// The process dies: what is in memory is gone, what it held is free.
 			"crash": func(t *rapid.T) {
 				for _, s := range l.book.orphans.list { // a crash while the journal is out of order loses these, and nothing else
@@ -251,7 +268,9 @@ func TestRandomBooks(t *testing.T) {
 				}
 			},
 			"": l.check,
-		})
+		}
+		actions["hold more"], actions["hold still more"], actions["settle more"] = actions["hold"], actions["hold"], actions["settle"]
+		t.Repeat(actions)
 	})
 }
 
