@@ -52,7 +52,7 @@ var table = map[string]row{
 	"obs":             {world, []string{"domain"}, "metrics count what domain names"},
 	"config":          {world, []string{"domain"}, "a configuration is made of accounts, pools and keys"},
 
-	"gateway": {flows, []string{"caller", "dialect", "dialect/neutral", "domain", "failover", "limit", "platform", "sched", "sched/rest", "upstream"},
+	"gateway": {flows, []string{"caller", "dialect", "dialect/neutral", "domain", "failover", "ledger", "limit", "platform", "sched", "sched/rest", "upstream"},
 		"no store and no coord: it declares the few methods that it needs"},
 	"admin": {flows, []string{"caller", "domain", "failover", "platform", "sched"}, ""},
 	"jobs":  {flows, []string{"domain"}, ""},
