@@ -26,6 +26,8 @@ func (Dialect) Whole(body []byte) dialect.Answer {
 			a.Finished = a.Finished && a.Content
 		case "usage":
 			readUsage(val, &a.Usage)
+		case "service_tier":
+			a.Usage.Tier = dialect.Tier(val)
 		case "error":
 			a.Error = !dialect.IsNull(val)
 		}

@@ -31,6 +31,9 @@ func (Dialect) Whole(body []byte) dialect.Answer {
 			background = dialect.IsTrue(val)
 		case "output":
 			_ = dialect.Array(val, func(dialect.Span) bool { a.Content = true; return false })
+			a.Usage.Searches = countSearches(val)
+		case "service_tier":
+			a.Usage.Tier = dialect.Tier(val)
 		case "usage":
 			readUsage(val, &a.Usage)
 		case "error":
