@@ -50,6 +50,7 @@ type Key struct {
 type OwnerChain struct {
 	User *User
 	Team *Team
+	tags map[string]string // of the key with its owners'
 }
 
 // Owned reports whether the key belongs to somebody.
@@ -156,8 +157,15 @@ func (k *Key) Admits(from netip.Addr) bool {
 	return slices.ContainsFunc(k.Networks, func(p netip.Prefix) bool { return p.Contains(from) })
 }
 
-// AllTags are the tags of the key's requests: the team's, over them the user's, over them its own. The caller may keep the map.
+// AllTags are the tags of the key's requests: the team's, over them the user's, over them its own. The map is shared: do not change it.
 func (k *Key) AllTags() map[string]string {
+	if k.Owner.tags != nil {
+		return k.Owner.tags
+	}
+	return k.Tags
+}
+
+func (k *Key) allTags() map[string]string {
 	out := map[string]string{}
 	if t := k.Owner.Team; t != nil {
 		for name, v := range t.Tags {

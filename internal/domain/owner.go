@@ -64,6 +64,7 @@ func Link(keys []Key, users []User, teams []Team) (linked []Key, conflicts []str
 		}
 		k.Owner.Team = teamOf[team]
 		if k.Owned() {
+			k.Owner.tags = k.allTags()
 			var conflict string
 			if k.Require, conflict = k.required(); conflict != "" {
 				conflicts = append(conflicts, conflict)
