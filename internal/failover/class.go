@@ -28,7 +28,7 @@ const (
 )
 
 // ByOperator is the class of a rest that an operator has ordered. It is no failure.
-const ByOperator Class = 200
+const ByOperator Class = 100
 
 var classNames = [NumClasses]string{
 	"unknown", "transient", "capacity", "rate_limited", "quota_exhausted", "credential", "permission", "model_gone",
