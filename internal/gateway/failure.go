@@ -28,7 +28,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	x.count(at, &o)
 	c.EndProbe()
 	if at.result == resultFailed {
-		o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
+		o.Cost = x.lost(at)
 	}
 	now := time.Now()
 	if pol.Braked.Has(o.Class) {

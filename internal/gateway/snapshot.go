@@ -13,6 +13,7 @@ import (
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
+	"turnout/internal/ledger"
 	"turnout/internal/platform"
 	"turnout/internal/sched"
 )
@@ -67,6 +68,7 @@ type PoolConfig struct {
 	MaxResting *int          // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
 	Rates      *domain.Rates // of the callers that use it, together; nil: none
+	Payment    ledger.Policy // how its requests are paid
 }
 
 // pool is a pool, compiled.
@@ -84,6 +86,7 @@ type pool struct {
 	hedge     time.Duration
 	tuning    sched.Tuning
 	rates     *domain.Rates
+	payment   ledger.Policy
 }
 
 // policyOf is the policy for a failure on a platform. It is large: a copy would be
@@ -108,6 +111,7 @@ type Snapshot struct {
 	cells     *sched.Cells
 	rated     bool     // some pool limits its callers
 	owners    sync.Map // *domain.Key or *pool → *limit.Owner, made on first use
+	routes    sync.Map // *sched.View → []ledger.Route, likewise
 
 	mu    sync.RWMutex
 	views map[viewKey]*sched.View
@@ -165,7 +169,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive,
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, rates: pc.Rates,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, rates: pc.Rates, payment: pc.Payment,
 			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {
@@ -240,6 +244,7 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 	s.mu.Lock()
 	if len(s.views) >= maxViews {
 		clear(s.views) // rare, and each is quickly made again
+		s.routes.Clear()
 	}
 	s.views[k] = v
 	s.mu.Unlock()

@@ -42,16 +42,18 @@ var table = map[string]row{
 	"platform":             {rules, []string{"dialect", "dialect/anthropic", "dialect/gemini", "dialect/openai", "dialect/responses", "domain", "failover"}, ""},
 
 	"caller": {services, []string{"domain"}, ""},
+	"ledger": {services, []string{"domain"}, "what a model costs, the store and the journal come through interfaces that it declares"},
 
 	"upstream":        {world, []string{"domain", "platform"}, ""},
 	"credential":      {world, []string{"domain", "platform"}, ""},
+	"journal":         {world, []string{"domain"}, ""},
 	"store":           {world, []string{"domain"}, ""},
 	"store/storetest": {world, []string{"domain", "store"}, "the behaviour that every database must show"},
 	"coord":           {world, []string{"domain"}, ""},
 	"obs":             {world, []string{"domain"}, "metrics count what domain names"},
 	"config":          {world, []string{"domain"}, "a configuration is made of accounts, pools and keys"},
 
-	"gateway": {flows, []string{"caller", "dialect", "dialect/neutral", "domain", "failover", "limit", "platform", "sched", "sched/rest", "upstream"},
+	"gateway": {flows, []string{"caller", "dialect", "dialect/neutral", "domain", "failover", "ledger", "limit", "platform", "sched", "sched/rest", "upstream"},
 		"no store and no coord: it declares the few methods that it needs"},
 	"admin": {flows, []string{"caller", "domain", "failover", "platform", "sched"}, ""},
 	"jobs":  {flows, []string{"domain"}, ""},
