@@ -29,6 +29,8 @@ import (
 	"turnout/internal/failover"
 	"turnout/internal/gateway"
 	"turnout/internal/jobs"
+	"turnout/internal/journal"
+	"turnout/internal/ledger"
 	"turnout/internal/obs"
 	"turnout/internal/sched"
 	"turnout/internal/server"
@@ -65,6 +67,9 @@ type App struct {
 	metrics *obs.Metrics
 	server  *server.Server
 	records *jobs.Batch[*gateway.Record]
+	journal *journal.Journal
+	book    *ledger.Book
+	said    seldom
 	loops   []*jobs.Loop
 	run     *runFile
 	lock    *flock.Flock
@@ -137,6 +142,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err = a.restore(ctx); err != nil {
 		return nil, err
 	}
+	if err = a.openBook(ctx, noPrices{}); err != nil {
+		return nil, err
+	}
 	a.client = upstream.NewClient(opts.Roots, opts.Dial)
 	a.records = jobs.NewBatch(jobs.BatchOptions[*gateway.Record]{
 		Capacity: recordCapacity, Most: recordBatch, Every: recordEvery, Patience: recordPatience,
@@ -148,7 +156,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	})
 	bodies := gateway.NewBudget(c.Limits.Bodies)
 	a.gateway = gateway.New(gateway.Deps{
-		Upstream: a.client, Bindings: a.memory, Objects: a.store, Recorder: recorder{a.records}, Ledger: gateway.NoLedger{}, Observer: a.metrics,
+		Upstream: a.client, Bindings: a.memory, Objects: a.store, Recorder: recorder{a.records}, Ledger: holdings{a.book}, Observer: a.metrics,
 		Cells: a.cells, Bodies: bodies, Log: a.log, Rested: a.rests.note,
 	})
 	snap, err := a.compile(ctx, c)
@@ -232,6 +240,7 @@ func (a *App) gauges(bodies *gateway.Budget) {
 		func(emit func(float64, ...string)) {
 			a.gateway.EachQuota(func(account, window string, used float64) { emit(used, account, window) })
 		})
+	a.metrics.Gauge("turnout_ledger_unwritten", "Settlements that the journal did not take, and that are in memory alone.", func() float64 { n, _ := a.book.Unwritten(); return float64(n) })
 	a.metrics.Gauge("turnout_sessions_bound", "Sessions bound to an account.", func() float64 { return float64(a.memory.Len()) })
 }
 
@@ -274,6 +283,8 @@ func (a *App) Start() error {
 		jobs.Every(flushEvery, func(ctx context.Context, _ bool) { a.flush(context.WithoutCancel(ctx)) }),
 		jobs.Every(windowsEvery, func(ctx context.Context, _ bool) { a.saveWindows(context.WithoutCancel(ctx)) }),
 		jobs.Every(lastUseEvery, func(ctx context.Context, _ bool) { a.saveLastUse(context.WithoutCancel(ctx)) }),
+		jobs.Every(applyEvery, a.keepBooks),
+		jobs.Every(tidyEvery, a.tidyBooks),
 		jobs.Every(sweepEvery, func(ctx context.Context, last bool) {
 			if !last {
 				a.sweep(ctx)
@@ -418,6 +429,7 @@ func (a *App) close() {
 		a.records.Stop()
 		a.saveLastUse(context.Background())
 	}
+	a.closeBook()
 	if a.run != nil {
 		a.run.remove()
 	}
