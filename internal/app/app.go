@@ -65,6 +65,7 @@ type App struct {
 	metrics *obs.Metrics
 	server  *server.Server
 	records *jobs.Batch[*gateway.Record]
+	prices  PriceList
 	loops   []*jobs.Loop
 	run     *runFile
 	lock    *flock.Flock
@@ -136,6 +137,11 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err = a.restore(ctx); err != nil {
 		return nil, err
 	}
+	prices, err := readPrices(c)
+	if err != nil {
+		return nil, err
+	}
+	a.prices.swap(prices)
 	a.client = upstream.NewClient(opts.Roots, opts.Dial)
 	a.records = jobs.NewBatch(jobs.BatchOptions[*gateway.Record]{
 		Capacity: recordCapacity, Most: recordBatch, Every: recordEvery, Patience: recordPatience,
@@ -301,6 +307,10 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 	if _, err := trial(c); err != nil {
 		return "", fmt.Errorf("%s: %w", c.File, err)
 	}
+	prices, err := readPrices(c)
+	if err != nil {
+		return "", err
+	}
 	want, err := desired(c)
 	if err != nil {
 		return "", err
@@ -314,6 +324,7 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 		return "", err
 	}
 	a.renewed(a.gateway.Snapshot().Accounts, snap, changes)
+	a.prices.swap(prices)
 	a.gateway.Swap(snap)
 	a.current.Store(c)
 	lines := []string{"reloaded " + c.File + ": " + changes.String()}

@@ -38,12 +38,13 @@ type poolPolicy struct {
 	OwnSeat   bool               `json:"own_seat,omitempty"`
 	Strategy  domain.Strategy    `json:"strategy,omitempty"`
 	Rates     *domain.Rates      `json:"rates,omitempty"`
+	Unpriced  domain.Unpriced    `json:"unpriced,omitempty"`
 }
 
 // policyOf is what the store keeps of a pool. What stands at its default is left
 // out, so that no new setting makes an old pool look edited.
 func policyOf(p config.Pool) poolPolicy {
-	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat, Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates}
+	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat, Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates, Unpriced: p.Unpriced}
 	if p.Commit != (domain.Commit{}) {
 		out.Commit = &p.Commit
 	}
@@ -59,6 +60,7 @@ func (p poolPolicy) compiled(pool domain.Pool) gateway.PoolConfig {
 		Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, MaxResting: p.Policy.MaxResting, OwnSeat: p.OwnSeat,
 		Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates,
 	}
+	c.Payment.RefuseUnpriced = p.Unpriced == domain.UnpricedRefuse
 	if p.Commit != nil {
 		c.Commit = *p.Commit
 	}
@@ -153,6 +155,9 @@ func (a *App) compile(ctx context.Context, c *config.Config) (*gateway.Snapshot,
 			}
 		}
 		pools = append(pools, pol.compiled(p.Pool))
+	}
+	for i := range accounts {
+		accounts[i].OwnPrices = ownPrices(c.Prices, accounts[i].Name)
 	}
 	keys, err := caller.NewDirectory(keyList)
 	if err != nil {

@@ -44,6 +44,7 @@ type commands struct {
 	Sessions sessionsCommand `cmd:"" help:"Move a conversation to another account, or let it go."`
 	Simulate simulateCommand `cmd:"" help:"Play a day, scripted or recorded, under several strategies and compare what comes of it."`
 	Requests requestsCommand `cmd:"" help:"Show what happened to requests."`
+	Prices   pricesCommand   `cmd:"" help:"Look at what models cost, price a usage, and put another catalogue in force."`
 	Reload   reloadCommand   `cmd:"" help:"Make the running gateway read its configuration again."`
 	Config   configCommand   `cmd:"" help:"Check a configuration file, or print an example."`
 	Failover failoverCommand `cmd:"" help:"Check the failover core."`
