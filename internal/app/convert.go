@@ -106,7 +106,10 @@ func settings(c *config.Config) gateway.Settings {
 
 // Check says what is wrong with a configuration beyond what its file can tell.
 func Check(c *config.Config) error {
-	_, err := trial(c)
+	if _, err := trial(c); err != nil {
+		return err
+	}
+	_, err := Catalogue(c)
 	return err
 }
 
