@@ -70,6 +70,7 @@ type App struct {
 	journal *journal.Journal
 	book    *ledger.Book
 	said    seldom
+	prices  PriceList
 	loops   []*jobs.Loop
 	run     *runFile
 	lock    *flock.Flock
@@ -142,7 +143,12 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err = a.restore(ctx); err != nil {
 		return nil, err
 	}
-	if err = a.openBook(ctx, noPrices{}); err != nil {
+	prices, err := readPrices(c)
+	if err != nil {
+		return nil, err
+	}
+	a.prices.swap(prices)
+	if err = a.openBook(ctx, &a.prices); err != nil {
 		return nil, err
 	}
 	a.client = upstream.NewClient(opts.Roots, opts.Dial)
@@ -315,6 +321,10 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 	if _, err := trial(c); err != nil {
 		return "", fmt.Errorf("%s: %w", c.File, err)
 	}
+	prices, err := readPrices(c)
+	if err != nil {
+		return "", err
+	}
 	want, err := desired(c)
 	if err != nil {
 		return "", err
@@ -328,6 +338,7 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 		return "", err
 	}
 	a.renewed(a.gateway.Snapshot().Accounts, snap, changes)
+	a.prices.swap(prices)
 	a.gateway.Swap(snap)
 	a.current.Store(c)
 	lines := []string{"reloaded " + c.File + ": " + changes.String()}
