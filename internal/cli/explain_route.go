@@ -78,6 +78,17 @@ func routeText(a *gateway.RouteAnswer, now time.Time) string {
 		}
 		b.WriteString(".\n")
 	}
+	for i, w := range a.Shared {
+		if i == 0 {
+			b.WriteString("What the key's last conversation began with, tools and system prompt, is warm at ")
+		} else {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s (%d tokens, for another %s)", w.Account, w.Tokens, w.Until.Sub(now).Round(time.Second))
+		if i == len(a.Shared)-1 {
+			b.WriteString(".\n")
+		}
+	}
 	for _, p := range a.Pools {
 		fmt.Fprintf(&b, "\nPool %s, by %s\n\n", p.Pool, strings.ReplaceAll(p.Strategy, "_", " "))
 		t := tabwriter.NewWriter(&b, 2, 0, 2, ' ', 0)

@@ -44,6 +44,7 @@ type exchange struct {
 	session      session
 	boundAtStart domain.AccountID
 	parent       domain.AccountID // of a sub-agent that is not bound yet: where its parent is
+	prefix       prefix           // what it begins with as others do
 	self         formerKey        // names a stream's request once its body has been let go
 	former       former           // what is left of the client's earlier try of this request
 	broke        former           // what the session's last answer left behind, which broke after its commit

@@ -25,6 +25,8 @@ type RouteAnswer struct {
 	Model   string      `json:"model"`
 	Dialect string      `json:"dialect"`
 	Bound   *RouteBound `json:"bound,omitempty"`
+	// Shared is where the beginning is warm that the key's last conversation had, for a request that has nothing warm itself.
+	Shared  []RouteWarm `json:"shared,omitempty"`
 	Account string      `json:"account,omitempty"` // where it would go; empty: nobody is free
 	Rule    string      `json:"rule,omitempty"`
 	Pools   []RoutePool `json:"pools"` // in the key's order, as far as they were looked at
@@ -38,6 +40,13 @@ type RouteBound struct {
 	Verdict    string     `json:"verdict"`
 	Placed     bool       `json:"placed,omitempty"`       // by an operator
 	Stay       float64    `json:"stay_seconds,omitempty"` // its score, where it was weighed against others
+}
+
+// RouteWarm is an account in whose cache domain a beginning is warm.
+type RouteWarm struct {
+	Account string    `json:"account"`
+	Tokens  int64     `json:"tokens"`
+	Until   time.Time `json:"until"`
 }
 
 // RoutePool is what a choice sees of one pool.
@@ -104,6 +113,12 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 			if b.WarmTokens > 0 && b.WarmUntil.After(now) {
 				out.Bound.WarmTokens, out.Bound.WarmUntil = b.WarmTokens, &b.WarmUntil
 			}
+		}
+	}
+	if out.Bound == nil || out.Bound.WarmTokens == 0 {
+		req.Shared = g.prefixes.Latest(nil, key.ID, g.prefixKind(q.Dialect, q.Model), now)
+		for _, w := range req.Shared {
+			out.Shared = append(out.Shared, RouteWarm{snap.nameOf(w.Account), w.Tokens, w.Until})
 		}
 	}
 	for _, v := range inOrder(views, req.Bound) {

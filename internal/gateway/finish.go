@@ -126,7 +126,11 @@ func (x *exchange) warm(at *attempt) {
 		return
 	}
 	tokens := min(at.usage.Warm(), mostWarm)
-	now := time.Now()
+	now, life := time.Now(), warmShort
+	if at.usage.CacheWrite1h > 0 {
+		life = warmLong
+	}
+	x.learnPrefix(at, life, now)
 	if x.session.derived() {
 		if tokens == 0 {
 			return
@@ -138,8 +142,7 @@ func (x *exchange) warm(at *attempt) {
 	if x.binding.Account != at.cand.ID {
 		return
 	}
-	life := warmShort
-	if at.usage.CacheWrite1h > 0 || x.binding.WarmUntil.Sub(now) > warmShort {
+	if x.binding.WarmUntil.Sub(now) > warmShort {
 		life = warmLong
 	}
 	b := x.binding

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -127,7 +128,9 @@ type Gateway struct {
 	writers  writers
 	models   *modelLists
 	limits   *limit.Book // of callers
-	since    time.Time   // what their time is counted from
+	prefixes *sched.Prefixes
+	seed     maphash.Seed // of prefixes
+	since    time.Time    // what their time is counted from
 
 	inFlight atomic.Int64
 	draining atomic.Bool
@@ -144,7 +147,7 @@ func New(d Deps) *Gateway {
 	}
 	return &Gateway{
 		deps: d, idle: make(chan struct{}, 1), queue: newQueue(), learned: newLearned(), loads: newLoads(), crowd: newCrowd(), former: newFormerStates(), models: newModelLists(),
-		limits: limit.NewBook(), since: time.Now(),
+		limits: limit.NewBook(), since: time.Now(), prefixes: sched.NewPrefixes(), seed: maphash.MakeSeed(),
 	}
 }
 

@@ -177,6 +177,9 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 		req.Bound, req.WarmTokens, req.WarmUntil = x.binding.Account, x.binding.WarmTokens, x.binding.WarmUntil
 		req.Keep = x.binding.Placed || x.req.Marks.Has(dialect.MarkEncrypted)
 	}
+	if req.WarmTokens == 0 || !req.Now.Before(req.WarmUntil) {
+		req.Shared = x.prefix.shared
+	}
 	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
 	spill := x.spilled || pin != 0 || besides != 0
 	x.mu.Unlock()

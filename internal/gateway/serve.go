@@ -333,6 +333,7 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 			x.parent = b.Account
 		}
 	}
+	x.prefixed()
 	bound := x.binding.Account
 	if t.fallback {
 		bound, x.stays = 0, true

@@ -47,6 +47,8 @@ type runner struct {
 
 	binding map[domain.SessionID]domain.Binding
 	cache   map[cacheKey]cached
+	shared  map[sharedKey]time.Time // until when a beginning is in a cache, whoever sent it
+	known   *sched.Prefixes         // what the scheduler is told of that
 	talks   []talk
 	agents  map[int][]int // sub-agents by their parent
 	out     Result
@@ -57,6 +59,11 @@ type runner struct {
 type cacheKey struct {
 	session domain.SessionID
 	org     string
+}
+
+type sharedKey struct {
+	prefix sched.PrefixID
+	org    string
 }
 
 type cached struct {
@@ -94,7 +101,7 @@ type request struct {
 func Run(s *Script, set Settings) Result {
 	r := &runner{
 		s: s, set: &set, cells: sched.NewCells(), now: s.Began, binding: map[domain.SessionID]domain.Binding{},
-		cache: map[cacheKey]cached{}, talks: make([]talk, len(s.Sessions)), used: map[domain.AccountID]float64{}, agents: map[int][]int{},
+		cache: map[cacheKey]cached{}, shared: map[sharedKey]time.Time{}, known: sched.NewPrefixes(), talks: make([]talk, len(s.Sessions)), used: map[domain.AccountID]float64{}, agents: map[int][]int{},
 	}
 	r.out.Name = set.Name
 	native := func(*domain.Account) sched.Speech { return sched.Native }
@@ -159,14 +166,17 @@ func (r *runner) ask(q *request) sched.Request {
 		return req
 	}
 	req.Exclude, req.ExcludeOrgs = q.state.Failed(), q.state.Organizations
-	if !q.sticky {
-		return req
+	s := &r.s.Sessions[q.session]
+	if q.sticky {
+		if b, ok := r.bound(q.session); ok {
+			req.Bound, req.WarmTokens, req.WarmUntil = b.Account, b.WarmTokens, b.WarmUntil
+		} else if s.Parent > 0 {
+			b, _ := r.bound(s.Parent - 1)
+			req.Parent = b.Account
+		}
 	}
-	if b, ok := r.bound(q.session); ok {
-		req.Bound, req.WarmTokens, req.WarmUntil = b.Account, b.WarmTokens, b.WarmUntil
-	} else if p := r.s.Sessions[q.session].Parent; p > 0 {
-		b, _ := r.bound(p - 1)
-		req.Parent = b.Account
+	if req.WarmTokens == 0 || !r.now.Before(req.WarmUntil) {
+		req.Shared = r.known.Look(nil, s.Prefix, r.now)
 	}
 	return req
 }
@@ -302,6 +312,10 @@ func (r *runner) attempt(q *request, c *sched.Candidate) {
 	if have, ok := r.cache[cacheKey{s.ID, c.Organization}]; ok && r.now.Before(have.until) {
 		a.Cached = min(have.tokens, q.input)
 	}
+	if r.now.Before(r.shared[sharedKey{s.Prefix, c.Organization}]) {
+		a.Cached = max(a.Cached, min(s.Shared, q.input))
+	}
+	hoped := slices.ContainsFunc(r.ask(q).Shared, func(w sched.Warm) bool { return w.Domain == c.Domain })
 	rep := r.s.World.Answer(a)
 	began := r.now
 	r.at(r.now.Add(rep.Took), func() {
@@ -312,11 +326,23 @@ func (r *runner) attempt(q *request, c *sched.Candidate) {
 		}
 		if rep.OK {
 			r.served(q, c, a, rep)
+			r.learn(s, c, a, hoped)
 		} else {
 			r.failed(q, c, rep, began)
 		}
 		r.freed(c.ID)
 	})
+}
+
+// learn notes where a session's beginning is warm now.
+func (r *runner) learn(s *Session, c *sched.Candidate, a Ask, hoped bool) {
+	if s.Shared == 0 {
+		return
+	}
+	r.shared[sharedKey{s.Prefix, c.Organization}] = r.now.Add(cacheLife)
+	r.known.Learn(s.Prefix, sched.PrefixUse{
+		Domain: c.Domain, Account: c.ID, Tokens: s.Shared, Read: a.Cached, Warm: a.Input, Life: cacheLife, Hoped: hoped,
+	}, r.now)
 }
 
 func (r *runner) served(q *request, c *sched.Candidate, a Ask, rep Reply) {
