@@ -93,6 +93,7 @@ func (at *attempt) run() result {
 	at.cancel(nil)
 	at.took = time.Since(at.began)
 	at.counted(at.began.Add(at.took))
+	at.cand.Live.Held(at.took, at.began.Add(at.took))
 	x.g.queue.release(at.cand.ID, at.cand.Live, time.Now())
 	switch at.result {
 	case resultServed:

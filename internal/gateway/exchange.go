@@ -45,6 +45,7 @@ type exchange struct {
 	boundAtStart domain.AccountID
 	parent       domain.AccountID // of a sub-agent that is not bound yet: where its parent is
 	prefix       prefix           // what it begins with as others do
+	patience     time.Duration    // how long the caller waits for an answer, where it says; else 0
 	self         formerKey        // names a stream's request once its body has been let go
 	former       former           // what is left of the client's earlier try of this request
 	broke        former           // what the session's last answer left behind, which broke after its commit

@@ -14,6 +14,7 @@ type Live struct {
 	inFlight atomic.Int64
 	lastUsed atomic.Int64 // Unix nanoseconds; 0: never
 	waiting  atomic.Int64 // requests in the line that want this account and no other
+	held     heldTime
 }
 
 // Queue notes that n more requests wait for this account alone; a negative n, that fewer do.

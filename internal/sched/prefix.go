@@ -59,7 +59,7 @@ type prefix struct {
 	warm   [mostWarm]Warm // those with Tokens are known
 	until  time.Time      // the last of them to expire
 	used   time.Time
-	read   int64          // what the last new conversation read of it; 0: none did
+	read   int64 // what the last new conversation read of it; 0: none did
 	misses int
 	doubt  time.Time // it is left alone until then
 }
