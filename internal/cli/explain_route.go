@@ -60,10 +60,21 @@ func (c explainRouteCommand) Run(s *session) error {
 func routeText(a *gateway.RouteAnswer, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "A request of key %s for %s (%s) ", a.Key, a.Model, a.Dialect)
-	if a.Account == "" {
+	switch {
+	case a.Refused != "":
+		fmt.Fprintf(&b, "would be refused now: %s.\n", a.Refused)
+		if a.Account != "" {
+			fmt.Fprintf(&b, "Otherwise it would go to %s: %s.\n", a.Account, inWords(rules, a.Rule))
+		}
+	case a.Account == "" && a.Wait == nil:
 		b.WriteString("would find nobody free now.\n")
-	} else {
+	case a.Account == "":
+		b.WriteString("would find nobody free now.\n" + waitText(a.Wait))
+	default:
 		fmt.Fprintf(&b, "would go to %s: %s.\n", a.Account, inWords(rules, a.Rule))
+		if a.Wait != nil {
+			b.WriteString(waitText(a.Wait))
+		}
 	}
 	if s := a.Bound; s != nil {
 		fmt.Fprintf(&b, "Its session is bound to %s (%s)", s.Account, strings.ReplaceAll(s.Verdict, "_", " "))
@@ -111,6 +122,22 @@ func routeText(a *gateway.RouteAnswer, now time.Time) string {
 		_ = t.Flush() // into memory
 	}
 	return b.String()
+}
+
+// waitText says what a request would wait for first.
+func waitText(w *gateway.RouteWait) string {
+	most := time.Duration(w.Most * float64(time.Second)).Round(time.Millisecond)
+	switch {
+	case w.Account != "" && w.Why == sched.Full.String():
+		return fmt.Sprintf("Before that it would wait up to %s for %s, its session's own, which is full.\n", most, w.Account)
+	case w.Account != "":
+		return fmt.Sprintf("Before that it would wait up to %s for %s, its session's own: %s.\n", most, w.Account, inWords(reasons, w.Why))
+	}
+	text := fmt.Sprintf("It would wait up to %s for a slot, behind %d others", most, w.Ahead)
+	if w.Expect > 0 {
+		text += fmt.Sprintf(", and have one in %s on the average", time.Duration(w.Expect*float64(time.Second)).Round(100*time.Millisecond))
+	}
+	return text + ".\n"
 }
 
 func verdictText(c *gateway.RouteCandidate, now time.Time) string {

@@ -349,7 +349,7 @@ func (at *attempt) whole(resp *http.Response) result {
 	} else {
 		a = dialect.WholeFurther(at.d, buf)
 	}
-	at.usage, at.answerID = a.Usage, a.ID
+	at.usage, at.answerID = at.plausible(a.Usage), a.ID
 	switch {
 	case len(bytes.TrimSpace(buf)) == 0:
 		return at.failClass(failover.EmptyAnswer, "answer.empty", "a success without a body")

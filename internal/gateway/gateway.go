@@ -96,6 +96,7 @@ const (
 	EventThrottled   = "throttled"    // a request was refused because its provider browns out; the platform
 	EventWait        = "wait"         // a request was held; the core's reason
 	EventCallerLimit = "caller_limit" // a caller's own limit refused a request; whose and which
+	EventUsage       = "usage"        // an answer stated a usage that cannot be, and it was not believed; the platform
 	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace
 )
 

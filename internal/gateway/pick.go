@@ -228,7 +228,7 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 	}
 	if sticky && pin == 0 && !t.fallback {
 		req.Parent = x.parent
-		req.Bound, req.WarmTokens, req.WarmUntil = x.binding.Account, x.binding.WarmTokens, x.binding.WarmUntil
+		req.Bound, req.WarmTokens, req.WarmUntil = x.binding.Account, x.staked(), x.binding.WarmUntil
 		req.Keep = x.binding.Placed || x.req.Marks.Has(dialect.MarkEncrypted)
 	}
 	if req.WarmTokens == 0 || !req.Now.Before(req.WarmUntil) {

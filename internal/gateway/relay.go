@@ -92,7 +92,7 @@ func (r *relayer) close() {
 	r.hold.release()
 	r.hold.timer = nil
 	r.hold.mu.Unlock()
-	r.at.usage = r.reader.Usage()
+	r.at.usage = r.at.plausible(r.reader.Usage())
 	if named, ok := r.reader.(dialect.Named); ok {
 		r.at.answerID = named.ID()
 	}
