@@ -409,7 +409,8 @@ func TestWould(t *testing.T) {
 	for i := range 40 {
 		now := time.Duration(i) * 300 * time.Millisecond
 		for range 3 {
-			if a := Would(cells, 30, now); a.OK() != (Would(cells, 30, now).OK()) {
+			a, again := Would(cells, 30, now), Would(cells, 30, now)
+			if a.OK() != again.OK() {
 				t.Fatal("to ask changed something")
 			}
 		}

@@ -31,6 +31,9 @@ func DefaultSettings() Settings {
 	}
 }
 
+// longestRequest is how long a request may take in all, and what one without an answer counts as.
+const longestRequest = 10 * time.Minute
+
 // cacheLife is how long a prompt's cache lives after its use (Anthropic, prompt caching page).
 const cacheLife = 5 * time.Minute
 
@@ -142,6 +145,9 @@ func (r *runner) arrive(session int) {
 	t := &r.talks[session]
 	turn := &r.s.Sessions[session].Turns[t.next]
 	t.prompt += turn.Input
+	if turn.Prompt > 0 {
+		t.prompt = turn.Prompt
+	}
 	q := &request{session: session, turn: t.next, began: r.now, input: t.prompt, seed: mix(uint64(session)<<20|uint64(t.next), 1), sticky: true}
 	t.next++
 	r.out.Requests++
@@ -456,9 +462,12 @@ func (r *runner) outcome(q *request, c *sched.Candidate, rep Reply) failover.Out
 	return o
 }
 
-// fail ends a request without an answer. The conversation goes on: its caller tries again later.
+// fail ends a request without an answer. The conversation goes on with its next turn, without that answer in its prompt. Among the first tokens it counts as
+// one that never came: as long as a request may take.
 func (r *runner) fail(q *request) {
 	r.out.Failed++
+	r.out.Waited += q.waited
+	r.firsts = append(r.firsts, longestRequest)
 	r.answered(q, 0)
 }
 

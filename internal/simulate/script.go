@@ -34,6 +34,7 @@ type Turn struct {
 	Think  time.Duration // since the answer before it
 	At     time.Time     // not before this moment, whatever came before; zero: Think alone decides
 	Input  int64         // tokens that this turn adds to the prompt
+	Prompt int64         // of the whole prompt, whatever came of the turns before; 0: Input alone decides
 	Output int64         // tokens of the answer
 }
 

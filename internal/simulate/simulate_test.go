@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"turnout/internal/domain"
+	"turnout/internal/failover"
 )
 
 var update = flag.Bool("update", false, "write docs/scheduling.md's table anew")
@@ -161,5 +163,60 @@ func TestTable(t *testing.T) {
 	chart := Chart([]Result{{Name: "a<b", FirstP95: time.Second}, {Name: "c", FirstP95: 2 * time.Second}})
 	if !strings.HasPrefix(chart, "<svg") || strings.Contains(chart, "a<b") || !strings.Contains(chart, "a&lt;b") || strings.Contains(chart, fmt.Sprint("Na", "N")) {
 		t.Errorf("%s", chart)
+	}
+}
+
+// A request without an answer is the slowest there is, and its wait counts.
+func TestFailedRequestsCount(t *testing.T) {
+	dead := func() *Script {
+		s := Day(DayOptions{Seed: 5, Accounts: 2, Sessions: 3, Length: time.Hour})
+		s.World = worldFunc(func(a Ask) Reply {
+			if a.Session == s.Sessions[0].ID {
+				return Reply{Class: failover.ContextTooLong, Scope: failover.ScopeNone, Took: time.Second}
+			}
+			return Reply{OK: true, First: time.Second, Took: time.Second, Output: a.Output}
+		})
+		return s
+	}
+	r := Run(dead(), DefaultSettings())
+	if r.Failed == 0 || r.FirstP99 != longestRequest || r.Requests == r.Failed {
+		t.Errorf("%+v", r)
+	}
+}
+
+type worldFunc func(Ask) Reply
+
+func (f worldFunc) Answer(a Ask) Reply { return f(a) }
+
+// Of a recorded day every prompt is what it was, also after turns that failed, then or now.
+func TestRecordedPrompts(t *testing.T) {
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	one, two := domain.SessionID{1}, domain.SessionID{2}
+	records := []Record{
+		{At: at, Session: one, Input: 1000, Output: 100},
+		{At: at.Add(time.Minute), Session: one}, // it failed then
+		{At: at.Add(2 * time.Minute), Session: one, Input: 1500, Output: 100},
+		{At: at.Add(3 * time.Minute), Session: one, Input: 400, Output: 100}, // summed up
+		{At: at, Session: two},
+		{At: at.Add(time.Minute), Session: two, Input: 7000, Output: 10},
+		{At: at.Add(5 * time.Minute)}, // of no session
+	}
+	accounts := []*domain.Account{{ID: 1, Name: "a", Platform: "anthropic", Weight: 1, Enabled: true}}
+	for name, fails := range map[string]bool{"all are served": false, "the third fails now": true} {
+		s := Recorded("m", accounts, records)
+		got := map[domain.SessionID][]int64{}
+		s.World = worldFunc(func(a Ask) Reply {
+			got[a.Session] = append(got[a.Session], a.Input)
+			if fails && a.Input == 1500 {
+				return Reply{Class: failover.ContextTooLong, Took: time.Second}
+			}
+			return Reply{OK: true, First: time.Second, Took: time.Second, Output: a.Output}
+		})
+		Run(s, DefaultSettings())
+		for id, want := range map[domain.SessionID][]int64{one: {1000, 1000, 1500, 400}, two: {7000, 7000}, {}: {1500}} {
+			if !slices.Equal(got[id], want) {
+				t.Errorf("%s: the prompts of %v are %d, want %d", name, id, got[id], want)
+			}
+		}
 	}
 }
