@@ -103,7 +103,7 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 		return RouteAnswer{}, domain.Errorf(domain.KindInvalid, op, "name a model")
 	}
 	if !key.Allows(q.Model) {
-		return RouteAnswer{}, domain.Errorf(domain.KindForbidden, op, "the key %s may not use the model %q; it may use: %s", key.Name, q.Model, strings.Join(key.Models, ", "))
+		return RouteAnswer{}, domain.Errorf(domain.KindForbidden, op, "%s (the key %s)", key.Refusal(q.Model), key.Name)
 	}
 	out := RouteAnswer{Key: key.Name, Model: q.Model, Dialect: q.Dialect.String()}
 	req := sched.Request{Now: now, Seed: uint64(now.UnixNano()), InputTokens: q.Input}
@@ -210,7 +210,7 @@ func (a *RouteAnswer) waits(g *Gateway, snap *Snapshot, key *domain.Key, req *sc
 			a.Wait = &RouteWait{Account: a.Bound.Account, Most: d.Wait.Seconds(), Why: string(d.Reason)}
 		}
 	case a.Account == "" && full:
-		w := &waiter{caller: key.ID, views: views, exclude: func(*sched.Candidate) bool { return false }, deadline: req.Now.Add(s.QueueWait)}
+		w := &waiter{caller: key.ID, views: views, exclude: (*sched.Candidate).Drains, deadline: req.Now.Add(s.QueueWait)}
 		for _, v := range views {
 			if len(v.Candidates) > 0 {
 				w.pool = v.Pool

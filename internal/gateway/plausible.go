@@ -23,16 +23,28 @@ func (at *attempt) plausible(u domain.Usage) domain.Usage {
 	if asked := x.req.InputTokens() + min(max(x.req.MaxTokens, 0), plausibleNever); asked > limit/plausibleTimes {
 		limit = min(asked*plausibleTimes, plausibleNever)
 	}
-	sum, sane := int64(0), true
-	for _, n := range [...]int64{u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output} {
-		sane = sane && n >= 0 && n <= limit
-		sum += min(max(n, 0), limit)
+	may := func(n int64) bool { return n >= 0 && n <= limit }
+	sane := may(u.Input) && may(u.CacheRead) && may(u.CacheWrite5m) && may(u.CacheWrite1h) && may(u.Output) && may(u.Prompt()+u.Output)
+	for _, n := range [...]int64{u.Reasoning, u.AudioInput, u.AudioCacheRead, u.AudioOutput, u.ImageInput, u.ImageOutput, u.Searches} {
+		sane = sane && may(n) // parts of those, and searches
 	}
-	if sane && sum <= limit {
-		return u
+	if !sane {
+		at.doubt(u, limit)
+		return domain.Usage{}
 	}
+	return u
+}
+
+// doubt tells operators, once for an attempt.
+//
+//go:noinline
+func (at *attempt) doubt(u domain.Usage, limit int64) {
+	if at.doubted {
+		return
+	}
+	at.doubted = true
+	x := at.x
 	x.g.deps.Observer.Event(EventUsage, at.plat.Name, 1)
 	x.g.deps.Log.LogAttrs(context.Background(), slog.LevelWarn, "a usage that cannot be was not believed", slog.String("request", x.id.String()),
 		slog.Int64("account", int64(at.cand.ID)), slog.Int64("prompt", u.Prompt()), slog.Int64("output", u.Output), slog.Int64("at_most", limit))
-	return domain.Usage{}
 }
