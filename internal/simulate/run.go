@@ -48,6 +48,7 @@ type runner struct {
 	seq    int
 	line   []*request // wait for a slot, the first come first
 
+	loads   map[string]failover.Load // what each provider was asked of late: the retry budget
 	binding map[domain.SessionID]domain.Binding
 	cache   map[cacheKey]cached
 	shared  map[sharedKey]time.Time // until when a beginning is in a cache, whoever sent it
@@ -98,12 +99,15 @@ type request struct {
 	waited   time.Duration
 	since    time.Time
 	bound    domain.AccountID // at its start
+	retryOf  string           // the provider of the attempt that failed before
+	braked   bool             // by a fault of its own
+	paid     bool             // the next attempt has been counted as a retry already
 }
 
 // Run plays the script under the settings.
 func Run(s *Script, set Settings) Result {
 	r := &runner{
-		s: s, set: &set, cells: sched.NewCells(), now: s.Began, binding: map[domain.SessionID]domain.Binding{},
+		s: s, set: &set, cells: sched.NewCells(), now: s.Began, loads: map[string]failover.Load{}, binding: map[domain.SessionID]domain.Binding{},
 		cache: map[cacheKey]cached{}, shared: map[sharedKey]time.Time{}, known: sched.NewPrefixes(), talks: make([]talk, len(s.Sessions)), used: map[domain.AccountID]float64{}, agents: map[int][]int{},
 	}
 	r.out.Name = set.Name
@@ -228,15 +232,36 @@ func (r *runner) try(q *request) {
 			}
 		}
 		soonest, known := r.view.Soonest(r.now, func(c *sched.Candidate) bool { return q.state.IsSpent(c.ID) })
+		owed := q.braked && !q.paid
+		if owed && !r.mayRetry(q.retryOf) {
+			known = false
+		}
 		var next failover.Decision
 		q.state, next = failover.AfterNoCandidate(r.set.Policy, q.state, soonest, known, 0)
 		if next.Action == failover.GiveUp {
 			r.fail(q)
 			return
 		}
+		if owed {
+			r.pay(q)
+		}
 		r.pause(q, next, 0)
 		return
 	}
+}
+
+// provider names whose retry budget an attempt at a candidate counts in.
+func provider(c *sched.Candidate) string { return c.Account.Platform + " " + c.Account.BaseURL }
+
+// mayRetry reports whether a provider may be asked again because of its own fault.
+func (r *runner) mayRetry(provider string) bool {
+	return r.loads[provider].MayRetry(r.now.Unix(), r.set.Policy.Retries)
+}
+
+// pay counts the retry that follows a failure when it is decided and not when it begins: others decide meanwhile.
+func (r *runner) pay(q *request) {
+	q.paid = true
+	r.loads[q.retryOf] = r.loads[q.retryOf].Began(r.now.Unix(), true)
 }
 
 // stay asks the core whether the session waits for its resting account.
@@ -312,6 +337,10 @@ func (r *runner) freed(id domain.AccountID) {
 func (r *runner) attempt(q *request, c *sched.Candidate) {
 	q.attempts++
 	r.out.Attempts++
+	if of := provider(c); !q.paid || of != q.retryOf {
+		r.loads[of] = r.loads[of].Began(r.now.Unix(), of == q.retryOf)
+	}
+	q.paid, q.braked = false, false
 	s := &r.s.Sessions[q.session]
 	turn := &s.Turns[q.turn]
 	a := Ask{At: r.now, Session: s.ID, Account: c.Account, Input: q.input, Output: turn.Output, Draw: mix(q.seed, uint64(q.attempts)<<32|uint64(c.ID))}
@@ -356,6 +385,7 @@ func (r *runner) served(q *request, c *sched.Candidate, a Ask, rep Reply) {
 		cell.Begin(r.now, false)
 		cell.Succeed(r.now)
 	}
+	r.loads[provider(c)] = r.loads[provider(c)].Answered(r.now.Unix())
 	c.Stat.Attempt(false, r.now)
 	c.Stat.FirstToken(rep.First, r.now)
 	s := &r.s.Sessions[q.session]
@@ -409,7 +439,14 @@ func (r *runner) failed(q *request, c *sched.Candidate, rep Reply, began time.Ti
 		c.Stat.Attempt(true, r.now)
 	}
 	c.EndProbe()
+	of, braked := provider(c), r.set.Policy.Braked.Has(rep.Class)
+	if q.retryOf, q.braked, q.paid = of, braked, false; braked {
+		r.loads[of] = r.loads[of].Failed(r.now.Unix())
+	}
 	o := r.outcome(q, c, rep)
+	if o.NoRetries = !r.mayRetry(of); o.NoRetries && braked {
+		r.out.Braked++
+	}
 	var alone bool
 	o.Streak, alone = rest.Count(c, o.Scope, began, r.now)
 	var d failover.Decision
@@ -418,6 +455,9 @@ func (r *runner) failed(q *request, c *sched.Candidate, rep Reply, began time.Ti
 		if e.Kind == failover.EffectRest {
 			r.rest(c, e, alone)
 		}
+	}
+	if braked && (d.Action == failover.RetrySame || d.Action == failover.Round || d.Action == failover.Switch && o.AlternativeProvider == of) {
+		r.pay(q)
 	}
 	switch d.Action {
 	case failover.RetrySame:
@@ -447,7 +487,7 @@ func (r *runner) rest(c *sched.Candidate, e failover.Effect, alone bool) {
 
 func (r *runner) outcome(q *request, c *sched.Candidate, rep Reply) failover.Outcome {
 	o := failover.Outcome{
-		Account: c.ID, Organization: c.Organization, Provider: c.Account.Platform, Class: rep.Class, Scope: rep.Scope,
+		Account: c.ID, Organization: c.Organization, Provider: provider(c), Class: rep.Class, Scope: rep.Scope,
 		Reset: rep.Reset, Stated: rep.Reset > 0, Spent: r.now.Sub(q.began), Streak: 1,
 	}
 	if b, ok := r.bound(q.session); ok && b.Account == c.ID {
@@ -456,8 +496,8 @@ func (r *runner) outcome(q *request, c *sched.Candidate, rep Reply) failover.Out
 	req := r.ask(q)
 	req.Pin, req.Bound, req.Exclude = 0, 0, append(q.state.Failed(), c.ID)
 	if d := sched.Choose(r.view, req); d.Candidate != nil {
-		o.Alternative, o.AlternativeOrganization, o.AlternativeProvider = d.Candidate.ID, d.Candidate.Organization, d.Candidate.Account.Platform
-		o.AlternativeWell = d.Candidate.Well()
+		o.Alternative, o.AlternativeOrganization, o.AlternativeProvider = d.Candidate.ID, d.Candidate.Organization, provider(d.Candidate)
+		o.AlternativeWell = d.Candidate.Well() && !r.loads[provider(d.Candidate)].BrownsOut(r.now.Unix())
 	}
 	return o
 }

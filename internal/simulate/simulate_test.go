@@ -220,3 +220,35 @@ func TestRecordedPrompts(t *testing.T) {
 		}
 	}
 }
+
+// A provider that fails everything is asked again no oftener than its retry budget allows, and another policy's budget holds as well.
+func TestRetryBudgetHolds(t *testing.T) {
+	attempts := map[int]int{}
+	for _, percent := range []int{0, 20, 100} {
+		s := Day(DayOptions{Seed: 7, Accounts: 12, Sessions: 150, Length: 10 * time.Minute})
+		for _, a := range s.Accounts {
+			a.Platform, a.Organization = "anthropic", ""
+		}
+		s.World = worldFunc(func(Ask) Reply {
+			return Reply{Class: failover.Capacity, Scope: failover.ScopeProvider, First: time.Second, Took: time.Second}
+		})
+		set := DefaultSettings()
+		set.Policy.Retries = failover.RetryShare{Percent: percent}
+		set.Policy.Rests = [failover.NumClasses]failover.Rest{} // nothing else spares it
+		r := Run(s, set)
+		if r.Failed != r.Requests {
+			t.Fatalf("%+v", r)
+		}
+		// Without a budget only those go on that found everybody else full, so that nobody knew yet whom they would ask.
+		if percent == 0 && r.Attempts > r.Requests*101/100 || percent == 20 && r.Attempts > r.Requests*13/10 {
+			t.Errorf("with a budget of %d %% %d requests made %d attempts", percent, r.Requests, r.Attempts)
+		}
+		attempts[percent] = r.Attempts
+		if percent < 100 && r.Braked == 0 {
+			t.Errorf("with %d %% nothing was braked", percent)
+		}
+	}
+	if attempts[0] >= attempts[20] || attempts[20] >= attempts[100] {
+		t.Errorf("attempts by budget: %v", attempts)
+	}
+}
