@@ -95,6 +95,7 @@ const (
 	EventThrottled   = "throttled"    // a request was refused because its provider browns out; the platform
 	EventWait        = "wait"         // a request was held; the core's reason
 	EventCallerLimit = "caller_limit" // a caller's own limit refused a request; whose and which
+	EventResume      = "resume"       // an answer broke after its commit and was to be gone on with; what came of it
 	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace
 )
 

@@ -61,6 +61,9 @@ const eventStream = "text/event-stream"
 // also stops what still runs and settles what is held; the panic goes on.
 func (x *exchange) leave() {
 	x.release()
+	if s := x.splice.Load(); s != nil {
+		s.from.said.drop()
+	}
 	if x.ended {
 		return
 	}
@@ -145,6 +148,7 @@ func (g *Gateway) turnAway(w http.ResponseWriter, x *exchange, err error) {
 func (x *exchange) finish(end ending) {
 	g := x.g
 	x.seat.leave()
+	x.unresumed(&end)
 	if end.served == nil && end.broken == nil && !end.left {
 		x.remember(end)
 	}
@@ -155,22 +159,20 @@ func (x *exchange) finish(end ending) {
 	var account domain.AccountID
 	final := x.ans.owner()
 	if final != nil {
-		usage, account = final.usage, final.cand.ID
+		usage, account = final.usageOf(), final.cand.ID
 		x.warm(final)
 	}
 	x.admission.end(g, x.usedTokens(final))
-	for _, at := range x.attempts {
-		if at != final && at.result != resultFailed {
-			g.deps.Ledger.AttemptCost(x.id, at.cand.ID, at.usage)
-		}
-	}
+	x.others(final)
 	g.deps.Ledger.Settle(x.id, account, usage)
 	if end.served != nil {
 		x.succeeded(end.served)
 		g.deps.Observer.Attempt(end.served.plat.Name, "", "", end.served.took)
 	}
 	if end.broken != nil {
-		x.afterFailure(end.broken)
+		if end.broken.decision.Reason == "" {
+			x.afterFailure(end.broken)
+		}
 		x.remember(end)
 	}
 	if final != nil && final.heldBound != "" {
