@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
@@ -22,6 +24,7 @@ import (
 type splice struct {
 	from   *attempt // which the caller has got so far
 	text   string   // what it has said
+	closed bool     // that is all of it
 	enc    neutral.Encoder
 	plain  bool     // a model may be given the text to go on with: the request asks for no thinking and no other form
 	joined *attempt // which went on with it; nil: none so far
@@ -47,13 +50,15 @@ var errDiffers = errors.New("the answer does not begin with what the caller has 
 // resume decides how a request goes on whose committed answer broke; false: it does not.
 func (x *exchange) resume(at *attempt) (d failover.Decision, ok bool) {
 	s := at.said
-	if !s.usable() || x.splice.Load() != nil || x.ctx.Err() != nil {
+	if !s.usable() {
 		return d, false
 	}
 	sp := x.newSplice(s)
 	if sp == nil {
+		s.drop()
 		return d, false
 	}
+	s.text = nil // the splice has it; it stays counted as long as that lasts
 	x.splice.Store(sp)
 	d = x.afterFailure(at)
 	switch d.Action {
@@ -85,8 +90,8 @@ func (x *exchange) newSplice(s *said) *splice {
 			return nil // the answer is more than one text
 		}
 	}
-	if _, repeats := s.dec.(neutral.Placing); repeats && s.head.Index > 0 {
-		return nil // what stands before the text would have to be repeated at the end
+	if s.repeats() && s.head.Index > 0 {
+		return nil // what stands before the text would have to be said again
 	}
 	text, ok := dialect.Unquote(s.quoted())
 	if !ok || strings.ContainsRune(text, '\uFFFD') {
@@ -94,8 +99,8 @@ func (x *exchange) newSplice(s *said) *splice {
 	}
 	turns := x.asked.Turns
 	return &splice{
-		from: s.at, text: text, enc: s.encoder(),
-		plain: !s.thought && x.asked.Reasoning.Mode != neutral.ReasoningOn && x.asked.Format.Mode == neutral.FormatText &&
+		from: s.at, text: text, closed: s.closed, enc: s.encoder(),
+		plain: !s.thought && !s.closed && x.asked.Reasoning.Mode != neutral.ReasoningOn && x.asked.Format.Mode == neutral.FormatText &&
 			len(turns) > 0 && turns[len(turns)-1].Role == neutral.User,
 	}
 }
@@ -106,14 +111,14 @@ func (x *exchange) join(at *attempt) bool {
 	if s == nil {
 		return true
 	}
-	j := &joint{splice: s, open: true}
+	j := &joint{splice: s, open: !s.closed}
 	ways := x.pools[0].resume
 	if ways&domain.ResumeContinue != 0 && s.plain {
 		j.row = at.plat.Continues(at.cand.Account.BaseURL, at.cand.Sent, at.d.ID())
 	}
 	text := s.text
 	if j.row != nil && j.row.Trim {
-		text = strings.TrimRight(text, " \t\r\n\f\v\u00a0\u0085\u2028\u2029")
+		text = strings.TrimRightFunc(text, unicode.IsSpace)
 		j.tail = s.text[len(text):]
 	}
 	switch {
@@ -183,9 +188,13 @@ func (j *joint) add(b []byte, ev *neutral.Event) []byte {
 		if j.hushed {
 			return b
 		}
-		if j.inside && (j.left != "" || j.tail != "") {
+		if j.inside && (j.left != "" || j.tail != "" || !j.open) {
 			text := j.rest(ev.Text)
 			if text == "" {
+				return b
+			}
+			if !j.open {
+				j.differs = true
 				return b
 			}
 			ev = &neutral.Event{Kind: neutral.Added, Index: ev.Index, Text: neutral.Quote(text)}
@@ -248,11 +257,12 @@ func (j *joint) rest(quoted []byte) string {
 	}
 	text, j.left = text[len(j.left):], ""
 	for j.tail != "" && text != "" {
-		if text[0] != j.tail[0] {
+		space, n := utf8.DecodeRuneInString(j.tail)
+		if first, _ := utf8.DecodeRuneInString(text); first != space {
 			j.tail = ""
 			break
 		}
-		text, j.tail = text[1:], j.tail[1:]
+		text, j.tail = text[n:], j.tail[n:]
 	}
 	return text
 }

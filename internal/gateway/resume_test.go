@@ -336,29 +336,33 @@ func TestResumeOrNot(t *testing.T) {
 		event  string
 		whole  bool
 	}{
-		"off":                         {0, cut, w.says("2", "one two three"), askStream, "a", "", false},
-		"cut":                         {domain.ResumeRepeat, cut, w.says("2", "one two three"), askStream, "a b", "repeat", true},
-		"stall":                       {domain.ResumeRepeat, w.cutAfter(forever, 2, "one ", "two"), w.says("2", "one two three"), askStream, "a b", "repeat", true},
-		"error event":                 {domain.ResumeRepeat, w.then(errEvent, "one ", "two"), w.says("2", "one two three"), askStream, "a b", "repeat", true},
-		"not JSON":                    {domain.ResumeRepeat, w.then("event: content_block_delta\ndata: {\"type\":\n\n"+txtEnd, "one ", "two"), w.says("2", "one two three"), askStream, "a b", "repeat", true},
-		"no finish reason":            {domain.ResumeRepeat, w.then(msgStop, "one ", "two"), w.says("2", "one two three"), askStream, "a b", "repeat", true},
-		"the same and no more":        {domain.ResumeRepeat, cut, w.says("2", "one ", "two"), askStream, "a b", "repeat", true},
-		"differs at once":             {domain.ResumeRepeat, cut, w.says("2", "One two three"), askStream, "a b", "differs", false},
-		"differs late":                {domain.ResumeRepeat, cut, w.says("2", "one twO three"), askStream, "a b", "differs", false},
-		"shorter":                     {domain.ResumeRepeat, cut, w.says("2", "one"), askStream, "a b", "differs", false},
-		"a call instead":              {domain.ResumeRepeat, cut, stream(io.EOF, part{0, msgStart + strings.ReplaceAll(strings.TrimPrefix(w.call_, txtStop), `"index":1`, `"index":0`) + txtEnd}), askStream, "a b", "differs", false},
-		"the second fails":            {domain.ResumeRepeat, cut, fail503, askStream, "a b b", "failed", false},
-		"the second is cut":           {domain.ResumeRepeat, cut, w.cut(io.ErrUnexpectedEOF, "2", 1, "one "), askStream, "a b b", "failed", false},
-		"the second is cut later":     {domain.ResumeRepeat, cut, w.cut(io.ErrUnexpectedEOF, "2", 2, "one two", " three"), askStream, "a b", "repeat", false},
-		"the second gives no stream":  {domain.ResumeRepeat, cut, jsonOK("one two three"), askStream, "a b b", "failed", false},
-		"refused":                     {domain.ResumeRepeat, cut, status(400, errorJSON("invalid_request_error")), askStream, "a b", "failed", false},
-		"signed thinking":             {domain.ResumeRepeat, signed, w.says("2", "one two"), askStream, "a", "", false},
-		"citations":                   {domain.ResumeRepeat, cited, w.says("2", "one two"), askStream, "a", "", false},
-		"a tool call":                 {domain.ResumeRepeat, called, w.says("2", "one two"), askStream, "a", "", false},
-		"too long":                    {domain.ResumeRepeat, long, w.says("2", "one two"), askStream, "a", "", false},
-		"nobody is known to continue": {domain.ResumeContinue, cut, w.says("2", "one two three"), askStream, "a", "failed", false},
-		"with thinking":               {domain.ResumeContinue, cut, w.says("2", "x"), `{"model":"claude-sonnet-4-5","max_tokens":9999,"thinking":{"type":"enabled","budget_tokens":1024},"stream":true,"messages":[{"role":"user","content":"hi"}]}`, "a", "failed", false},
-		"begun by the caller":         {domain.ResumeContinue, cut, w.says("2", "x"), `{"model":"claude-sonnet-4-5","max_tokens":9999,"stream":true,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"ho"}]}`, "a", "failed", false},
+		"off":                                {0, cut, w.says("2", "one two three"), askStream, "a", "", false},
+		"cut":                                {domain.ResumeRepeat, cut, w.says("2", "one two three"), askStream, "a b", "repeat", true},
+		"stall":                              {domain.ResumeRepeat, w.cutAfter(forever, 2, "one ", "two"), w.says("2", "one two three"), askStream, "a b", "repeat", true},
+		"error event":                        {domain.ResumeRepeat, w.then(errEvent, "one ", "two"), w.says("2", "one two three"), askStream, "a b", "repeat", true},
+		"not JSON":                           {domain.ResumeRepeat, w.then("event: content_block_delta\ndata: {\"type\":\n\n"+txtEnd, "one ", "two"), w.says("2", "one two three"), askStream, "a b", "repeat", true},
+		"no finish reason":                   {domain.ResumeRepeat, w.then(msgStop, "one ", "two"), w.says("2", "one two three"), askStream, "a b", "repeat", true},
+		"the end of the text, and no more":   {domain.ResumeRepeat, w.then(txtStop, "one ", "two three"), w.says("2", "one ", "two three"), askStream, "a b", "repeat", true},
+		"the end of the text, which is none": {domain.ResumeRepeat, w.then(txtStop, "one ", "two"), w.says("2", "one ", "two three"), askStream, "a b", "differs", false},
+		"the end of the text, and a call":    {domain.ResumeRepeat, w.then(w.call_, "one ", "two"), w.says("2", "one ", "two"), askStream, "a", "", false},
+		"the same and no more":               {domain.ResumeRepeat, cut, w.says("2", "one ", "two"), askStream, "a b", "repeat", true},
+		"differs at once":                    {domain.ResumeRepeat, cut, w.says("2", "One two three"), askStream, "a b", "differs", false},
+		"differs late":                       {domain.ResumeRepeat, cut, w.says("2", "one twO three"), askStream, "a b", "differs", false},
+		"shorter":                            {domain.ResumeRepeat, cut, w.says("2", "one"), askStream, "a b", "differs", false},
+		"a call instead":                     {domain.ResumeRepeat, cut, stream(io.EOF, part{0, msgStart + strings.ReplaceAll(strings.TrimPrefix(w.call_, txtStop), `"index":1`, `"index":0`) + txtEnd}), askStream, "a b", "differs", false},
+		"the second fails":                   {domain.ResumeRepeat, cut, fail503, askStream, "a b b", "failed", false},
+		"the second is cut":                  {domain.ResumeRepeat, cut, w.cut(io.ErrUnexpectedEOF, "2", 1, "one "), askStream, "a b b", "failed", false},
+		"the second is cut later":            {domain.ResumeRepeat, cut, w.cut(io.ErrUnexpectedEOF, "2", 2, "one two", " three"), askStream, "a b", "repeat", false},
+		"the second gives no stream":         {domain.ResumeRepeat, cut, jsonOK("one two three"), askStream, "a b b", "failed", false},
+		"the second falls silent":            {domain.ResumeRepeat, cut, w.cutAfter(forever, 1, "one "), askStream, "a b", "failed", false},
+		"refused":                            {domain.ResumeRepeat, cut, status(400, errorJSON("invalid_request_error")), askStream, "a b", "failed", false},
+		"signed thinking":                    {domain.ResumeRepeat, signed, w.says("2", "one two"), askStream, "a", "", false},
+		"citations":                          {domain.ResumeRepeat, cited, w.says("2", "one two"), askStream, "a", "", false},
+		"a tool call":                        {domain.ResumeRepeat, called, w.says("2", "one two"), askStream, "a", "", false},
+		"too long":                           {domain.ResumeRepeat, long, w.says("2", "one two"), askStream, "a", "", false},
+		"nobody is known to continue":        {domain.ResumeContinue, cut, w.says("2", "one two three"), askStream, "a", "failed", false},
+		"with thinking":                      {domain.ResumeContinue, cut, w.says("2", "x"), `{"model":"claude-sonnet-4-5","max_tokens":9999,"thinking":{"type":"enabled","budget_tokens":1024},"stream":true,"messages":[{"role":"user","content":"hi"}]}`, "a", "failed", false},
+		"begun by the caller":                {domain.ResumeContinue, cut, w.says("2", "x"), `{"model":"claude-sonnet-4-5","max_tokens":9999,"stream":true,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"ho"}]}`, "a", "failed", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -471,4 +475,119 @@ func TestResumeSettles(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A request whose answer is more than one text is not gone on with.
+func TestResumeNotForMore(t *testing.T) {
+	w := wires["chat"]
+	for ask, resumes := range map[string]bool{
+		`"n":1`: true, `"n":2`: false, `"logprobs":true`: false, `"logprobs":false`: true, `"modalities":["text","audio"],"audio":{"voice":"alloy","format":"wav"}`: false,
+		`"response_format":{"type":"json_object"}`: true, `"tools":[{"type":"function","function":{"name":"f"}}]`: true,
+	} {
+		t.Run(ask, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", platform: w.platform}, {name: "b", platform: w.platform, priority: 1}}, as(w.d), resuming(domain.ResumeBoth))
+				r.on("a", w.cut(io.ErrUnexpectedEOF, "1", 2, "one ", "two"), unsent)
+				r.on("b", w.says("2", "one two"))
+				g := r.sendAs(w, strings.Replace(w.ask, `"stream":true`, `"stream":true,`+ask, 1))
+				if text := w.reads(t, g.text()); text != "" != resumes || (r.last().Attempts > 1) != resumes {
+					t.Errorf("read %q, asked %s", text, r.asked())
+				}
+			})
+		})
+	}
+	w = wires["responses"]
+	synctest.Test(t, func(t *testing.T) { // it is stored where it was begun
+		r := newRig(t, []account{{name: "a", platform: w.platform}, {name: "b", platform: w.platform, priority: 1}}, as(w.d), resuming(domain.ResumeBoth))
+		r.on("a", w.cut(io.ErrUnexpectedEOF, "1", 2, "one ", "two"))
+		g := r.sendAs(w, strings.Replace(w.ask, `"store":false`, `"store":true`, 1))
+		if text := w.reads(t, g.text()); text != "" || r.names() != "a" {
+			t.Errorf("read %q, asked %s", text, r.asked())
+		}
+	})
+}
+
+// Reasoning in plain words before the text is not in the way; what the second attempt thinks is not shown.
+func TestResumeAfterPlainReasoning(t *testing.T) {
+	w := wires["chat"]
+	thought := func(id, words string) string {
+		return data("", `{"id":"up-`+id+`","object":"chat.completion.chunk","created":7,"model":"claude-x","choices":[{"index":0,"delta":{"reasoning_content":"`+words+`"},"finish_reason":null}]}`)
+	}
+	for caller, c := range map[string]*wire{"as it came": w, "translated": wires["anthropic"]} {
+		t.Run(caller, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", platform: w.platform}, {name: "b", platform: w.platform, priority: 1}}, as(c.d), resuming(domain.ResumeBoth))
+				p, q := w.parts("1", "one ", "two"), w.parts("2", "one two", " three")
+				r.on("a", stream(io.ErrUnexpectedEOF, part{0, p[0] + thought("1", "hm") + p[1] + p[2]}), unsent)
+				r.on("b", stream(io.EOF, part{0, q[0] + thought("2", "xyz") + thought("2", "what")}, part{time.Second, strings.Join(q[1:], "")}))
+				g := r.sendAs(c, c.ask)
+				mustContain(t, "the stream", g.text(), "hm", "two", " three")
+				mustLack(t, "the stream", g.text(), "xyz", "what", "error")
+				if strings.Count(g.text(), "one") != 1 || r.last().Outcome != OutcomeServed {
+					t.Errorf("%s\n%s", g.text(), r.last().Trace)
+				}
+			})
+		})
+	}
+}
+
+// Google's array is one, too.
+func TestResumeArray(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := *wires["gemini"]
+		w.call.At.Array = true
+		r := newRig(t, []account{{name: "a", platform: w.platform}, {name: "b", platform: w.platform, priority: 1}}, as(w.d), resuming(domain.ResumeRepeat))
+		r.on("a", w.cut(io.ErrUnexpectedEOF, "1", 2, "one ", "two"), unsent)
+		r.on("b", w.says("2", "one two three"))
+		g := r.sendAs(&w, w.ask)
+		var chunks []struct {
+			ResponseID string
+			Candidates []struct {
+				Content struct{ Parts []struct{ Text string } }
+			}
+		}
+		if err := json.Unmarshal([]byte(g.text()), &chunks); err != nil {
+			t.Fatalf("%v in %s", err, g.text())
+		}
+		text := ""
+		for _, c := range chunks {
+			text += c.Candidates[0].Content.Parts[0].Text
+			if c.ResponseID != "1" {
+				t.Errorf("a chunk of %q", c.ResponseID)
+			}
+		}
+		if text != "one two three" {
+			t.Errorf("read %q", text)
+		}
+	})
+}
+
+// The text that is kept counts against the memory of bodies, and where there is none the answer only cannot be gone on with.
+func TestResumeIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wires["anthropic"]
+		r := newRig(t, []account{{name: "a"}, {name: "b", priority: 1}}, resuming(domain.ResumeRepeat), func(c *rigConfig) { c.bodies = 64 << 10 })
+		r.on("a", stream(io.EOF, part{0, msgStart + txtStart + strings.Repeat(delta(strings.Repeat("x", 1<<10)), 100)}, part{time.Second, txtEnd}))
+		if g := r.sendAs(w, w.ask); !strings.Contains(g.text(), "message_stop") || r.last().Outcome != OutcomeServed {
+			t.Errorf("%s", r.last().Trace)
+		}
+	})
+}
+
+// A stream that ends behind its whole text, and says not why, ends for callers of every dialect once another one has said the same.
+func TestResumeBehindTheText(t *testing.T) {
+	a := wires["anthropic"]
+	for caller, w := range wires {
+		t.Run(caller, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a"}, {name: "b", priority: 1}}, as(w.d), resuming(domain.ResumeBoth))
+				r.on("a", a.then(txtStop, "one ", "two"), unsent)
+				r.on("b", a.says("2", "on", "e two"))
+				g := r.sendAs(w, w.ask)
+				if text := w.reads(t, g.text()); text != "one two" || r.last().Outcome != OutcomeServed {
+					t.Errorf("read %q\n%s\n%s", text, g.text(), r.last().Trace)
+				}
+			})
+		})
+	}
 }

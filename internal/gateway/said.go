@@ -21,6 +21,7 @@ type said struct {
 
 	lost    bool // there is more to it than text, or it is too long
 	open    bool // the text is
+	closed  bool // the text is whole, as far as the upstream says
 	thought bool // there was reasoning before it, in words that nobody signed
 	bare    bool // it is open
 	member  bool // and its signature is only the name of the member that it came in
@@ -74,7 +75,7 @@ func (s *said) tell(ev *neutral.Event) {
 		s.head.Usage = ev.Usage
 	case neutral.Opened:
 		switch b := ev.Block; {
-		case s.open:
+		case s.open, s.closed:
 			s.lose()
 		case b.Kind == neutral.KindText:
 			s.open, s.head.Index = true, ev.Index
@@ -92,8 +93,9 @@ func (s *said) tell(ev *neutral.Event) {
 			s.lose()
 		}
 	case neutral.Closed:
-		if s.bare = false; s.open {
-			s.lose() // the text is whole
+		s.bare = false
+		if s.closed, s.open = s.open, false; s.closed && s.repeats() {
+			s.lose() // more of the message than its text has gone
 		}
 	case neutral.Cited, neutral.Finished, neutral.Ended:
 		s.lose()
@@ -126,7 +128,7 @@ func (s *said) lose() {
 // ended takes in what the upstream's stream was inside of at its end: a decoder may hold a call back that has begun. Gemini's
 // calls come whole, and any text may be followed by one.
 func (s *said) ended(inside dialect.Open) {
-	if inside != dialect.OpenText && (inside != dialect.OpenTool || s.at.d.ID() != domain.DialectGeminiContent) {
+	if inside != dialect.OpenText && (!s.closed || inside != dialect.OpenNone) && (inside != dialect.OpenTool || s.at.d.ID() != domain.DialectGeminiContent) {
 		s.lose()
 	}
 }
@@ -139,7 +141,13 @@ func (s *said) drop() {
 }
 
 // usable reports whether the answer can be gone on with.
-func (s *said) usable() bool { return s != nil && !s.lost && s.open && len(s.text) > 0 }
+func (s *said) usable() bool { return s != nil && !s.lost && (s.open || s.closed) && len(s.text) > 0 }
+
+// repeats reports whether it passes as it came, in a dialect that says at the end of a message all that stands in it.
+func (s *said) repeats() bool {
+	_, ok := s.dec.(neutral.Placing)
+	return ok
+}
 
 // quoted is the text so far as a JSON string.
 func (s *said) quoted() []byte {
@@ -156,7 +164,7 @@ func (s *said) encoder() neutral.Encoder {
 		session.Model = s.model
 	}
 	head := s.head
-	head.Text, head.Next = s.quoted(), s.at.nextEvent
+	head.Text, head.Next, head.Closed = s.quoted(), s.at.nextEvent, s.closed
 	if p, ok := s.dec.(neutral.Placing); ok {
 		head.Item = p.Message()
 	}

@@ -80,6 +80,9 @@ func (x *exchange) leave() {
 			at.watch.Stop()
 		}
 		if !at.beside { // that one runs in a goroutine of its own, and ends with its context
+			if at.said != nil {
+				at.said.drop()
+			}
 			x.giveBack(at.cand)
 		}
 	}

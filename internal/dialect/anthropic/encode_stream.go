@@ -12,7 +12,9 @@ func (Dialect) NewEncoder(s *neutral.Session) neutral.Encoder {
 	e := &encoder{session: neutral.Session{RequestID: s.RequestID, Model: s.Model, Now: s.Now}, index: -1}
 	if b := s.Begun; b != nil {
 		e.usage, e.index, e.block = b.Usage, b.Index-1, neutral.Block{Kind: neutral.KindText}
-		e.speak(nil)
+		if e.speak(nil); b.Closed {
+			e.stop(nil)
+		}
 	}
 	return e
 }

@@ -46,7 +46,7 @@ type Session struct {
 	Begun     *Begun   // the stream that the encoder goes on with; nil: it begins one
 }
 
-// Begun is what a caller has got of a stream that another writer began: the answer's head and, of its content, one text, which is open.
+// Begun is what a caller has got of a stream that another writer began: the answer's head and, of its content, one text, which is open unless it says that it is not.
 // The model's name is the session's.
 type Begun struct {
 	ID      string // as the caller got it
@@ -55,6 +55,7 @@ type Begun struct {
 	Usage   domain.Usage
 	Index   int    // of the open text among the blocks
 	Text    []byte // of it so far, a JSON string with its quotes
+	Closed  bool   // the text is closed: nothing more of it comes
 	Item    string // id of the message that it stands in, in a dialect that names them
 	Next    int64  // number of the next event, in a dialect that counts them
 }
