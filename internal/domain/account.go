@@ -90,6 +90,8 @@ type Account struct {
 	// TokenPrice is what a token of the prompt costs there; a token of the answer is taken to cost five times that. 0: nothing,
 	// or not known.
 	TokenPrice NanoUSD
+	// Flat: it has a fixed price however much it is used. What its answers would cost by the list is noted beside it.
+	Flat bool
 
 	Enabled bool // spec and provisioning: false once it is gone from the file
 	Paused  bool // state: an operator took it out of scheduling for now

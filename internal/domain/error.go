@@ -28,11 +28,13 @@ const (
 	KindUpstreamTimeout              // the upstream did not answer in time
 	KindCanceled                     // the caller left
 	KindDraining                     // this process is stopping
+	KindBalance                      // the caller's money is used up
+	KindBudget                       // a budget of the caller's is used up; RetryAfter says when there is room, if anybody knows
 )
 
 var kindNames = [...]string{
 	"internal", "invalid", "unauthenticated", "forbidden", "not_found", "method_not_allowed", "too_large",
-	"unsupported", "timeout", "rate_limited", "unavailable", "upstream", "overloaded", "upstream_timeout", "canceled", "draining",
+	"unsupported", "timeout", "rate_limited", "unavailable", "upstream", "overloaded", "upstream_timeout", "canceled", "draining", "balance", "budget",
 }
 
 // String is the kind's name in logs and metrics.

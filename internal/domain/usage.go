@@ -1,8 +1,5 @@
 package domain
 
-// NanoUSD is an amount of money: 1e-9 US dollars. Money is never a float.
-type NanoUSD int64
-
 // Usage is what one attempt consumed, in tokens, by kinds that do not overlap
 // except where a field says so. The zero value means nothing was reported.
 type Usage struct {

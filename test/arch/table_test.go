@@ -41,9 +41,11 @@ var table = map[string]row{
 	"platform":             {rules, []string{"dialect", "dialect/anthropic", "dialect/gemini", "dialect/openai", "dialect/responses", "domain", "failover"}, ""},
 
 	"caller": {services, []string{"domain"}, ""},
+	"ledger": {services, []string{"domain"}, "what a model costs, the store and the journal come through interfaces that it declares"},
 
 	"upstream":        {world, []string{"domain", "platform"}, ""},
 	"credential":      {world, []string{"domain", "platform"}, ""},
+	"journal":         {world, []string{"domain"}, ""},
 	"store":           {world, []string{"domain"}, ""},
 	"store/storetest": {world, []string{"domain", "store"}, "the behaviour that every database must show"},
 	"coord":           {world, []string{"domain"}, ""},

@@ -45,6 +45,18 @@ type Store interface {
 	LoadWindows(context.Context, time.Time) ([]store.Window, error)
 	DeleteWindowsBefore(context.Context, time.Time, int) (int, error)
 
+	Apply(context.Context, []domain.Settlement, domain.JournalPosition) error
+	Applied(context.Context) (domain.JournalPosition, error)
+	Durable(context.Context) error
+	Take(ctx context.Context, p domain.Spender, want, overdraft domain.NanoUSD, now time.Time) (domain.NanoUSD, error)
+	Return(ctx context.Context, now time.Time, spenders ...domain.Spender) error
+	Balance(context.Context, domain.Spender) (purse, grant domain.NanoUSD, err error)
+	Credit(context.Context, store.Credit, time.Time) error
+	ExpireCredits(context.Context, time.Time) (int, error)
+	Spent(ctx context.Context, owner domain.Spender, since int64) ([]domain.Spent, error)
+	FoldSpending(ctx context.Context, before int64) error
+	CheckBooks(context.Context) (*store.Books, error)
+
 	SaveRests(context.Context, []store.Rest) error
 	LoadRests(context.Context, time.Time) ([]store.Rest, error)
 	EndRests(context.Context, []store.RestKey) error
@@ -60,7 +72,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		name string
 		f    func(*testing.T, func(*testing.T) Store)
 	}{
-		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests}, {"windows", windows},
+		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests}, {"windows", windows}, {"ledger", ledger},
 	} {
 		t.Run(g.name, func(t *testing.T) { g.f(t, open) })
 	}
