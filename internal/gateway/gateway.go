@@ -40,7 +40,8 @@ type Ledger interface {
 	// Hold sets aside what the request may cost, before the first byte goes
 	// upstream. An error refuses the request; a *domain.Error says it to the caller.
 	Hold(ctx context.Context, h Hold) error
-	// AttemptCost is told of every attempt that ended without being the answer.
+	// AttemptCost is told of every attempt that ended without being the answer, and of what an attempt that went on with another one's
+	// answer read besides it.
 	AttemptCost(id domain.RequestID, account domain.AccountID, usage domain.Usage) domain.NanoUSD
 	// Settle ends the hold with what was used. It is called exactly once for every hold.
 	Settle(id domain.RequestID, account domain.AccountID, usage domain.Usage)

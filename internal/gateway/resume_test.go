@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -589,5 +590,97 @@ func TestResumeBehindTheText(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// text is what of an answer's text stands in a stream, whole or not.
+func (w *wire) text(stream string) string {
+	var kept neutral.Kept
+	dec := w.d.(neutral.Codec).NewDecoder()
+	for rest := []byte(stream); len(rest) > 0; {
+		size := dialect.EndOfEvent(rest)
+		if size == 0 {
+			break
+		}
+		_ = dec.Event(rest[:size], func(ev *neutral.Event) {
+			if ev.Kind == neutral.Added {
+				kept.Add(ev.Text)
+			}
+		})
+		rest = rest[size:]
+	}
+	text, _ := dialect.Unquote(kept.Quoted())
+	return text
+}
+
+// Wherever a stream breaks, and whatever the second attempt says: the caller reads the one answer whole, or a beginning of it and
+// the error.
+func TestResumeAnywhere(t *testing.T) {
+	alphabet := []rune("ab \n\"\\é漢😀\u2028")
+	names := []string{"anthropic", "chat", "responses", "gemini"}
+	joined, broke := 0, 0
+	for n := range 600 {
+		rnd := rand.New(rand.NewPCG(uint64(n), 7))
+		text := make([]rune, 1+rnd.IntN(40))
+		for i := range text {
+			text[i] = alphabet[rnd.IntN(len(alphabet))]
+		}
+		// pieces are the text in pieces, escaped in one of two ways.
+		pieces := func(text []rune) (out []string) {
+			for len(text) > 0 {
+				size := 1 + rnd.IntN(min(len(text), 6))
+				var q []byte
+				if rnd.IntN(2) == 0 {
+					q, _ = json.Marshal(string(text[:size]))
+				} else {
+					q = []byte(strings.ReplaceAll(string(neutral.Quote(string(text[:size]))), "é", "\\u00e9"))
+				}
+				out, text = append(out, string(q[1:len(q)-1])), text[size:]
+			}
+			return out
+		}
+		other := append([]rune(nil), text...)
+		if rnd.IntN(3) == 0 {
+			other[rnd.IntN(len(other))] = 'X'
+		}
+		w, a, b := wires[names[rnd.IntN(4)]], wires[names[rnd.IntN(4)]], wires[names[rnd.IntN(4)]]
+		a, b = a.to(w), b.to(w)
+		first := strings.Join(a.parts("1", pieces(text)...), "")
+		end, at := error(io.EOF), rnd.IntN(len(first))
+		if rnd.IntN(2) == 0 {
+			end = io.ErrUnexpectedEOF
+		}
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []account{{name: "a", platform: a.platform}, {name: "b", platform: b.platform, priority: 1}}, as(w.d), resuming(domain.ResumeBoth))
+			r.on("a", stream(end, part{0, first[:at/2]}, part{time.Second, first[at/2 : at]}), unsent)
+			r.on("b", b.says("2", pieces(other)...))
+			g := r.sendAs(w, w.ask)
+			got, rec := w.text(g.text()), r.last()
+			switch rec.Outcome {
+			case OutcomeServed:
+				if whole := w.reads(t, g.text()); whole != got || got != string(text) && got != string(other) {
+					t.Errorf("case %d: read %q of %q and %q\n%s", n, got, string(text), string(other), rec.Trace)
+				}
+				if strings.Contains(string(rec.Trace), `"rj"`) {
+					joined++
+				}
+			case OutcomeBroken:
+				if !strings.HasPrefix(string(text), got) && !strings.HasPrefix(string(other), got) || w.reads(t, g.text()) != "" {
+					t.Errorf("case %d: read %q of %q and %q\n%s", n, got, string(text), string(other), rec.Trace)
+				}
+				if string(text) == string(other) && !strings.Contains(got, "\ufffd") && (rec.Attempts == 1 && w.d.ID() != domain.DialectOpenAIResp) {
+					t.Errorf("case %d: broken, although %q could have been repeated: %q\n%s\n%s", n, string(text), got, g.text(), rec.Trace)
+				}
+				broke++
+			default:
+				t.Errorf("case %d: %s\n%s", n, rec.Outcome, rec.Trace)
+			}
+			if u := r.ledger.used; u != rec.Usage {
+				t.Errorf("case %d: recorded %+v, settled %+v", n, rec.Usage, u)
+			}
+		})
+	}
+	if joined < 100 || broke < 20 {
+		t.Errorf("%d joined, %d broke", joined, broke)
 	}
 }
