@@ -95,7 +95,7 @@ func anyOutcome(t *rapid.T, account domain.AccountID) Outcome {
 		Stated: rapid.Bool().Draw(t, "stated"), Reset: time.Duration(rapid.Int64Range(-int64(s1), int64(40*s1)).Draw(t, "reset")),
 		Opened: rapid.Bool().Draw(t, "opened"), Committed: rapid.IntRange(0, 9).Draw(t, "committed") == 0,
 		Resume: rapid.Bool().Draw(t, "resume"),
-		Ahead: rapid.SampledFrom([]int{0, 0, 1, 50, 5000}).Draw(t, "ahead"), Fallback: rapid.Bool().Draw(t, "fallback"),
+		Ahead:  rapid.SampledFrom([]int{0, 0, 1, 50, 5000}).Draw(t, "ahead"), Fallback: rapid.Bool().Draw(t, "fallback"),
 		Soonest: span(t, 30*s1, "soonest"), Probe: rapid.IntRange(0, 4).Draw(t, "probe") == 0,
 		NoRetries: rapid.IntRange(0, 9).Draw(t, "no retries") == 0, AlternativeWell: rapid.Bool().Draw(t, "alternative well"),
 		Spent: span(t, time.Minute, "spent"), Streak: rapid.IntRange(1, 9).Draw(t, "streak"),

@@ -23,9 +23,9 @@ type decoder struct {
 	inItem bool // the item with that index is not done
 	typ    string
 	id     string // of the item that was begun last
-	parts  int  // of the open message: blocks made of it
-	next   bool // of reasoning: another part of the summary begins
-	plain  bool // of reasoning: the thoughts themselves are what is shown
+	parts  int    // of the open message: blocks made of it
+	next   bool   // of reasoning: another part of the summary begins
+	plain  bool   // of reasoning: the thoughts themselves are what is shown
 
 	calls, refused bool
 	later          queue
