@@ -176,15 +176,6 @@ func (w *wire) reads(t *testing.T, text string) string {
 		if ev.Kind == dialect.EventMalformed {
 			t.Errorf("malformed: %q", raw)
 		}
-		if ev.Kind == dialect.EventError {
-			return ""
-		}
-		if ev.Kind == dialect.EventEnd {
-			ends++
-		}
-		if err := dec.Event(raw, take); err != nil {
-			t.Errorf("%v in %q", err, raw)
-		}
 		_, data := dialect.Fields(raw)
 		for _, m := range idIn.FindAllSubmatch(data, -1) {
 			ids[string(m[1])+string(m[2])] = true
@@ -202,6 +193,15 @@ func (w *wire) reads(t *testing.T, text string) string {
 				t.Errorf("event %d has the number %d", next, *v.Seq)
 			}
 			next++
+		}
+		if ev.Kind == dialect.EventError {
+			return ""
+		}
+		if ev.Kind == dialect.EventEnd {
+			ends++
+		}
+		if err := dec.Event(raw, take); err != nil {
+			t.Errorf("%v in %q", err, raw)
 		}
 		if o := v.Response.Output; ev.Kind == dialect.EventEnd && len(o) > 0 {
 			if got := g.Answer.Blocks[0].Text; len(o) != 1 || o[0].Content[0].Text != got {
@@ -682,5 +682,25 @@ func TestResumeAnywhere(t *testing.T) {
 	}
 	if joined < 100 || broke < 20 {
 		t.Errorf("%d joined, %d broke", joined, broke)
+	}
+}
+
+// An answer that was gone on with and breaks again ends in the error event, behind all that has gone out.
+func TestResumeBreaksAgain(t *testing.T) {
+	for name, w := range wires {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", platform: w.platform}, {name: "b", platform: w.platform, priority: 1}}, as(w.d), resuming(domain.ResumeBoth))
+				r.on("a", w.cut(io.ErrUnexpectedEOF, "1", 2, "one ", "two", " three"), unsent)
+				r.on("b", w.cut(io.ErrUnexpectedEOF, "2", 2, "one two", " three", " four"))
+				g := r.sendAs(w, w.ask)
+				if text := w.text(g.text()); text != "one two three" || w.reads(t, g.text()) != "" || r.last().Outcome != OutcomeBroken || r.last().Account != 2 {
+					t.Errorf("read %q\n%s\n%s", text, g.text(), r.last().Trace)
+				}
+				if n := strings.Count(string(r.last().Trace), `"e":"broken"`); n != 2 || r.names() != "a a b" && r.names() != "a b" {
+					t.Errorf("asked %s: %s", r.asked(), r.last().Trace)
+				}
+			})
+		})
 	}
 }
