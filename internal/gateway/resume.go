@@ -325,7 +325,7 @@ func (x *exchange) unresumed(end *ending) {
 	if s == nil {
 		return
 	}
-	what := ""
+	var what string
 	switch {
 	case s.joined != nil:
 		what = s.joined.joint.way.String()

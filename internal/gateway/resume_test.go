@@ -646,7 +646,7 @@ func TestResumeAnywhere(t *testing.T) {
 		w, a, b := wires[names[rnd.IntN(4)]], wires[names[rnd.IntN(4)]], wires[names[rnd.IntN(4)]]
 		a, b = a.to(w), b.to(w)
 		first := strings.Join(a.parts("1", pieces(text)...), "")
-		end, at := error(io.EOF), rnd.IntN(len(first))
+		end, at := io.EOF, rnd.IntN(len(first))
 		if rnd.IntN(2) == 0 {
 			end = io.ErrUnexpectedEOF
 		}
