@@ -272,6 +272,8 @@ func StatusOf(k domain.Kind) int {
 		return http.StatusRequestTimeout
 	case domain.KindRateLimited:
 		return http.StatusTooManyRequests
+	case domain.KindBalance, domain.KindBudget:
+		return http.StatusPaymentRequired
 	case domain.KindUnavailable, domain.KindOverloaded, domain.KindDraining:
 		return http.StatusServiceUnavailable
 	case domain.KindUpstream:

@@ -76,6 +76,7 @@ type attempt struct {
 	nextEvent    int64  // the number that the caller's stream has come to, where its protocol counts
 	usage        domain.Usage
 	events       int
+	deltas       int // of them, those with content
 	result       result
 	verdict      platform.Verdict // of a failure
 	fault        string           // a connection's failure, for logs
@@ -387,6 +388,7 @@ func (at *attempt) whole(resp *http.Response) result {
 	if res, ok := at.commit(resp, int64(len(out))); !ok {
 		return res
 	}
+	x.charge(at, at.usage, true)
 	if x.ans.write(writeWhole, out) != nil {
 		return resultLeft
 	}

@@ -22,21 +22,25 @@ type exchange struct {
 	began time.Time
 	ctx   context.Context
 
-	d         dialect.Dialect
-	key       *domain.Key
-	req       dialect.Request
-	body      *body
-	header    http.Header // what goes upstream, but for the credential
-	query     string
-	at        dialect.Route
-	path      string // of a further path of the dialect; empty: the main one
-	pools     []*pool
-	target    atomic.Pointer[target]    // the model that serves
-	targets   atomic.Pointer[[]*target] // it, and those before it
-	seed      uint64                    // of whatever is drawn for this request
-	splice    atomic.Pointer[splice]    // the answer that broke and is gone on with; nil: none is
-	admission *admission                // by the caller's limits; nil: there are none
-	ans       *answer
+	d           dialect.Dialect
+	key         *domain.Key
+	tags        map[string]string // shared: not modified
+	req         dialect.Request
+	body        *body
+	header      http.Header // what goes upstream, but for the credential
+	query       string
+	at          dialect.Route
+	path        string // of a further path of the dialect; empty: the main one
+	pools       []*pool
+	target      atomic.Pointer[target]    // the model that serves
+	targets     atomic.Pointer[[]*target] // it, and those before it
+	seed        uint64                    // of whatever is drawn for this request
+	holding     Holding                   // of the money that it may cost
+	promptGuess int64                     // tokens of the prompt, estimated
+	warmAtStart int64                     // tokens that were warm at the account that the session was bound to
+	splice      atomic.Pointer[splice]    // the answer that broke and is gone on with; nil: none is
+	admission   *admission                // by the caller's limits; nil: there are none
+	ans         *answer
 
 	ownSeat      *ownSeat      // the caller's own account at a provider; nil: the key's accounts serve
 	brings       credentials   // of it

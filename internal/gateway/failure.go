@@ -30,7 +30,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	x.count(at, &o)
 	c.EndProbe()
 	if at.result == resultFailed {
-		o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
+		o.Cost = x.lost(at)
 	}
 	now := time.Now()
 	if pol.Braked.Has(o.Class) {
@@ -211,7 +211,7 @@ func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d t
 		for _, v := range x.everywhere() {
 			for i := range v.Candidates {
 				c := &v.Candidates[i]
-				if left, ok := c.Unwelcome(now); ok && !skip(c) && (!known || left < d) {
+				if left, ok := c.Unwelcome(now); ok && !c.Drains() && !skip(c) && (!known || left < d) {
 					d, known = left, true
 				}
 			}

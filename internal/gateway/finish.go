@@ -333,6 +333,8 @@ func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool)
 		}
 	}
 	switch {
+	case e.Kind == domain.KindBalance, e.Kind == domain.KindBudget: // nothing that a client does at once helps
+		h["X-Should-Retry"] = []string{"false"}
 	case e.RetryAfter > longRetryAfter,
 		// Failover has been tried; two more rounds of the SDK's own add nothing.
 		tried && (e.Kind == domain.KindUpstream || e.Kind == domain.KindUpstreamTimeout),

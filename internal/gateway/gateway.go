@@ -35,42 +35,6 @@ type Recorder interface {
 	Record(r *Record)
 }
 
-// Ledger holds, attributes and settles what requests cost. It must be safe for concurrent use.
-type Ledger interface {
-	// Hold sets aside what the request may cost, before the first byte goes
-	// upstream. An error refuses the request; a *domain.Error says it to the caller.
-	Hold(ctx context.Context, h Hold) error
-	// AttemptCost is told of every attempt that ended without being the answer, and of what an attempt that went on with another one's
-	// answer read besides it.
-	AttemptCost(id domain.RequestID, account domain.AccountID, usage domain.Usage) domain.NanoUSD
-	// Settle ends the hold with what was used. It is called exactly once for every hold.
-	Settle(id domain.RequestID, account domain.AccountID, usage domain.Usage)
-}
-
-// Hold is what a request may cost.
-type Hold struct {
-	Request     domain.RequestID
-	Key         domain.KeyID
-	Pool        domain.PoolID
-	Model       string
-	InputTokens int64 // estimated
-	MaxTokens   int64 // 0: not stated
-}
-
-// NoLedger holds nothing.
-type NoLedger struct{}
-
-// Hold implements Ledger.
-func (NoLedger) Hold(context.Context, Hold) error { return nil }
-
-// AttemptCost implements Ledger.
-func (NoLedger) AttemptCost(domain.RequestID, domain.AccountID, domain.Usage) domain.NanoUSD {
-	return 0
-}
-
-// Settle implements Ledger.
-func (NoLedger) Settle(domain.RequestID, domain.AccountID, domain.Usage) {}
-
 // Observer counts. Its labels are bounded: no key, account or model name.
 type Observer interface {
 	// Attempt is one finished attempt: class and action are empty for a success.

@@ -271,7 +271,8 @@ func (j *joint) rest(quoted []byte) string {
 // repeated it has read and written just that. One that went on with it has read the beginning besides: that is the operator's, and what
 // the beginning had taken to write is what the second prompt is longer by, where the first attempt broke before it said so.
 func (j *joint) usage(u domain.Usage) domain.Usage {
-	first := j.splice.from.usage
+	from := j.splice.from
+	first := from.usage
 	switch {
 	case !u.Reported:
 		return first
@@ -279,12 +280,26 @@ func (j *joint) usage(u domain.Usage) domain.Usage {
 		return u
 	}
 	all := first
-	if first.Prompt() > 0 {
-		all.Output = max(all.Output, u.Prompt()-first.Prompt())
+	if longer := u.Prompt() - first.Prompt(); first.Prompt() > 0 && longer > 0 {
+		all.Output = max(all.Output, longer)
+	} else if n := int64(from.deltas); n > all.Output {
+		all.Output, all.Estimated = n, true
 	}
 	all.Output += u.Output
 	all.Reasoning += u.Reasoning
+	all.AudioOutput += u.AudioOutput
+	all.ImageOutput += u.ImageOutput
+	all.Searches += u.Searches
 	return all
+}
+
+// tokens is about how many tokens of the answer the caller has got: about one in each delta.
+func (at *attempt) tokens() int64 {
+	n := at.deltas
+	if at.joint != nil && at.joint.way == domain.ResumeContinue {
+		n += at.joint.splice.from.deltas
+	}
+	return int64(n)
 }
 
 // usageOf is what an attempt's answer took, with what another one had begun.
@@ -305,16 +320,16 @@ func (x *exchange) others(final *attempt) {
 			paid[0] = first
 		case final.joint.way == domain.ResumeContinue && first.usage.Reported:
 			paid[1], more = first, final.usage
-			more.Output, more.Reasoning = 0, 0 // it has read the prompt once more
+			more.Output, more.Reasoning, more.AudioOutput, more.ImageOutput, more.Searches = 0, 0, 0, 0, 0 // it has read the prompt once more
 		}
 	}
 	for _, at := range x.attempts {
 		switch {
 		case at.result == resultFailed: // charged when it failed
 		case at != paid[0] && at != paid[1]:
-			x.g.deps.Ledger.AttemptCost(x.id, at.cand.ID, at.usage)
+			x.lost(at)
 		case at == final && more.Reported:
-			x.g.deps.Ledger.AttemptCost(x.id, at.cand.ID, more)
+			x.holding.Lost(at.cand.Account, at.cand.Sent, more, time.Now())
 		}
 	}
 }

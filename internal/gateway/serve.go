@@ -86,7 +86,7 @@ func (x *exchange) leave() {
 			x.giveBack(at.cand)
 		}
 	}
-	x.g.deps.Ledger.Settle(x.id, 0, domain.Usage{})
+	x.charge(x.ans.owner(), domain.Usage{}, false)
 }
 
 // receive reads and checks a request; nil: it was refused, and the caller told.
@@ -116,14 +116,15 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exch
 	}
 	if err == nil {
 		x.ctx = r.Context()
-		err = g.deps.Ledger.Hold(x.ctx, Hold{
-			Request: id, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model, InputTokens: x.req.InputTokens(), MaxTokens: x.req.MaxTokens,
-		})
+		err = x.hold(x.ctx)
 	}
 	if err != nil {
 		x.admission.end(g, 0)
 		g.recordRefusal(x, err, Refuse(w, x.d, err, id))
 		return nil
+	}
+	if warnings := x.holding.Warnings(); len(warnings) > 0 {
+		w.Header()[budgetHeader] = warnings
 	}
 	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
 	x.ans.ownSeat = x.ownSeat != nil
@@ -159,15 +160,14 @@ func (x *exchange) finish(end ending) {
 	// What the caller got content of is what is settled, whether it is whole, broke, or
 	// the caller left; what every other attempt cost is the operator's.
 	var usage domain.Usage
-	var account domain.AccountID
 	final := x.ans.owner()
 	if final != nil {
-		usage, account = final.usageOf(), final.cand.ID
+		usage = final.usageOf()
 		x.warm(final)
 	}
 	x.admission.end(g, x.usedTokens(final))
 	x.others(final)
-	g.deps.Ledger.Settle(x.id, account, usage)
+	x.charge(final, usage, end.served != nil)
 	if end.served != nil {
 		x.succeeded(end.served)
 		g.deps.Observer.Attempt(end.served.plat.Name, "", "", end.served.took)
@@ -207,7 +207,7 @@ func (x *exchange) admit(r *http.Request) error {
 		return err
 	}
 	x.key = key
-	return nil
+	return caller.CheckAddress(key, r, x.snap.Settings.TrustedProxies)
 }
 
 // read takes the body in and reads its facts.
@@ -292,11 +292,11 @@ func (p *patientReader) Read(b []byte) (int, error) {
 
 // route finds who may serve the request, and the session's account.
 func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
+	if x.tags, err = caller.Tags(x.key, r.Header); err != nil {
+		return err
+	}
 	if !x.key.Allows(x.req.Model) {
-		return &domain.Error{
-			Kind: domain.KindForbidden, Op: "route the request", Param: "model", Code: "model_not_allowed",
-			Message: fmt.Sprintf("this key may not use the model %q; it may use: %s", x.req.Model, strings.Join(x.key.Models, ", ")),
-		}
+		return &domain.Error{Kind: domain.KindForbidden, Op: "route the request", Param: "model", Code: "model_not_allowed", Message: x.key.Refusal(x.req.Model)}
 	}
 	own, err := x.takeOwnSeat(r)
 	if err == nil && !own {
@@ -332,6 +332,9 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 	if !x.session.id.IsZero() {
 		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
 			x.binding, x.boundAtStart = b, b.Account
+			if b.WarmUntil.After(x.began) {
+				x.warmAtStart = b.WarmTokens
+			}
 			x.stays = x.lacksModel(b.Account)
 		} else if !x.session.parent.IsZero() {
 			b, _ := x.g.deps.Bindings.Lookup(x.session.parent)
@@ -514,7 +517,7 @@ func Refuse(w http.ResponseWriter, d dialect.Dialect, err error, id domain.Reque
 func (g *Gateway) recordRefusal(x *exchange, err error, status int) {
 	r := &Record{
 		ID: x.id, Key: x.key.ID, Model: x.req.Model, Dialect: x.d.ID(), Stream: x.req.Stream, Outcome: OutcomeRefused, Status: status,
-		Began: x.began, Took: time.Since(x.began), BytesIn: int64(x.req.Size),
+		Began: x.began, Took: time.Since(x.began), BytesIn: int64(x.req.Size), Tags: x.tags,
 		Trace: x.refusalTrace(err),
 	}
 	if x.admission.refusedBy() != "" {

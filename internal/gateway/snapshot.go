@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
+	"turnout/internal/ledger"
 	"turnout/internal/platform"
 	"turnout/internal/sched"
 )
@@ -36,6 +38,8 @@ type Settings struct {
 	SessionTTL  time.Duration // how long a binding lasts without use
 	ModelsTTL   time.Duration // how long a model list is kept
 	Total       time.Duration // the whole of one request
+	// TrustedProxies are believed when they say where a request comes from.
+	TrustedProxies []netip.Prefix
 
 	// How slow a caller may be: a request body that makes no progress for ReadWait, or
 	// is not there after ReadTotal, is given up; so is an answer of which nothing is read for WriteWait.
@@ -68,6 +72,7 @@ type PoolConfig struct {
 	MaxResting *int          // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
 	Rates      *domain.Rates // of the callers that use it, together; nil: none
+	Payment    ledger.Policy // how its requests are paid
 }
 
 // pool is a pool, compiled.
@@ -86,6 +91,7 @@ type pool struct {
 	resume    domain.Resume
 	tuning    sched.Tuning
 	rates     *domain.Rates
+	payment   ledger.Policy
 }
 
 // policyOf is the policy for a failure on a platform. It is large: a copy would be
@@ -109,7 +115,8 @@ type Snapshot struct {
 	platforms map[domain.AccountID]*platform.Platform
 	cells     *sched.Cells
 	rated     bool     // some pool limits its callers
-	owners    sync.Map // *domain.Key or *pool → *limit.Owner, made on first use
+	owners    sync.Map // *domain.Key, *domain.User, *domain.Team or *pool → *limit.Owner, made on first use
+	routes    sync.Map // *sched.View → []ledger.Route, likewise
 
 	mu    sync.RWMutex
 	views map[viewKey]*sched.View
@@ -167,7 +174,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive,
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, resume: pc.Resume, rates: pc.Rates,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, resume: pc.Resume, rates: pc.Rates, payment: pc.Payment,
 			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {
@@ -238,10 +245,13 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 		_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
 		return speech
 	}
-	v = sched.Build(s.Version, &p.Pool, ask.model, ask.dialect, require, p.accounts, speaks, s.cells, p.tuning)
+	tuning := p.tuning
+	tuning.Tied = ask.only != 0
+	v = sched.Build(s.Version, &p.Pool, ask.model, ask.dialect, require, p.accounts, speaks, s.cells, tuning)
 	s.mu.Lock()
 	if len(s.views) >= maxViews {
 		clear(s.views) // rare, and each is quickly made again
+		s.routes.Clear()
 	}
 	s.views[k] = v
 	s.mu.Unlock()
