@@ -263,17 +263,15 @@ func TestResumeRepeats(t *testing.T) {
 func TestResumeContinues(t *testing.T) {
 	const claude, deep = `"model":"claude-sonnet-4-5"`, `"model":"deepseek-chat"`
 	for name, c := range map[string]struct {
-		w         *wire
-		model     string
-		platform  string
-		base      string
-		words     []string
-		more      []string
-		asks      string // what the second request ends with
-		text      string
-		usage     domain.Usage
-		costs     int
-		untouched bool
+		w        *wire
+		model    string
+		platform string
+		base     string
+		words    []string
+		more     []string
+		asks     string // what the second request ends with
+		text     string
+		usage    domain.Usage
 	}{
 		"anthropic": {
 			w: wires["anthropic"], model: claude, words: []string{"one ", "two \\n"}, more: []string{" ", "three"}, asks: `,{"role":"assistant","content":"one two"}]}`,
@@ -311,6 +309,10 @@ func TestResumeContinues(t *testing.T) {
 				}
 				if rec := r.last(); rec.Usage != c.usage || r.ledger.used != c.usage || o.of(EventResume) != "continue" {
 					t.Errorf("usage %+v, settled %+v, %v", rec.Usage, r.ledger.used, o.events)
+				}
+				// The operator pays for one attempt without a connection, and for the broken one or for the prompt that was read twice.
+				if l := r.ledger; l.costs != 2 || len(l.ends) != 1 || l.ends[0].Account.Name != "b" || l.ends[0].Interrupted {
+					t.Errorf("%d costs, ends %+v, asked %s", l.costs, l.ends, r.asked())
 				}
 				mustContain(t, "the trace", string(r.last().Trace), `"rj":"continue"`)
 			})
