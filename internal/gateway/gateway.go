@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -60,6 +61,7 @@ const (
 	EventThrottled   = "throttled"    // a request was refused because its provider browns out; the platform
 	EventWait        = "wait"         // a request was held; the core's reason
 	EventCallerLimit = "caller_limit" // a caller's own limit refused a request; whose and which
+	EventUsage       = "usage"        // an answer stated a usage that cannot be, and it was not believed; the platform
 	EventResume      = "resume"       // an answer broke after its commit and was to be gone on with; what came of it
 	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace
 )
@@ -93,7 +95,9 @@ type Gateway struct {
 	writers  writers
 	models   *modelLists
 	limits   *limit.Book // of callers
-	since    time.Time   // what their time is counted from
+	prefixes *sched.Prefixes
+	seed     maphash.Seed // of prefixes
+	since    time.Time    // what their time is counted from
 
 	inFlight atomic.Int64
 	draining atomic.Bool
@@ -110,7 +114,7 @@ func New(d Deps) *Gateway {
 	}
 	return &Gateway{
 		deps: d, idle: make(chan struct{}, 1), queue: newQueue(), learned: newLearned(), loads: newLoads(), crowd: newCrowd(), former: newFormerStates(), models: newModelLists(),
-		limits: limit.NewBook(), since: time.Now(),
+		limits: limit.NewBook(), since: time.Now(), prefixes: sched.NewPrefixes(), seed: maphash.MakeSeed(),
 	}
 }
 
