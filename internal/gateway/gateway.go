@@ -122,6 +122,7 @@ func (g *Gateway) Bodies() *Budget { return g.deps.Bodies }
 
 // Swap puts a configuration in place. Requests in flight keep theirs.
 func (g *Gateway) Swap(s *Snapshot) {
+	s.priced = g.deps.Ledger.Priced
 	g.snapshot.Store(s)
 	g.models.forget()
 	g.plain.forget()

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"turnout/internal/domain"
 )
 
 // Catalogue knows what providers ask for. It is immutable towards its users and may be used by many goroutines; what it keeps are
@@ -355,6 +357,47 @@ func (c *Catalogue) Provider(name string) (id string, ok bool) {
 		return p.ID, true
 	}
 	return "", false
+}
+
+// Is reports whether a name is the id of a provider.
+func (c *Catalogue) Is(id string) bool { return c.byID[id] != nil }
+
+// Listing is a model's prices in force, for people and programs.
+type Listing struct {
+	Provider string            `json:"provider"`
+	Model    string            `json:"model"`
+	Plan     string            `json:"plan"`
+	Context  int64             `json:"context,omitempty"`
+	Past     bool              `json:"deprecated,omitempty"`
+	Prices   map[string]string `json:"prices"` // US dollars, by the names of the prices
+	Tiers    []string          `json:"tiers,omitempty"`
+}
+
+// List lists models in the catalogue's order: of one provider, or of all for "". Patterns have at most one '*'; empty: every model.
+func (c *Catalogue) List(provider, pattern string, at time.Time) (out []Listing) {
+	pattern = strings.ToLower(pattern)
+	for _, p := range c.providers {
+		if provider != "" && p.ID != provider {
+			continue
+		}
+		for _, m := range p.models {
+			if pattern != "" && !domain.MatchModel(pattern, strings.ToLower(m.id)) {
+				continue
+			}
+			v := &m.versions[m.at(at)]
+			l := Listing{Provider: p.ID, Model: m.id, Plan: v.plan.name, Context: m.context, Past: m.deprecated, Prices: map[string]string{}}
+			for k, r := range v.rates {
+				l.Prices[units[k].price] = r.text(k)
+			}
+			for t := range v.plan.sheets {
+				if tier := domain.Tier(t); tier != domain.TierStandard && v.plan.Has(tier) { //nolint:gosec // a handful
+					l.Tiers = append(l.Tiers, tier.String())
+				}
+			}
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // ProviderAt gives the id of the provider whose API is at a base URL.

@@ -47,6 +47,9 @@ func newPlan(name, provider, model string, r rates, tiers []tierRule) (*Plan, er
 // Name identifies the plan in records: provider/model, and @ since when where the prices have changed or will.
 func (p *Plan) Name() string { return p.name }
 
+// String is Name.
+func (p *Plan) String() string { return p.name }
+
 // Provider is the id of the provider whose prices these are; empty: an operator's own, of a provider that the catalogue does not know.
 func (p *Plan) Provider() string { return p.seller }
 

@@ -66,7 +66,7 @@ var table = map[string]row{
 	"drill": {edge, []string{"config", "domain", "sim"},
 		"no app, no gateway and no dialect: a gateway is handed in, and a drill that shared the gateway's readers would share its mistakes"},
 	"drill/memnet": {world, nil, "a network in memory, for drills with virtual clocks"},
-	"cli": {edge, []string{"admin", "app", "config", "domain", "drill", "failover", "failover/conformance", "gateway", "obs", "platform", "sched", "sim", "simulate", "store"},
+	"cli": {edge, []string{"admin", "app", "config", "domain", "drill", "failover", "failover/conformance", "gateway", "obs", "platform", "price", "sched", "sim", "simulate", "store"},
 		"requests list and show read the store while the gateway runs, or when it does not"},
 
 	"cmd/turnout": {command, []string{"cli"}, ""},

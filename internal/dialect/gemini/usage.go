@@ -22,7 +22,7 @@ type modalities struct{ audio, image int64 }
 // read takes a list of {"modality", "tokenCount"} over. Nearly all are of text alone, and the list comes with every chunk: it is read only if it
 // names something else.
 func (m *modalities) read(list []byte) {
-	if !bytes.Contains(list, audioName) && !bytes.Contains(list, imageName) && !bytes.Contains(list, documentName) {
+	if bytes.IndexByte(list, 'D') < 0 && bytes.IndexByte(list, 'G') < 0 { // AUDIO, DOCUMENT, IMAGE
 		return
 	}
 	var now modalities
@@ -47,8 +47,6 @@ func (m *modalities) read(list []byte) {
 	})
 	m.audio, m.image = max(m.audio, now.audio), max(m.image, now.image)
 }
-
-var audioName, imageName, documentName = []byte(`"AUDIO"`), []byte(`"IMAGE"`), []byte(`"DOCUMENT"`)
 
 // read takes stated figures over and reports whether there were any.
 func (f *figures) read(usage []byte) (stated bool) {
