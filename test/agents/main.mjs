@@ -20,9 +20,9 @@ const faults = { 503: "fail503", limited: "fail429-ra300", cut: "cut0", "in-band
 const kindsOfFault = Object.keys(faults);
 
 const rows = [];
-function add(agent, name, task, accounts, { fault, brief } = {}) {
+function add(agent, name, task, accounts, { fault, brief, spent } = {}) {
   const id = `${agent.client}: ${name}`;
-  rows.push({ agent, name, task, fault, brief, id, cell: cell(`row.${rows.length + 1}`, agent.native, accounts) });
+  rows.push({ agent, name, task, fault, brief, id, cell: cell(`row.${rows.length + 1}`, agent.native, accounts, spent) });
 }
 
 // failing adds a row in which a second account takes over. Without a fault the next one in turn is meant, so that each
@@ -51,6 +51,10 @@ for (const agent of [agents.claude, agents.codex, agents.codexClassic, agents.ge
     failing(agent, kind, foreign[(i + 1) % foreign.length], "edit");
   }
 }
+// Money that is used up: whoever is told so ends there.
+for (const agent of [agents.claude, agents.codex, agents.codexSocket, agents.gemini, agents.opencode["openai-compatible"]]) {
+  for (const spent of ["budget", "balance"]) add(agent, `${spent} used up`, "shell", [{ kind: agent.native }], { spent, brief: spent === "budget" && agent !== agents.codexSocket });
+}
 for (const [i, kind] of names.entries()) {
   add(agents.codexSocket, `${kind}, ${i % 2 ? "edit" : "shell"}`, i % 2 ? "edit" : "shell", [{ kind }]);
   failing(agents.codexSocket, kind, names[(i + 1) % names.length], "edit");
@@ -68,6 +72,7 @@ async function prove({ agent, task, cell, fault }) {
   const work = join(rig.dir, "work", cell.name);
   const t = agent.socket ? await tap() : undefined;
   const r = await run(cell, { home: agent.client.replaceAll(/\W+/g, "-"), ...agent.start(cell, prompt(work), { title: fault && "a task", url: t?.url }) });
+  if (cell.spent) return provesSpent(agent, cell, r);
   const [first, second] = cell.accounts;
   // The last of these requests has ended before the agent did.
   const [one, two] = [await seen(first, fault ? 2 : agent.requests), second ? await seen(second, 1) : []];
@@ -93,6 +98,19 @@ async function prove({ agent, task, cell, fault }) {
   assert.deepEqual(r.escapes, [], "it asked for other machines");
   if (r.trace) assert.deepEqual(outside(r.trace), [], "it called other machines");
   return `${one.length}${second ? ` + ${two.length}` : ""} upstream requests`;
+}
+
+// provesSpent: the agent has ended after one request (and one for its title, or for each way that it has to ask), shows why, and nothing went upstream.
+async function provesSpent(agent, cell, r) {
+  const asked = rig.asked(cell);
+  const told = () => `exit ${r.hung ? "none: it hung" : r.signal ?? r.code}; ${asked.length} requests\nout: ${r.out.slice(-1500)}\nerr: ${r.err.slice(-2500)}`;
+  const words = { budget: /The budget .{0,3}monthly-budget.{0,3} of key .{0,3}row\.\d+.{0,3} is used up/, balance: /The balance of key .{0,3}row\.\d+.{0,3} is used up/ }[cell.spent];
+  assert.ok(!r.hung, told());
+  assert.match(r.out + r.err, words, told());
+  assert.equal((await seen(cell.accounts[0], 1)).length, 0, told());
+  assert.equal(asked.length, 1 + (agent.title ? 1 : 0), told());
+  assert.deepEqual(r.escapes, [], "it asked for other machines");
+  return `${asked.length} requests`;
 }
 
 // outside lists the calls in a trace that do not stay on this machine.

@@ -1,6 +1,6 @@
 // The rig: one `turnout sim`, one `turnout serve` before it, and a trap for whatever would leave this
 // machine. Every row has a pool, accounts and a key of its own, so that nothing is shared.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
@@ -21,9 +21,10 @@ const cells = new Map();
 // cell declares what one row needs: accounts in the order in which they are tried, each by its kind and the words
 // that ask the simulated provider for its behaviour. native is the kind that speaks the caller's dialect:
 // it gets the caller's model as it is.
-export function cell(name, native, accounts) {
+// spent: its money is used up, or a budget.
+export function cell(name, native, accounts, spent) {
   if (cells.has(name)) throw new Error(`two cells are named ${name}`);
-  const c = { name, key: `tk-agents-0123456789-${name}`, accounts: accounts.map(({ kind, words = "" }, i) => ({ kind, key: `sk-sim-${name}.${i}${words && `-${words}`}`, translated: kind !== native })) };
+  const c = { name, spent, key: `tk-agents-0123456789-${name}`, accounts: accounts.map(({ kind, words = "" }, i) => ({ kind, key: `sk-sim-${name}.${i}${words && `-${words}`}`, translated: kind !== native })) };
   cells.set(name, c);
   return c;
 }
@@ -34,7 +35,8 @@ function config() {
   let keys = "";
   for (const c of cells.values()) {
     pools += `  - {name: ${c.name}}\n`;
-    keys += `  - {name: ${c.name}, secret: ${c.key}, pools: [${c.name}]}\n`;
+    const money = { balance: ", prepaid: true", budget: ', budgets: [{name: monthly-budget, period: month, hard_usd: 0.000001}]' }[c.spent] ?? "";
+    keys += `  - {name: ${c.name}, secret: ${c.key}, pools: [${c.name}]${money}}\n`;
     for (const [i, { kind, key, translated }] of c.accounts.entries()) {
       const models = translated ? `, models: {"*": ${kinds[kind].model}}` : "";
       accounts += `  - {name: ${c.name}.${i}, platform: ${kind}, base_url: "${rig.sim}${kinds[kind].base}", api_key: ${key}, pools: [${c.name}], priority: ${i}${models}}\n`;
@@ -77,7 +79,15 @@ export async function start(binary) {
   [, journal, rig.sim] = m;
   const file = join(rig.dir, "turnout.yaml");
   writeFileSync(file, config(), { mode: 0o600 });
+  rig.asked = (c) => requestsOf(binary, file, c);
   rig.url = "http://" + (await child(binary, ["serve", "-c", file], /msg=serving address=(\S+)/))[1];
+}
+
+// requestsOf counts what a row's key has asked of Turnout, by what is recorded of it.
+function requestsOf(binary, file, c) {
+  const r = spawnSync(binary, ["requests", "list", "-c", file, "--key", c.name, "--json", "-n", "100"], { cwd: rig.dir, encoding: "utf8" });
+  if (r.status !== 0) throw new Error(`turnout requests list: ${r.stderr}`);
+  return r.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
 }
 
 // tap listens before Turnout, passes bytes on untouched and counts the WebSockets that were opened.
