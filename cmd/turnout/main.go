@@ -25,6 +25,6 @@ func main() {
 	reload := make(chan os.Signal, 1)
 	notifyReload(reload)
 	os.Exit(cli.Main(stop, cli.Env{
-		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.LookupEnv, Reload: reload, Abort: abort,
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.LookupEnv, Reload: reload, Abort: abort,
 	}))
 }

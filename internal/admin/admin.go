@@ -63,9 +63,9 @@ const SessionPath = "/admin/v1/sessions/move"
 // JSON. The error is in words for the asker.
 type Getter func(ctx context.Context, query url.Values) (any, error)
 
-// New makes the handler; gets are the questions that it answers, by path, and posts what it does. The token is
+// New makes the handler; gets are the questions that it answers, by path, posts what it does, and more what else there is. The token is
 // made in dir if there is none.
-func New(dir string, r Reloader, gets, posts map[string]Getter) (http.Handler, error) {
+func New(dir string, r Reloader, gets, posts map[string]Getter, more ...Routes) (http.Handler, error) {
 	token, err := Token(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		token = "ta-" + base64.RawURLEncoding.EncodeToString(random(32))
@@ -89,6 +89,9 @@ func New(dir string, r Reloader, gets, posts map[string]Getter) (http.Handler, e
 	}
 	for path, do := range posts {
 		mux.HandleFunc("POST "+path, do.serve)
+	}
+	for _, routes := range more {
+		routes(mux)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == HelloPath {

@@ -73,6 +73,7 @@ type App struct {
 	version atomic.Uint64
 	reload  sync.Mutex
 	rests   restLog
+	used    lastUse
 	// windowsSaved is when quota windows were written last; the loop that writes them owns it.
 	windowsSaved time.Time
 	stop         sync.Once
@@ -165,7 +166,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a.current.Store(c)
 	a.gauges(bodies)
 	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits, admin.RoutePath: a.explainRoute},
-		map[string]admin.Getter{admin.SessionPath: a.moveSession})
+		map[string]admin.Getter{admin.SessionPath: a.moveSession}, admin.Objects(a))
 	if err != nil {
 		return nil, err
 	}
@@ -261,6 +262,7 @@ func (a *App) writeRecords(ctx context.Context, recs []*gateway.Record) error {
 	for i, r := range recs {
 		rows[i] = row(r)
 	}
+	a.used.note(recs)
 	return a.store.AppendRequests(ctx, rows)
 }
 
@@ -277,6 +279,7 @@ func (a *App) Start() error {
 		// A flush that is under way when the stop comes goes on: what it took is in no other place.
 		jobs.Every(flushEvery, func(ctx context.Context, _ bool) { a.flush(context.WithoutCancel(ctx)) }),
 		jobs.Every(windowsEvery, func(ctx context.Context, _ bool) { a.saveWindows(context.WithoutCancel(ctx)) }),
+		jobs.Every(lastUseEvery, func(ctx context.Context, _ bool) { a.saveLastUse(context.WithoutCancel(ctx)) }),
 		jobs.Every(sweepEvery, func(ctx context.Context, last bool) {
 			if !last {
 				a.sweep(ctx)
@@ -424,6 +427,7 @@ func (a *App) close() {
 	}
 	if a.records != nil {
 		a.records.Stop()
+		a.saveLastUse(context.Background())
 	}
 	if a.run != nil {
 		a.run.remove()

@@ -71,7 +71,7 @@ func (p poolPolicy) compiled(pool domain.Pool) gateway.PoolConfig {
 }
 
 func desired(c *config.Config) (store.Desired, error) {
-	d := store.Desired{Accounts: c.Accounts, Keys: c.Keys}
+	d := store.Desired{Teams: c.Teams, Users: c.Users, Accounts: c.Accounts, Keys: c.Keys}
 	for _, p := range c.Pools {
 		raw, err := json.Marshal(policyOf(p))
 		if err != nil {
@@ -101,6 +101,7 @@ func override(p config.Policy) failover.Override {
 func settings(c *config.Config) gateway.Settings {
 	s := gateway.DefaultSettings()
 	s.MaxBody, s.QueuePlaces, s.QueueWait, s.SessionTTL = c.Limits.Body, c.Limits.Queue, c.Limits.QueueWait, c.SessionTTL
+	s.TrustedProxies = c.TrustedProxies
 	return s
 }
 
@@ -128,45 +129,84 @@ func trial(c *config.Config) (*gateway.Snapshot, error) {
 		pool.ID = domain.PoolID(i + 1)
 		pools = append(pools, policyOf(p).compiled(pool))
 	}
-	keys, err := caller.NewDirectory(c.Keys)
+	linked, _ := domain.Link(c.Keys, c.Users, c.Teams) // what contradicts itself the reader of the file has reported
+	keys, err := caller.NewDirectory(linked)
 	if err != nil {
 		return nil, err
 	}
 	return gateway.NewSnapshot(0, settings(c), keys, pools, accounts, sched.NewCells())
 }
 
-// snapshot compiles what is in the store.
-func (a *App) compile(ctx context.Context, c *config.Config) (*gateway.Snapshot, error) {
-	accounts, err := a.store.Accounts(ctx)
-	if err != nil {
-		return nil, err
+// stored is what the store holds of what a snapshot is made of.
+type stored struct {
+	accounts []domain.Account
+	pools    []store.Pool
+	keys     []domain.Key // with their owners
+	users    []domain.User
+	teams    []domain.Team
+	torn     []string // keys whose owners and they themselves require labels that contradict each other
+}
+
+func (a *App) stored(ctx context.Context) (s stored, err error) {
+	if s.accounts, err = a.store.Accounts(ctx); err != nil {
+		return s, err
 	}
-	stored, err := a.store.Pools(ctx)
-	if err != nil {
-		return nil, err
+	if s.pools, err = a.store.Pools(ctx); err != nil {
+		return s, err
 	}
-	keyList, err := a.store.Keys(ctx)
-	if err != nil {
-		return nil, err
+	if s.teams, err = a.store.Teams(ctx); err != nil {
+		return s, err
 	}
-	pools := make([]gateway.PoolConfig, 0, len(stored))
-	for _, p := range stored {
-		pol := poolPolicy{KeepAlive: 15 * time.Second}
-		if len(p.Policy) > 0 {
-			if err := json.Unmarshal(p.Policy, &pol); err != nil {
-				return nil, fmt.Errorf("read the stored policy of pool %s: %w", p.Name, err)
-			}
+	if s.users, err = a.store.Users(ctx); err != nil {
+		return s, err
+	}
+	if s.keys, err = a.store.Keys(ctx); err != nil {
+		return s, err
+	}
+	s.keys, s.torn = domain.Link(s.keys, s.users, s.teams)
+	return s, nil
+}
+
+// snapshot compiles.
+func (s *stored) snapshot(version uint64, c *config.Config, cells *sched.Cells) (*gateway.Snapshot, error) {
+	pools := make([]gateway.PoolConfig, 0, len(s.pools))
+	for _, p := range s.pools {
+		pol, err := readPolicy(p)
+		if err != nil {
+			return nil, err
 		}
 		pools = append(pools, pol.compiled(p.Pool))
 	}
-	for i := range accounts {
-		accounts[i].OwnPrices = ownPrices(c.Prices, accounts[i].Name)
+	for i := range s.accounts {
+		s.accounts[i].OwnPrices = ownPrices(c.Prices, s.accounts[i].Name)
 	}
-	keys, err := caller.NewDirectory(keyList)
+	keys, err := caller.NewDirectory(s.keys)
 	if err != nil {
 		return nil, err
 	}
-	return gateway.NewSnapshot(a.version.Add(1), settings(c), keys, pools, pointers(accounts), a.cells)
+	return gateway.NewSnapshot(version, settings(c), keys, pools, pointers(s.accounts), cells)
+}
+
+func readPolicy(p store.Pool) (poolPolicy, error) {
+	pol := poolPolicy{KeepAlive: 15 * time.Second}
+	if len(p.Policy) > 0 {
+		if err := json.Unmarshal(p.Policy, &pol); err != nil {
+			return pol, fmt.Errorf("read the stored policy of pool %s: %w", p.Name, err)
+		}
+	}
+	return pol, nil
+}
+
+// compile makes a snapshot of what is in the store.
+func (a *App) compile(ctx context.Context, c *config.Config) (*gateway.Snapshot, error) {
+	s, err := a.stored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range s.torn {
+		a.log.Warn("a key can use no account", "why", text)
+	}
+	return s.snapshot(a.version.Add(1), c, a.cells)
 }
 
 func pointers(accounts []domain.Account) []*domain.Account {

@@ -24,7 +24,8 @@ const (
 
 // Env is what a command sees of the process.
 type Env struct {
-	Args   []string // without the program's name
+	Args   []string  // without the program's name
+	Stdin  io.Reader // nil: there is none
 	Stdout io.Writer
 	Stderr io.Writer
 	Getenv config.Env
@@ -45,10 +46,18 @@ type commands struct {
 	Simulate simulateCommand `cmd:"" help:"Play a day, scripted or recorded, under several strategies and compare what comes of it."`
 	Requests requestsCommand `cmd:"" help:"Show what happened to requests."`
 	Prices   pricesCommand   `cmd:"" help:"Look at what models cost, price a usage, and put another catalogue in force."`
+	Keys     keysCommand     `cmd:"" help:"Make callers' keys, list them, give them new secrets, and take them away."`
+	Accounts accountsCommand `cmd:"" help:"List accounts with their state, add one, test one, and take one out of use."`
+	Pools    poolsCommand    `cmd:"" help:"List pools, or add one."`
+	Teams    teamsCommand    `cmd:"" help:"List, make, disable and enable teams."`
+	Users    usersCommand    `cmd:"" help:"List, make, disable and enable users."`
 	Reload   reloadCommand   `cmd:"" help:"Make the running gateway read its configuration again."`
 	Config   configCommand   `cmd:"" help:"Check a configuration file, or print an example."`
 	Failover failoverCommand `cmd:"" help:"Check the failover core."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print what makes a shell complete turnout's commands: bash, zsh or fish."`
+	Complete   completeCommand   `cmd:"" name:"__complete" hidden:""`
 }
 
 // session is what every command's Run gets.

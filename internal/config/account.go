@@ -142,6 +142,10 @@ func (n node) secretFromEnv(target *domain.Secret) {
 	if scalar(&name, checked(checkVariable))(n); name == "" || checkVariable(name) != nil {
 		return
 	}
+	if n.r.known != nil {
+		n.r.problem(n.at, "the variables of the running gateway are not read for what comes through the admin API: give the key itself, as api_key")
+		return
+	}
 	value, _ := n.r.env(name)
 	if strings.TrimSpace(value) == "" && n.r.elsewhere {
 		n.r.warn(n.at, "the environment variable %s is not set (or empty) here; `turnout serve` does not start without it", name)
@@ -177,6 +181,10 @@ func checkVariable(s string) error {
 func (n node) secretFromFile(target *domain.Secret) {
 	var path string
 	if scalar(&path, checkPath)(n); path == "" {
+		return
+	}
+	if n.r.known != nil {
+		n.r.problem(n.at, "files of the running gateway's machine are not read for what comes through the admin API: give the key itself, as api_key")
 		return
 	}
 	if !filepath.IsAbs(path) {

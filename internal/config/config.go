@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,6 +25,8 @@ type Config struct {
 	Listen  string // host:port
 	DataDir string
 
+	Teams    []domain.Team // as Accounts
+	Users    []domain.User
 	Pools    []Pool            // at least one
 	Accounts []domain.Account  // origin file, enabled, without ids
 	Keys     []domain.Key      // the same; Hash is the SHA-256 of the secret
@@ -36,6 +39,8 @@ type Config struct {
 	RequestRetention time.Duration
 	SessionTTL       time.Duration
 	Log              Log
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 
 	// MasterKey seals accounts' secrets in the store: 32 bytes in base64 or
 	// hexadecimal, as given. With neither this nor MasterKeyFile the key in the data
@@ -177,17 +182,21 @@ type reader struct {
 	at       map[string]place
 	poolsAt  []reference // references to pools, checked when all pools are known
 	modelsAt []reference // models that others fall back to, checked when all accounts are known
+	usersAt  []reference // owners, checked when all are known
+	teamsAt  []reference
+	known    *Known // what is read are objects of the admin API; nil: it is a file
 }
 
 // root reads the top level.
 func (r *reader) root(n node) {
 	fields := []field{
-		{"pools", r.pools}, {"accounts", r.accounts}, {"keys", r.keys}, {"prices", r.prices},
+		{"pools", r.pools}, {"accounts", r.accounts}, {"teams", r.teams}, {"users", r.users}, {"keys", r.keys}, {"prices", r.prices},
+		{"trusted_proxies", func(n node) { n.networks(&r.c.TrustedProxies) }},
 		{"limits", func(n node) { n.mapping(r.section("limits")...) }},
 		{"log", func(n node) { n.mapping(r.section("log")...) }},
 	}
 	n.mapping(append(fields, r.section("")...)...)
-	if r.c.Pools == nil && !r.seen("pools") {
+	if r.c.Pools == nil && !r.seen("pools") && r.known == nil {
 		r.c.Pools = []Pool{newPool(defaultPool)}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -48,7 +49,10 @@ func TestExample(t *testing.T) {
 		File: "/etc/turnout/turnout.yaml", Listen: "127.0.0.1:8080", DataDir: "/etc/turnout/data",
 		Pools: []Pool{
 			{Pool: domain.Pool{Name: "default", Origin: domain.OriginFile, Enabled: true}, Policy: Policy{Profile: "balanced"}, KeepAlive: 15 * time.Second},
-			{Pool: domain.Pool{Name: "careful", Origin: domain.OriginFile, Enabled: true, Require: eu}, KeepAlive: 15 * time.Second, Policy: Policy{
+			{Pool: domain.Pool{Name: "careful", Origin: domain.OriginFile, Enabled: true, Require: eu, Spending: domain.Spending{Budgets: []domain.Budget{
+				{Name: "the-pool", Period: domain.PeriodMonth, Zone: "Europe/Berlin", Soft: 4000 * domain.Dollar, Hard: 5000 * domain.Dollar},
+				{Period: domain.PeriodDay, Rolling: true, Hard: 400 * domain.Dollar},
+			}}}, KeepAlive: 15 * time.Second, Policy: Policy{
 				Profile: "balanced", Switches: new(5), Attempts: new(8), AttemptsPerAccount: new(2), Waiting: new(20 * time.Second), Total: new(10 * time.Minute),
 				SameAccountRetries: new(1), GraceRetries: new(1), GraceWait: new(1500 * time.Millisecond), Rounds: new(1), SecondPrice: new(domain.NanoUSD(2_000_000)),
 				Hold: new(time.Minute), MaxResting: new(50), Rests: map[string]Rest{
@@ -82,7 +86,18 @@ func TestExample(t *testing.T) {
 			{Name: "local", Origin: domain.OriginFile, Platform: "openai-compatible", BaseURL: "http://127.0.0.1:11434/v1", Pools: []string{"default"},
 				Priority: 10, Weight: 1, Models: domain.ModelMap{"gpt-*": "llama-*", "small": "llama3.2"}, Enabled: true},
 		},
-		Keys: []domain.Key{{Name: "team", Origin: domain.OriginFile, Hash: sha256.Sum256([]byte("0123456789abcdef")), Pools: []string{"default", "careful"},
+		Teams: []domain.Team{{
+			Name: "research", Origin: domain.OriginFile, Models: []string{"claude-*", "gpt-*"}, Deny: []string{"claude-opus-*"}, Enabled: true,
+			Rates: &domain.Rates{RateLimits: domain.RateLimits{Tokens: 5_000_000}}, Tags: map[string]string{"cost_centre": "r-17"},
+			Spending: domain.Spending{Prepaid: true, Overdraft: 5 * domain.Dollar, Factor: 1_200_000, Budgets: []domain.Budget{{Period: domain.PeriodWeek, Soft: 100 * domain.Dollar}}},
+		}},
+		Users: []domain.User{{
+			Name: "ada", Origin: domain.OriginFile, Team: "research", Enabled: true,
+			Spending: domain.Spending{Budgets: []domain.Budget{{Period: domain.PeriodDay, Hard: 20 * domain.Dollar}}},
+		}},
+		Keys: []domain.Key{{Name: "team", Origin: domain.OriginFile, User: "ada", Deny: []string{"gpt-3*"}, Tags: map[string]string{"project": "apollo"}, TagHeader: []string{"project"},
+			Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")},
+			Spending: domain.Spending{Budgets: []domain.Budget{{Period: domain.PeriodFiveHour, Hard: 2 * domain.Dollar}}}, Hash: sha256.Sum256([]byte("0123456789abcdef")), Pools: []string{"default", "careful"},
 			Models: []string{"claude-*", "gpt-*"}, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), Enabled: true,
 			Commit: &domain.Commit{Point: domain.CommitComplete}, Overrides: []string{"commit"},
 			Rates: &domain.Rates{RateLimits: domain.RateLimits{Requests: 600, Concurrency: 50}}}},
@@ -110,6 +125,9 @@ func TestExampleShowsEverySetting(t *testing.T) {
 		"log":                     "log: {%s}",
 		"accounts":                "accounts: [{%s}]",
 		"keys":                    "keys: [{%s}]",
+		"teams":                   "teams: [{%s}]",
+		"users":                   "users: [{%s}]",
+		"keys.budgets":            "keys: [{budgets: [{%s}]}]",
 		"pools":                   "pools: [{%s}]",
 		"pools.policy":            "pools: [{policy: {%s}}]",
 		"pools.policy.rests":      "pools: [{policy: {rests: {transient: {%s}}}}]",
@@ -151,6 +169,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Pools, c.Accounts, c.Keys, c.Prices, d.Accounts = c.Pools[:1], nil, nil, nil, nil
+	c.Teams, c.Users = nil, nil
 	if !reflect.DeepEqual(c, d) {
 		t.Errorf("the example has %+v, the defaults are %+v", c, d)
 	}

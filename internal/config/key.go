@@ -25,13 +25,18 @@ func (r *reader) keys(n node) {
 		k := domain.Key{Origin: domain.OriginFile, Enabled: true}
 		var secret domain.Secret
 		var hashed bool
-		item.mapping(
+		item.mapping(append(item.spending(&k.Spending, purse|factor),
 			field{"name", func(n node) { names.read(n, &k.Name) }},
 			field{"secret", func(n node) { n.inlineSecret(&secret, minKey, maxKey) }},
 			field{"secret_sha256", func(n node) { hashed = n.hash(&k.Hash) }},
 			field{"pools", func(n node) { n.poolNames(&k.Pools) }},
-			field{"models", func(n node) { n.patterns(&k.Models) }},
+			field{"owner", func(n node) { n.owner(&k.User, &k.Team) }},
+			field{"models", func(n node) { n.patterns("models", &k.Models) }},
+			field{"deny", func(n node) { n.patterns("models", &k.Deny) }},
 			field{"require", func(n node) { n.labels(&k.Require) }},
+			field{"networks", func(n node) { n.networks(&k.Networks) }},
+			field{"tags", func(n node) { n.tags(&k.Tags) }},
+			field{"tag_header", func(n node) { n.tagNames(&k.TagHeader) }},
 			field{"expires", func(n node) {
 				scalar(&k.Expires, expiry)(n)
 				if !k.Expires.IsZero() && k.Expires.Before(time.Now()) {
@@ -47,16 +52,18 @@ func (r *reader) keys(n node) {
 			field{"show_decision", scalar(&k.Decision, yesNo)},
 			field{"rates", func(n node) { n.rates(&k.Rates) }},
 			field{"overrides", func(n node) { n.overrides(&k.Overrides) }},
-		)
+		)...)
 		if _, ok := item.pairsQuietly(); !ok {
 			return
 		}
 		names.need(item, k.Name)
 		r.defaultPools(&k.Pools, item)
+		item.overdraft(&k.Spending)
 		plain, digest := r.seen(item.at.path+".secret"), r.seen(item.at.path+".secret_sha256")
 		switch {
 		case plain && digest:
 			r.problem(item.at, "the secret is given twice, as secret and as secret_sha256: keep one of them")
+		case !plain && !digest && r.known != nil: // one is made
 		case !plain && !digest:
 			r.problem(item.at, "the key has no secret: add secret (%d characters or more) or secret_sha256 (of the secret, 64 hexadecimal digits)", minKey)
 		}
@@ -89,8 +96,8 @@ func (n node) hash(target *[32]byte) bool {
 	return true
 }
 
-func (n node) patterns(target *[]string) {
-	n.list("models", func(_ int, item node) {
+func (n node) patterns(what string, target *[]string) {
+	n.list(what, func(_ int, item node) {
 		text, ok := item.text()
 		if !ok {
 			return
@@ -124,6 +131,12 @@ func (n node) overrides(target *[]string) {
 func (r *reader) crossCheck() {
 	var pools []string
 	known := make(map[string]bool, len(r.c.Pools))
+	if r.known != nil {
+		for _, name := range r.known.Pools {
+			known[name] = true
+			pools = append(pools, name)
+		}
+	}
 	for _, p := range r.c.Pools {
 		if p.Name != "" && !known[p.Name] {
 			known[p.Name] = true
@@ -140,7 +153,8 @@ func (r *reader) crossCheck() {
 		}
 		r.problem(ref.at, "there is no pool %s under pools (there are: %s)%s", show(ref.name), listNames(pools), suggestion(ref.name, pools))
 	}
-	if len(r.problems) > 0 {
+	r.checkOwners()
+	if len(r.problems) > 0 || r.known != nil {
 		return
 	}
 	whole := place{source: r.file}
@@ -163,8 +177,9 @@ func (r *reader) crossCheck() {
 		r.warn(whole, "there are no keys: every request will be refused until some are added")
 	}
 	lives := r.poolsWithAccounts()
-	for i := range r.c.Keys {
-		if k := &r.c.Keys[i]; !lives.usable(k) {
+	keys, _ := domain.Link(r.c.Keys, r.c.Users, r.c.Teams)
+	for i := range keys {
+		if k := &keys[i]; !lives.usable(k) {
 			r.warn(whole, "key %s can use no account: none is in its pools with the labels that the key and the pool require", k.Name)
 		}
 	}

@@ -47,7 +47,7 @@ func (r *reader) pools(n node) {
 	n.list("pools", func(_ int, item node) {
 		item = item.named()
 		p := newPool("")
-		item.mapping(
+		item.mapping(append(item.spending(&p.Spending, factor),
 			field{"name", func(n node) { names.read(n, &p.Name) }},
 			field{"policy", func(n node) { n.policy(&p.Policy) }},
 			field{"require", func(n node) { n.labels(&p.Require) }},
@@ -61,7 +61,7 @@ func (r *reader) pools(n node) {
 			field{"own_seat", scalar(&p.OwnSeat, yesNo)},
 			field{"unpriced", scalar(&p.Unpriced, domain.ParseUnpriced)},
 			field{"errors", func(n node) { n.errorRules(&p.Errors) }},
-		)
+		)...)
 		names.need(item, p.Name)
 		r.c.Pools = append(r.c.Pools, p)
 	})

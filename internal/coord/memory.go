@@ -98,3 +98,14 @@ func (m *Memory) Close() { m.bindings.StopAllGoroutines() }
 
 // Len is about how many sessions are bound.
 func (m *Memory) Len() int { return m.bindings.EstimatedSize() }
+
+// Sessions counts the bindings of each account.
+func (m *Memory) Sessions() map[domain.AccountID]int {
+	out, now := map[domain.AccountID]int{}, time.Now()
+	for b := range m.bindings.Values() {
+		if now.Before(b.Expires) {
+			out[b.Account]++
+		}
+	}
+	return out
+}

@@ -95,8 +95,11 @@ type Account struct {
 	// OwnPrices: some prices are this account's alone.
 	OwnPrices bool
 
-	Enabled bool // spec and provisioning: false once it is gone from the file
-	Paused  bool // state: an operator took it out of scheduling for now
+	Enabled  bool // spec and provisioning: false once it is gone from the file
+	Paused   bool // state: an operator took it out of scheduling for now
+	Draining bool // state: it serves the sessions that are bound to it, and no others
+	// LastUsed is when it was last asked, as far as the store knows; zero: never.
+	LastUsed time.Time
 }
 
 // Pool is a named set of accounts with a policy.
@@ -106,41 +109,8 @@ type Pool struct {
 	Origin  Origin
 	Require Labels // every account used for this pool must carry these
 	Enabled bool
-}
 
-// OverrideCommit is the one thing that a caller may be allowed to choose itself, by
-// the header x-turnout-commit.
-const OverrideCommit = "commit"
-
-// Key is what a caller authenticates with. Turnout knows only its SHA-256.
-type Key struct {
-	ID      KeyID
-	Name    string
-	Origin  Origin
-	Hash    [32]byte
-	Pools   []string  // in the order in which they are used
-	Models  []string  // patterns of models that may be asked for; empty: all
-	Require Labels    // every account used for this key must carry these
-	Expires time.Time // zero: never
-	Enabled bool
-
-	Rates     *Rates   // its callers' limits; nil: none
-	Commit    *Commit  // in place of the pool's; nil: the pool's
-	Decision  bool     // its callers are told what was decided: x-turnout-decision
-	Overrides []string // what its callers may choose by header: OverrideCommit
-}
-
-// Allows reports whether the key may ask for the model.
-func (k *Key) Allows(model string) bool {
-	if len(k.Models) == 0 {
-		return true
-	}
-	for _, p := range k.Models {
-		if MatchModel(p, model) {
-			return true
-		}
-	}
-	return false
+	Spending Spending // of all that goes through it; a pool is never prepaid
 }
 
 // ModelMap maps the model that is asked for to the one that is sent upstream.

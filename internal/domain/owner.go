@@ -1,5 +1,11 @@
 package domain
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
 // TeamID and UserID are the store's row ids. Zero means "none".
 type (
 	// TeamID is a team's.
@@ -35,4 +41,68 @@ type User struct {
 	Spending Spending
 	Tags     map[string]string
 	Enabled  bool
+}
+
+// Link gives copies of the keys with their owners and the labels that key, user and team require together. An owner that is not there is
+// left out, and Key.Barred says so. Labels that contradict each other become one that no account has, and are named in conflicts:
+// the key can use nothing.
+func Link(keys []Key, users []User, teams []Team) (linked []Key, conflicts []string) {
+	userOf, teamOf := make(map[string]*User, len(users)), make(map[string]*Team, len(teams))
+	for i := range teams {
+		teamOf[teams[i].Name] = &teams[i]
+	}
+	for i := range users {
+		userOf[users[i].Name] = &users[i]
+	}
+	linked = make([]Key, len(keys))
+	for i, k := range keys {
+		team := k.Team
+		if k.User != "" {
+			if k.Owner.User = userOf[k.User]; k.Owner.User != nil {
+				team = k.Owner.User.Team
+			}
+		}
+		k.Owner.Team = teamOf[team]
+		if k.Owned() {
+			k.Owner.tags = k.allTags()
+			var conflict string
+			if k.Require, conflict = k.required(); conflict != "" {
+				conflicts = append(conflicts, conflict)
+			}
+		}
+		linked[i] = k
+	}
+	return linked, conflicts
+}
+
+// required is what key, user and team require of accounts together, and what of that contradicts itself.
+func (k *Key) required() (out Labels, conflict string) {
+	type source struct {
+		who    string
+		labels Labels
+	}
+	sources := []source{{"key " + k.Name, k.Require}}
+	if u := k.Owner.User; u != nil {
+		sources = append(sources, source{"its user " + u.Name, u.Require})
+	}
+	if t := k.Owner.Team; t != nil {
+		sources = append(sources, source{"its team " + t.Name, t.Require})
+	}
+	first := map[string]source{}
+	for _, s := range sources {
+		for _, name := range slices.Sorted(maps.Keys(s.labels)) {
+			value := s.labels[name]
+			if out == nil {
+				out = Labels{}
+			}
+			switch have, ok := out[name]; {
+			case !ok:
+				out[name], first[name] = value, s
+			case have != value:
+				out[name] = have + " and " + value // no account has that
+				conflict = fmt.Sprintf("%s requires %s=%s and %s requires %s=%s: no account can have both", first[name].who, name, have, s.who, name, value)
+			}
+		}
+	}
+	return out, conflict
 }

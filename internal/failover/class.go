@@ -27,6 +27,9 @@ const (
 	NumClasses = int(EmptyAnswer) + 1
 )
 
+// ByOperator is the class of a rest that an operator has ordered. It is no failure.
+const ByOperator Class = 100
+
 var classNames = [NumClasses]string{
 	"unknown", "transient", "capacity", "rate_limited", "quota_exhausted", "credential", "permission", "model_gone",
 	"context_too_long", "content_refused", "caller_fault", "network_unsent", "network_unknown", "first_token_late",
@@ -37,6 +40,9 @@ var classNames = [NumClasses]string{
 func (c Class) String() string {
 	if int(c) < NumClasses {
 		return classNames[c]
+	}
+	if c == ByOperator {
+		return "operator"
 	}
 	return "invalid"
 }

@@ -24,6 +24,7 @@ type exchange struct {
 
 	d           dialect.Dialect
 	key         *domain.Key
+	tags        map[string]string // shared: not modified
 	req         dialect.Request
 	body        *body
 	header      http.Header // what goes upstream, but for the credential

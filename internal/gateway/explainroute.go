@@ -78,7 +78,7 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 		return RouteAnswer{}, domain.Errorf(domain.KindInvalid, op, "name a model")
 	}
 	if !key.Allows(q.Model) {
-		return RouteAnswer{}, domain.Errorf(domain.KindForbidden, op, "the key %s may not use the model %q; it may use: %s", key.Name, q.Model, strings.Join(key.Models, ", "))
+		return RouteAnswer{}, domain.Errorf(domain.KindForbidden, op, "%s (the key %s)", key.Refusal(q.Model), key.Name)
 	}
 	out := RouteAnswer{Key: key.Name, Model: q.Model, Dialect: q.Dialect.String()}
 	req := sched.Request{Now: now, Seed: uint64(now.UnixNano()), InputTokens: q.Input}

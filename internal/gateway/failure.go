@@ -209,7 +209,7 @@ func (x *exchange) soonest(now time.Time, skip func(*sched.Candidate) bool) (d t
 		for _, v := range x.everywhere() {
 			for i := range v.Candidates {
 				c := &v.Candidates[i]
-				if left, ok := c.Unwelcome(now); ok && !skip(c) && (!known || left < d) {
+				if left, ok := c.Unwelcome(now); ok && !c.Drains() && !skip(c) && (!known || left < d) {
 					d, known = left, true
 				}
 			}

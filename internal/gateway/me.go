@@ -19,6 +19,8 @@ import (
 // where anything is known. It names no account.
 type Standing struct {
 	Key   StandingKey    `json:"key"`
+	User  *StandingOwner `json:"user,omitempty"` // whose the key is
+	Team  *StandingOwner `json:"team,omitempty"`
 	Pools []StandingPool `json:"pools"` // in the order in which they are used
 }
 
@@ -26,11 +28,20 @@ type Standing struct {
 type StandingKey struct {
 	Name    string         `json:"name"`
 	Models  []string       `json:"models,omitempty"` // patterns of what may be asked for; none: all
+	Deny    []string       `json:"deny,omitempty"`   // and of what may not
 	Expires *time.Time     `json:"expires,omitempty"`
 	Rates   []StandingRate `json:"rates"` // its own limits, whatever the pool and the account
 }
 
-// StandingRate is a limit of a key or a pool for its callers.
+// StandingOwner is the user or the team that the key belongs to. What it allows and denies holds beside what the key does.
+type StandingOwner struct {
+	Name   string         `json:"name"`
+	Models []string       `json:"models,omitempty"`
+	Deny   []string       `json:"deny,omitempty"`
+	Rates  []StandingRate `json:"rates"` // for all of its keys together
+}
+
+// StandingRate is a limit of a key, an owner or a pool for its callers.
 type StandingRate struct {
 	Limit     string `json:"limit"` // "requests_per_minute", "tokens_per_minute" or "concurrency"
 	Model     string `json:"model,omitempty"`
@@ -89,7 +100,7 @@ func (g *Gateway) Me(d dialect.Dialect) http.Handler {
 	})
 }
 
-// standingRates are the limits of a key or a pool, first those whatever the model.
+// standingRates are the limits of a key, an owner or a pool, first those whatever the model.
 func (s *Snapshot) standingRates(g *Gateway, of any, kind, name string, r *domain.Rates) []StandingRate {
 	out := []StandingRate{}
 	if r == nil {
@@ -159,9 +170,15 @@ func (s *Snapshot) modelQuotas() map[string][]modelQuota {
 
 // standing says how a key stands.
 func (s *Snapshot) standing(g *Gateway, key *domain.Key, now time.Time) Standing {
-	out := Standing{Key: StandingKey{Name: key.Name, Models: key.Models, Rates: s.standingRates(g, key, "key", key.Name, key.Rates)}, Pools: []StandingPool{}}
+	out := Standing{Key: StandingKey{Name: key.Name, Models: key.Models, Deny: key.Deny, Rates: s.standingRates(g, key, "key", key.Name, key.Rates)}, Pools: []StandingPool{}}
 	if !key.Expires.IsZero() {
 		out.Key.Expires = &key.Expires
+	}
+	if u := key.Owner.User; u != nil {
+		out.User = &StandingOwner{u.Name, u.Models, u.Deny, s.standingRates(g, u, "user", u.Name, u.Rates)}
+	}
+	if t := key.Owner.Team; t != nil {
+		out.Team = &StandingOwner{t.Name, t.Models, t.Deny, s.standingRates(g, t, "team", t.Name, t.Rates)}
 	}
 	models := s.modelQuotas()
 	for _, name := range key.Pools {

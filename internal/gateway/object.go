@@ -160,7 +160,7 @@ func (x *exchange) holder(c *ObjectCall, at domain.AccountID, ask *objectAsk) (*
 		}
 		for _, a := range p.accounts {
 			o, ok := x.snap.platforms[a.ID].Offer(c.Dialect.ID())
-			if _, knows := o.Others[c.Collection]; !ok || !knows || !a.Enabled || a.Paused || !a.Labels.Satisfy(p.Require) || !a.Labels.Satisfy(x.key.Require) {
+			if _, knows := o.Others[c.Collection]; !ok || !knows || !a.Enabled || a.Paused || a.Draining && at != a.ID || !a.Labels.Satisfy(p.Require) || !a.Labels.Satisfy(x.key.Require) {
 				continue
 			}
 			if !ask.serves(a) {

@@ -191,7 +191,7 @@ func (x *exchange) objectModels(c *ObjectCall, body []byte, ask *objectAsk) erro
 			ask.models = append(ask.models, m)
 		}
 		if !x.key.Allows(m.name) {
-			return &domain.Error{Kind: domain.KindForbidden, Op: op, Param: param, Code: "model_not_allowed", Message: fmt.Sprintf("this key may not use the model %q", clip(m.name))}
+			return &domain.Error{Kind: domain.KindForbidden, Op: op, Param: param, Code: "model_not_allowed", Message: x.key.Refusal(clip(m.name))}
 		}
 		return nil
 	}
@@ -204,7 +204,7 @@ func (x *exchange) objectModels(c *ObjectCall, body []byte, ask *objectAsk) erro
 	case c.ID != "" || !strings.HasSuffix(c.Collection, "batches"):
 		return nil
 	case c.Collection != "/v1/messages/batches":
-		if len(x.key.Models) > 0 {
+		if x.key.Selective() {
 			return &domain.Error{Kind: domain.KindForbidden, Op: op, Code: "model_not_allowed", Message: "this key may use some models only, and the models of this batch stand in an upload; use a key without a list of models"}
 		}
 		return nil

@@ -266,7 +266,7 @@ func (x *exchange) lineIn(views []*sched.View, only domain.AccountID, left, pati
 	}
 	state := x.snapshotState()
 	w := &waiter{caller: x.key.ID, views: views, only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
-		return only == 0 && state.Excludes(c.ID, c.Organization)
+		return only == 0 && (c.Drains() || state.Excludes(c.ID, c.Organization))
 	}}
 	var retry <-chan time.Time
 	if only == 0 && !choice.Soonest.IsZero() {

@@ -42,7 +42,7 @@ type admission struct {
 
 // rated reports whether anything limits the caller.
 func (x *exchange) rated() bool {
-	if x.key.Rates != nil {
+	if u, t := x.key.Owner.User, x.key.Owner.Team; x.key.Rates != nil || u != nil && u.Rates != nil || t != nil && t.Rates != nil {
 		return true
 	}
 	if x.snap.rated {
@@ -55,7 +55,7 @@ func (x *exchange) rated() bool {
 	return false
 }
 
-// owner is a key's or pool's counters with the limits of this configuration in force. They are looked up once for each
+// owner is a key's, user's, team's or pool's counters with the limits of this configuration in force. They are looked up once for each
 // configuration; what is a pool's or key's own is its address.
 func (s *Snapshot) owner(g *Gateway, of any, kind, name string, r *domain.Rates) *limit.Owner {
 	if o, ok := s.owners.Load(of); ok {
@@ -80,11 +80,17 @@ func limitsOf(r domain.RateLimits) limit.Limits {
 	return limit.Limits{Requests: rate(r.Requests, r.RequestBurst), Tokens: rate(r.Tokens, r.TokenBurst), Concurrency: r.Concurrency}
 }
 
-// keyCells and poolCells are the counters of a key, and of a pool, that the request counts in.
+// keyCells and poolCells are the counters of a key and its owners, and of a pool, that the request counts in.
 func (x *exchange) keyCells() []*limit.Cell {
 	cells := make([]*limit.Cell, 0, limit.MostCells)
 	if x.key.Rates != nil {
 		cells = x.snap.owner(x.g, x.key, "key", x.key.Name, x.key.Rates).Cells(cells, x.req.Model)
+	}
+	if u := x.key.Owner.User; u != nil && u.Rates != nil {
+		cells = x.snap.owner(x.g, u, "user", u.Name, u.Rates).Cells(cells, x.req.Model)
+	}
+	if t := x.key.Owner.Team; t != nil && t.Rates != nil {
+		cells = x.snap.owner(x.g, t, "team", t.Name, t.Rates).Cells(cells, x.req.Model)
 	}
 	return cells
 }

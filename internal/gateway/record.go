@@ -62,6 +62,7 @@ type Record struct {
 	BytesIn  int64
 	BytesOut int64
 	Trace    []byte // see trace.go
+	Tags     map[string]string
 }
 
 // record makes the summary.
@@ -70,7 +71,7 @@ func (x *exchange) record(end ending, status int) *Record {
 	r := &Record{
 		ID: x.id, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model, Dialect: x.d.ID(), Stream: x.req.Stream,
 		Status: status, Attempts: len(x.attempts), Session: x.session.id, Began: x.began, Took: time.Since(x.began),
-		Waited: x.waited, BytesIn: int64(x.req.Size), BytesOut: written,
+		Tags: x.tags, Waited: x.waited, BytesIn: int64(x.req.Size), BytesOut: written,
 	}
 	final := end.served
 	switch {

@@ -202,7 +202,7 @@ func (x *exchange) admit(r *http.Request) error {
 		return err
 	}
 	x.key = key
-	return nil
+	return caller.CheckAddress(key, r, x.snap.Settings.TrustedProxies)
 }
 
 // read takes the body in and reads its facts.
@@ -287,11 +287,11 @@ func (p *patientReader) Read(b []byte) (int, error) {
 
 // route finds who may serve the request, and the session's account.
 func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
+	if x.tags, err = caller.Tags(x.key, r.Header); err != nil {
+		return err
+	}
 	if !x.key.Allows(x.req.Model) {
-		return &domain.Error{
-			Kind: domain.KindForbidden, Op: "route the request", Param: "model", Code: "model_not_allowed",
-			Message: fmt.Sprintf("this key may not use the model %q; it may use: %s", x.req.Model, strings.Join(x.key.Models, ", ")),
-		}
+		return &domain.Error{Kind: domain.KindForbidden, Op: "route the request", Param: "model", Code: "model_not_allowed", Message: x.key.Refusal(x.req.Model)}
 	}
 	own, err := x.takeOwnSeat(r)
 	if err == nil && !own {
@@ -512,7 +512,7 @@ func Refuse(w http.ResponseWriter, d dialect.Dialect, err error, id domain.Reque
 func (g *Gateway) recordRefusal(x *exchange, err error, status int) {
 	r := &Record{
 		ID: x.id, Key: x.key.ID, Model: x.req.Model, Dialect: x.d.ID(), Stream: x.req.Stream, Outcome: OutcomeRefused, Status: status,
-		Began: x.began, Took: time.Since(x.began), BytesIn: int64(x.req.Size),
+		Began: x.began, Took: time.Since(x.began), BytesIn: int64(x.req.Size), Tags: x.tags,
 		Trace: x.refusalTrace(err),
 	}
 	if x.admission.refusedBy() != "" {

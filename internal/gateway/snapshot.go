@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -37,6 +38,8 @@ type Settings struct {
 	SessionTTL  time.Duration // how long a binding lasts without use
 	ModelsTTL   time.Duration // how long a model list is kept
 	Total       time.Duration // the whole of one request
+	// TrustedProxies are believed when they say where a request comes from.
+	TrustedProxies []netip.Prefix
 
 	// How slow a caller may be: a request body that makes no progress for ReadWait, or
 	// is not there after ReadTotal, is given up; so is an answer of which nothing is read for WriteWait.
@@ -110,7 +113,7 @@ type Snapshot struct {
 	platforms map[domain.AccountID]*platform.Platform
 	cells     *sched.Cells
 	rated     bool     // some pool limits its callers
-	owners    sync.Map // *domain.Key or *pool → *limit.Owner, made on first use
+	owners    sync.Map // *domain.Key, *domain.User, *domain.Team or *pool → *limit.Owner, made on first use
 	routes    sync.Map // *sched.View → []ledger.Route, likewise
 
 	mu    sync.RWMutex
@@ -240,7 +243,9 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 		_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
 		return speech
 	}
-	v = sched.Build(s.Version, &p.Pool, ask.model, ask.dialect, require, p.accounts, speaks, s.cells, p.tuning)
+	tuning := p.tuning
+	tuning.Tied = ask.only != 0
+	v = sched.Build(s.Version, &p.Pool, ask.model, ask.dialect, require, p.accounts, speaks, s.cells, tuning)
 	s.mu.Lock()
 	if len(s.views) >= maxViews {
 		clear(s.views) // rare, and each is quickly made again

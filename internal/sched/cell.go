@@ -22,6 +22,14 @@ func (l *Live) Queue(n int) { l.waiting.Add(int64(n)) }
 // InFlight is how many requests hold a slot.
 func (l *Live) InFlight() int { return int(l.inFlight.Load()) }
 
+// LastUsed is when a slot was last taken; zero: never.
+func (l *Live) LastUsed() time.Time {
+	if ns := l.lastUsed.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
+
 // TryAcquire takes a slot if fewer than limit are taken (limit 0: always), and notes the use.
 func (l *Live) TryAcquire(limit int, now time.Time) bool {
 	for {

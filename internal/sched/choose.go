@@ -23,12 +23,13 @@ const (
 	Resting               // out of scheduling for a while
 	Full                  // at its limit of concurrent requests
 	Limited               // at another limit of its operator, or past its date
+	Draining              // an operator lets it serve its own sessions only
 
-	NumVerdicts = int(Limited) + 1
+	NumVerdicts = int(Draining) + 1
 )
 
 var verdictNames = [NumVerdicts]string{
-	"eligible", "wrong_platform", "no_model", "no_label", "disabled", "paused", "excluded", "resting", "full", "limited",
+	"eligible", "wrong_platform", "no_model", "no_label", "disabled", "paused", "excluded", "resting", "full", "limited", "draining",
 }
 
 // String is the verdict's name.
@@ -447,7 +448,7 @@ func (v *View) leastBad(r *Request, nowMs int64) int {
 			continue
 		}
 		resting++
-		if c.excluded(r) || c.full() {
+		if c.excluded(r) || c.full() || c.draining && r.Bound != c.ID {
 			continue
 		}
 		b := best < 0
@@ -492,6 +493,9 @@ func (q *choice) keep(i int, k *key) {
 func (c *Candidate) verdict(r *Request, nowMs int64) (Verdict, int64) {
 	if c.excluded(r) {
 		return Excluded, 0
+	}
+	if c.draining && r.Bound != c.ID && r.Pin != c.ID {
+		return Draining, 0
 	}
 	if until := c.blocked(nowMs); until > 0 {
 		if c.rested(nowMs) == 0 {

@@ -31,6 +31,8 @@ type Candidate struct {
 	quotas  [numQuotas]*Quota // what is known of its provider's windows
 	meter   *Meter            // of its operator's limits; nil: nothing is counted
 	expires int64             // Unix milliseconds from which on it is not used; 0: never
+
+	draining bool // serves those alone who are bound to it
 }
 
 // The rest cells of a candidate, by scope.
@@ -66,6 +68,8 @@ type Tuning struct {
 	Strategy   domain.Strategy
 	Prices     Prices
 	MaxResting int // percent of the candidates that may rest on a guess
+	// Tied: its requests name what lives at the account, so that one that drains serves them.
+	Tied bool
 }
 
 // Cells is the registry of everything that moves. It outlives configurations, so
@@ -230,7 +234,7 @@ func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, re
 		v.Candidates = append(v.Candidates, Candidate{
 			Account: a, ID: a.ID, Organization: OrganizationOf(a), Sent: sent, Priority: a.Priority, Foreign: speech == Abroad, Limit: a.MaxInFlight,
 			price: float32(a.TokenPrice), lnWeight: float32(math.Log(float64(max(a.Weight, 1)))),
-			Live: cells.Live(a.ID), Stat: cells.Stat(a.ID, sent), quotas: cells.quotasOf(a, sent), meter: cells.meterOf(a), expires: expiresAt(a),
+			Live: cells.Live(a.ID), Stat: cells.Stat(a.ID, sent), quotas: cells.quotasOf(a, sent), meter: cells.meterOf(a), expires: expiresAt(a), draining: a.Draining && !tuning.Tied,
 			Rests: [numRests]*Rest{
 				cells.Rest(AccountKey(a.ID)), cells.Rest(AccountModelKey(a.ID, sent)),
 				cells.Rest(OrganizationKey(a.Platform, OrganizationOf(a))), cells.Rest(ProviderKey(a.Platform, a.BaseURL, sent)),
@@ -424,6 +428,9 @@ func (c *Candidate) Well() bool {
 	return true
 }
 
+// Drains reports whether the candidate serves those alone who are bound to it.
+func (c *Candidate) Drains() bool { return c.draining }
+
 // Probing reports whether a request that is let in now finds out whether the candidate
 // is back from a rest.
 func (c *Candidate) Probing(now time.Time) bool {
@@ -444,7 +451,7 @@ func (v *View) Soonest(now time.Time, skip func(*Candidate) bool) (d time.Durati
 	for i := range v.Candidates {
 		c := &v.Candidates[i]
 		until := c.blocked(now.UnixMilli())
-		if until == 0 || until == forever || skip(c) {
+		if until == 0 || until == forever || c.draining || skip(c) {
 			continue
 		}
 		if left := time.UnixMilli(until).Sub(now); !ok || left < d {

@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"turnout/internal/domain"
@@ -19,6 +19,8 @@ type Pool struct {
 // Desired is what a configuration file wants to exist. IDs, origins and the
 // Enabled and Paused fields in it are ignored.
 type Desired struct {
+	Teams    []domain.Team
+	Users    []domain.User
 	Accounts []domain.Account
 	Pools    []Pool
 	Keys     []domain.Key
@@ -29,6 +31,8 @@ type Names struct {
 	Accounts map[domain.AccountID]string
 	Pools    map[domain.PoolID]string
 	Keys     map[domain.KeyID]string
+	Teams    map[domain.TeamID]string
+	Users    map[domain.UserID]string
 }
 
 // The specs: what the spec columns hold. A member that is added must have
@@ -55,6 +59,17 @@ type (
 	poolSpec struct {
 		Require domain.Labels   `json:"require,omitempty"`
 		Policy  json.RawMessage `json:"policy,omitempty"`
+
+		Spending domain.Spending `json:"spending,omitzero"`
+	}
+	ownerSpec struct { // of teams and of users
+		Team     string            `json:"team,omitempty"`
+		Models   []string          `json:"models,omitempty"`
+		Deny     []string          `json:"deny,omitempty"`
+		Require  domain.Labels     `json:"require,omitempty"`
+		Rates    *domain.Rates     `json:"rates,omitempty"`
+		Tags     map[string]string `json:"tags,omitempty"`
+		Spending domain.Spending   `json:"spending,omitzero"`
 	}
 	keySpec struct {
 		Pools   []string      `json:"pools,omitempty"`
@@ -66,6 +81,14 @@ type (
 		Overrides []string       `json:"overrides,omitempty"`
 		Decision  bool           `json:"show_decision,omitempty"`
 		Rates     *domain.Rates  `json:"rates,omitempty"`
+
+		User      string            `json:"user,omitempty"`
+		Team      string            `json:"team,omitempty"`
+		Deny      []string          `json:"deny,omitempty"`
+		Networks  []netip.Prefix    `json:"networks,omitempty"`
+		Tags      map[string]string `json:"tags,omitempty"`
+		TagHeader []string          `json:"tag_header,omitempty"`
+		Spending  domain.Spending   `json:"spending,omitzero"`
 	}
 )
 
@@ -91,9 +114,11 @@ func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 		var a domain.Account
 		var spec string
 		var sealed []byte
-		if err := scan(&a.ID, &a.Name, &a.Origin, &spec, &sealed, &a.Enabled, &a.Paused); err != nil {
+		var used int64
+		if err := scan(&a.ID, &a.Name, &a.Origin, &spec, &sealed, &a.Enabled, &a.Paused, &a.Draining, &used); err != nil {
 			return err
 		}
+		a.LastUsed = fromMilli(used)
 		var sp accountSpec
 		if err := json.Unmarshal([]byte(spec), &sp); err != nil {
 			return fmt.Errorf("read the spec of account %q: %w", a.Name, err)
@@ -108,7 +133,7 @@ func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 		a.APIKey, a.Proxy = domain.NewSecret(secrets.APIKey), secrets.Proxy
 		out = append(out, a)
 		return nil
-	}, "SELECT id, name, origin, spec, secrets, enabled, paused FROM accounts ORDER BY id")
+	}, "SELECT id, name, origin, spec, secrets, enabled, paused, draining, last_used FROM accounts ORDER BY id")
 	return out, err
 }
 
@@ -125,7 +150,7 @@ func (s *Store) Pools(ctx context.Context) ([]Pool, error) {
 		if err := json.Unmarshal([]byte(spec), &sp); err != nil {
 			return fmt.Errorf("read the spec of pool %q: %w", p.Name, err)
 		}
-		p.Require, p.Policy = sp.Require, sp.Policy
+		p.Require, p.Policy, p.Spending = sp.Require, sp.Policy, sp.Spending
 		out = append(out, p)
 		return nil
 	}, "SELECT id, name, origin, spec, enabled FROM pools ORDER BY id")
@@ -138,8 +163,9 @@ func (s *Store) Keys(ctx context.Context) ([]domain.Key, error) {
 	err := s.rows(ctx, "list the keys", func(scan func(...any) error) error {
 		var k domain.Key
 		var spec string
-		var hash []byte
-		if err := scan(&k.ID, &k.Name, &k.Origin, &spec, &hash, &k.Enabled); err != nil {
+		var hash, former []byte
+		var until, used int64
+		if err := scan(&k.ID, &k.Name, &k.Origin, &spec, &hash, &k.Enabled, &k.Revoked, &former, &until, &used); err != nil {
 			return err
 		}
 		var sp keySpec
@@ -152,15 +178,22 @@ func (s *Store) Keys(ctx context.Context) ([]domain.Key, error) {
 		k.Pools, k.Models, k.Require = sp.Pools, sp.Models, sp.Require
 		k.Expires, k.Commit, k.Overrides, k.Decision = fromMilli(sp.Expires), sp.Commit, sp.Overrides, sp.Decision
 		k.Rates = sp.Rates
+		k.User, k.Team, k.Deny, k.Networks = sp.User, sp.Team, sp.Deny, sp.Networks
+		k.Tags, k.TagHeader, k.Spending = sp.Tags, sp.TagHeader, sp.Spending
+		if len(former) == len(k.Former) {
+			copy(k.Former[:], former)
+			k.FormerUntil = fromMilli(until)
+		}
+		k.LastUsed = fromMilli(used)
 		out = append(out, k)
 		return nil
-	}, "SELECT id, name, origin, spec, hash, enabled FROM keys ORDER BY id")
+	}, "SELECT id, name, origin, spec, hash, enabled, revoked, former, former_until, last_used FROM keys ORDER BY id")
 	return out, err
 }
 
 // Names lists the names of all objects. Unlike Accounts it needs no secrets.
 func (s *Store) Names(ctx context.Context) (Names, error) {
-	n := Names{map[domain.AccountID]string{}, map[domain.PoolID]string{}, map[domain.KeyID]string{}}
+	n := Names{map[domain.AccountID]string{}, map[domain.PoolID]string{}, map[domain.KeyID]string{}, map[domain.TeamID]string{}, map[domain.UserID]string{}}
 	err := s.rows(ctx, "list the names", func(scan func(...any) error) error {
 		var kind int
 		var id int64
@@ -175,29 +208,15 @@ func (s *Store) Names(ctx context.Context) (Names, error) {
 			n.Pools[domain.PoolID(id)] = name
 		case 3:
 			n.Keys[domain.KeyID(id)] = name
+		case 4:
+			n.Teams[domain.TeamID(id)] = name
+		case 5:
+			n.Users[domain.UserID(id)] = name
 		}
 		return nil
-	}, "SELECT 1, id, name FROM accounts UNION ALL SELECT 2, id, name FROM pools UNION ALL SELECT 3, id, name FROM keys")
+	}, "SELECT 1, id, name FROM accounts UNION ALL SELECT 2, id, name FROM pools UNION ALL SELECT 3, id, name FROM keys "+
+		"UNION ALL SELECT 4, id, name FROM teams UNION ALL SELECT 5, id, name FROM users")
 	return n, err
-}
-
-// SetPaused takes an account out of scheduling, or puts it back. It holds until it
-// is called again, whatever the configuration file says. An unknown name is a
-// domain error of kind not found.
-func (s *Store) SetPaused(ctx context.Context, account string, paused bool) error {
-	const doing = "pause or resume an account"
-	return s.tx(ctx, doing, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE accounts SET paused = ? WHERE name = ?", paused, account)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil {
-			return err
-		} else if n == 0 {
-			return domain.Errorf(domain.KindNotFound, doing, "there is no account %q", account)
-		}
-		return nil
-	})
 }
 
 func (s *Store) sealSecrets(name string, sec accountSecrets) ([]byte, error) {

@@ -71,7 +71,7 @@ func (s *Store) Create(ctx context.Context, objects Desired) error {
 	})
 }
 
-// table is what the three kinds of objects differ by.
+// table is what the kinds of objects differ by.
 type table struct {
 	noun, name string
 	extra      string // the column beside spec: sealed secrets, or the key's hash
@@ -81,9 +81,11 @@ var (
 	accountTable = table{"account", "accounts", "secrets"}
 	poolTable    = table{"pool", "pools", ""}
 	keyTable     = table{"key", "keys", "hash"}
+	teamTable    = table{"team", "teams", ""}
+	userTable    = table{"user", "users", ""}
 )
 
-// object is a row of any of the three.
+// object is a row of any of them.
 type object struct {
 	id      int64
 	name    string
@@ -95,14 +97,14 @@ type object struct {
 }
 
 func (s *Store) apply(ctx context.Context, tx *sql.Tx, want Desired, origin domain.Origin) (c Changes, err error) {
-	accounts, pools, keys, err := want.objects()
+	rows, err := want.objects()
 	if err != nil {
 		return c, err
 	}
 	for _, step := range []struct {
 		table
 		want []object
-	}{{poolTable, pools}, {accountTable, accounts}, {keyTable, keys}} {
+	}{{teamTable, rows.teams}, {userTable, rows.users}, {poolTable, rows.pools}, {accountTable, rows.accounts}, {keyTable, rows.keys}} {
 		if err := s.applyTable(ctx, tx, step.table, step.want, origin, &c); err != nil {
 			return c, err
 		}
@@ -271,9 +273,12 @@ func (t table) update(ctx context.Context, tx *sql.Tx, id int64, o *object) erro
 	return err
 }
 
+// rows are what is wanted, as it is stored.
+type rows struct{ teams, users, pools, accounts, keys []object }
+
 // objects turns what is wanted into rows. JSON of a struct is the same bytes each
 // time (maps are sorted), so that comparing texts finds edits.
-func (d Desired) objects() (accounts, pools, keys []object, err error) {
+func (d Desired) objects() (out rows, err error) {
 	text := func(noun, name string, spec any) string {
 		b, e := json.Marshal(spec)
 		if e != nil && err == nil {
@@ -281,22 +286,32 @@ func (d Desired) objects() (accounts, pools, keys []object, err error) {
 		}
 		return string(b)
 	}
+	for _, t := range d.Teams {
+		out.teams = append(out.teams, object{name: t.Name, spec: text("team", t.Name, ownerSpec{
+			Models: t.Models, Deny: t.Deny, Require: t.Require, Rates: t.Rates, Tags: t.Tags, Spending: t.Spending,
+		})})
+	}
+	for _, u := range d.Users {
+		out.users = append(out.users, object{name: u.Name, spec: text("user", u.Name, ownerSpec{
+			Team: u.Team, Models: u.Models, Deny: u.Deny, Require: u.Require, Rates: u.Rates, Tags: u.Tags, Spending: u.Spending,
+		})})
+	}
 	for _, a := range d.Accounts {
-		accounts = append(accounts, object{name: a.Name, secrets: accountSecrets{APIKey: a.APIKey.Reveal(), Proxy: a.Proxy},
+		out.accounts = append(out.accounts, object{name: a.Name, secrets: accountSecrets{APIKey: a.APIKey.Reveal(), Proxy: a.Proxy},
 			spec: text("account", a.Name, accountSpec{
 				Platform: a.Platform, BaseURL: a.BaseURL, Organization: a.Organization, Labels: a.Labels, Pools: a.Pools,
 				Priority: a.Priority, Weight: a.Weight, MaxInFlight: a.MaxInFlight, Models: a.Models, TokenPrice: a.TokenPrice, Limits: a.Limits,
 			})})
 	}
 	for _, p := range d.Pools {
-		pools = append(pools, object{name: p.Name, spec: text("pool", p.Name, poolSpec{Require: p.Require, Policy: p.Policy})})
+		out.pools = append(out.pools, object{name: p.Name, spec: text("pool", p.Name, poolSpec{Require: p.Require, Policy: p.Policy, Spending: p.Spending})})
 	}
 	for _, k := range d.Keys {
-		keys = append(keys, object{name: k.Name, extra: bytes.Clone(k.Hash[:]),
+		out.keys = append(out.keys, object{name: k.Name, extra: bytes.Clone(k.Hash[:]),
 			spec: text("key", k.Name, keySpec{
 				Pools: k.Pools, Models: k.Models, Require: k.Require, Expires: toMilli(k.Expires), Commit: k.Commit, Overrides: k.Overrides, Decision: k.Decision,
-				Rates: k.Rates,
+				Rates: k.Rates, User: k.User, Team: k.Team, Deny: k.Deny, Networks: k.Networks, Tags: k.Tags, TagHeader: k.TagHeader, Spending: k.Spending,
 			})})
 	}
-	return accounts, pools, keys, err
+	return out, err
 }

@@ -233,7 +233,7 @@ func TestReadOnlyBesideAServer(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"append":   ro.AppendRequests(t.Context(), []store.RequestRow{{ID: id}}),
-		"pause":    ro.SetPaused(t.Context(), "a", true),
+		"pause":    ro.SetAccountState(t.Context(), "a", store.AccountState{Paused: true}),
 		"bindings": ro.SaveBindings(t.Context(), make([]domain.Binding, 1)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "for reading only") {

@@ -35,7 +35,9 @@ func TestRestart(t *testing.T) {
 	}
 	g.stop()
 
-	withStore(t, g, func(s *store.Store) error { return s.SetPaused(t.Context(), "good", true) })
+	withStore(t, g, func(s *store.Store) error {
+		return s.SetAccountState(t.Context(), "good", store.AccountState{Paused: true})
+	})
 	g.start()
 	if got := served(t, g, p, ask{model: "m"}); got != "sk-sim-later" {
 		t.Errorf("%s answered: the pause was forgotten", got)

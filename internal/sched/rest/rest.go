@@ -68,6 +68,8 @@ func End(c failover.Class) sched.End {
 		return sched.EndChanged
 	case failover.RateLimited, failover.QuotaExhausted, failover.Permission, failover.ModelGone:
 		return sched.EndEstimated
+	case failover.ByOperator:
+		return sched.EndStated
 	}
 	return sched.EndGuessed
 }

@@ -163,7 +163,7 @@ func objects(t *testing.T, open func(*testing.T) Store) {
 	t.Run("paused survives provisioning, absence and edits", func(t *testing.T) {
 		s := open(t)
 		got(s.Provision(ctx, desired()))(t)
-		must(t, s.SetPaused(ctx, "a1", true))
+		must(t, s.SetAccountState(ctx, "a1", store.AccountState{Paused: true}))
 		d := desired()
 		d.Accounts = d.Accounts[1:]
 		got(s.Provision(ctx, d))(t)
@@ -173,11 +173,11 @@ func objects(t *testing.T, open func(*testing.T) Store) {
 		if a := got(s.Accounts(ctx))(t)[0]; !a.Paused || !a.Enabled || a.Weight != 8 {
 			t.Fatalf("a1 = %+v", a)
 		}
-		must(t, s.SetPaused(ctx, "a1", false))
+		must(t, s.SetAccountState(ctx, "a1", store.AccountState{Paused: false}))
 		if got(s.Accounts(ctx))(t)[0].Paused {
 			t.Fatal("a1 is still paused")
 		}
-		if err := s.SetPaused(ctx, "nobody", true); domain.KindOf(err) != domain.KindNotFound {
+		if err := s.SetAccountState(ctx, "nobody", store.AccountState{Paused: true}); domain.KindOf(err) != domain.KindNotFound {
 			t.Fatalf("err = %v", err)
 		}
 	})

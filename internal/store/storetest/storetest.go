@@ -23,7 +23,13 @@ type Store interface {
 	Pools(context.Context) ([]store.Pool, error)
 	Keys(context.Context) ([]domain.Key, error)
 	Names(context.Context) (store.Names, error)
-	SetPaused(ctx context.Context, account string, paused bool) error
+	Teams(context.Context) ([]domain.Team, error)
+	Users(context.Context) ([]domain.User, error)
+	SetAccountState(ctx context.Context, account string, state store.AccountState) error
+	SetRevoked(ctx context.Context, key string, revoked bool) error
+	Rotate(ctx context.Context, key string, hash [32]byte, formerUntil time.Time) error
+	SetEnabled(ctx context.Context, kind store.Kind, name string, enabled bool) error
+	SaveLastUse(context.Context, store.LastUse) error
 
 	AppendRequests(context.Context, []store.RequestRow) error
 	Requests(context.Context, store.RequestFilter) ([]store.RequestRow, error)
@@ -72,7 +78,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		name string
 		f    func(*testing.T, func(*testing.T) Store)
 	}{
-		{"objects", objects}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests}, {"windows", windows}, {"ledger", ledger},
+		{"objects", objects}, {"owners", owners}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests}, {"windows", windows}, {"ledger", ledger},
 	} {
 		t.Run(g.name, func(t *testing.T) { g.f(t, open) })
 	}
