@@ -390,7 +390,7 @@ func (c *Catalogue) List(provider, pattern string, at time.Time) (out []Listing)
 				l.Prices[units[k].price] = r.text(k)
 			}
 			for t := range v.plan.sheets {
-				if tier := domain.Tier(t); tier != domain.TierStandard && v.plan.Has(tier) { //nolint:gosec // a handful
+				if tier := domain.Tier(t); tier != domain.TierStandard && v.plan.Has(tier) {
 					l.Tiers = append(l.Tiers, tier.String())
 				}
 			}
