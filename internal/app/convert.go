@@ -206,6 +206,11 @@ func (a *App) compile(ctx context.Context, c *config.Config) (*gateway.Snapshot,
 	for _, text := range s.torn {
 		a.log.Warn("a key can use no account", "why", text)
 	}
+	if a.book != nil {
+		if err := a.book.Configure(ctx, s.spenders(), time.Now()); err != nil {
+			return nil, fmt.Errorf("put budgets and balances in force: %w", err)
+		}
+	}
 	return s.snapshot(a.version.Add(1), c, a.cells)
 }
 

@@ -29,6 +29,7 @@ func TestFailureClasses(t *testing.T) {
 
 // everything is a pool and a key with every setting that a file can give them.
 const everything = `
+prices: [{model: m, input: 1.00, output: 2.00}]
 pools:
   - name: default
     policy:

@@ -47,6 +47,11 @@ func (r *reader) accounts(n node) {
 			field{"weight", scalar(&a.Weight, number(1, 1000))},
 			field{"max_concurrency", scalar(&a.MaxInFlight, number(0, 100_000))},
 			field{"input_price_usd", scalar(&a.TokenPrice, perMillion)},
+			field{"billing", func(n node) {
+				var billing string
+				scalar(&billing, oneOf("tokens", "flat"))(n)
+				a.Flat = billing == "flat"
+			}},
 			field{"models", func(n node) { n.modelMap(&a.Models) }},
 			field{"limits", func(n node) { n.accountLimits(&a.Limits) }},
 			field{"proxy", func(n node) { n.proxy(&a.Proxy) }},

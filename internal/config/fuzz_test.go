@@ -31,6 +31,8 @@ func FuzzParse(f *testing.F) {
 		"pools: [{name: p, limits: {soft: CANARY, CANARY: 1s}}, {name: q, limits: CANARY}]",
 		"pools: [{name: p, errors: [{when: {class: CANARY, status: CANARY, platform: CANARY, code: CANARY, contains: CANARY}, pass: CANARY}, {when: CANARY, replace: {status: CANARY, code: CANARY, retry_after: CANARY}}, CANARY]}]",
 		"pools: [{name: p, policy: {hold: CANARY, max_resting: CANARY%, rests: {CANARY: {from: 1}, unknown: {from: CANARY, first: CANARY, CANARY: 1}, capacity: CANARY}}}]",
+		"keys: [{name: k, secret: CANARY, owner: CANARY, deny: [CANARY], networks: [CANARY], tags: {CANARY: CANARY}, tag_header: [CANARY], price_factor: CANARY, budgets: [{period: CANARY, zone: CANARY, hard_usd: CANARY, CANARY: 1}]}]",
+		"teams: [{name: CANARY}, {name: a, require: {CANARY: CANARY}, prepaid: CANARY, overdraft_usd: CANARY}]\nusers: [{name: u, team: CANARY}, {name: v, rates: CANARY}]\ntrusted_proxies: [CANARY]",
 		"keys: [{name: k, secret: CANARY, commit: {tokens: CANARY}, overrides: [CANARY, commit]}, {name: l, commit: {}, overrides: CANARY}]",
 	} {
 		f.Add(s)

@@ -12,8 +12,8 @@ import (
 // Known are the names of what exists beside the objects of a piece.
 type Known struct{ Pools, Teams, Users []string }
 
-// maxPiece bounds what comes through the admin API at once.
-const maxPiece = 1 << 20
+// maxPiece bounds what comes through the admin API at once: a line of JSON, which is read as one of YAML.
+const maxPiece = 60 << 10
 
 // sections may come through the admin API.
 var sections = []string{"accounts", "keys", "pools", "teams", "users"}

@@ -1,12 +1,41 @@
 package config
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"turnout/internal/domain"
 )
+
+// What JSON says is what is read, whatever YAML would make of it elsewhere.
+func TestPiecesAreReadAsJSON(t *testing.T) {
+	known := Known{Pools: []string{"default"}}
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.StringMatching(`[!-~]{1,40}`).Draw(t, "key")
+		object, err := json.Marshal(map[string]string{"name": "a", "platform": "openai", "api_key": key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := ParsePiece("accounts", object, known, testPlatforms)
+		if err != nil || c.Accounts[0].APIKey.Reveal() != key {
+			t.Fatalf("%s: %v", object, err)
+		}
+	})
+	for _, object := range []string{`{"name":"a","platform":"openai","api_key":"a\/b"}`, `{"name" : "a" , "platform":"openai","api_key":"a\u002fb"}`} {
+		if c, err := ParsePiece("accounts", []byte(object), known, testPlatforms); err != nil || c.Accounts[0].APIKey.Reveal() != "a/b" {
+			t.Errorf("%s: %v", object, err)
+		}
+	}
+	large := fmt.Sprintf(`{"name":"a","platform":"openai","api_key":%q}`, strings.Repeat("canary", 11_000))
+	if _, err := ParsePiece("accounts", []byte(large), known, testPlatforms); err == nil || !strings.Contains(err.Error(), "larger than 60KiB") {
+		t.Errorf("%v", err)
+	}
+}
 
 func TestParsePiece(t *testing.T) {
 	known := Known{Pools: []string{"default", "spare"}, Teams: []string{"research"}, Users: []string{"ada"}}

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -163,6 +164,18 @@ func (k *Key) AllTags() map[string]string {
 		return k.Owner.tags
 	}
 	return k.Tags
+}
+
+// TagText is tags as one text that is equal for equal tags: cost_centre=r-17,project=apollo.
+func TagText(tags map[string]string) string {
+	var b strings.Builder
+	for i, name := range slices.Sorted(maps.Keys(tags)) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(name + "=" + tags[name])
+	}
+	return b.String()
 }
 
 func (k *Key) allTags() map[string]string {

@@ -52,6 +52,9 @@ func TestLinkUnitesLabelsAndTags(t *testing.T) {
 	if want := map[string]string{"cost": "1", "x": "user", "y": "key"}; !reflect.DeepEqual(out[0].AllTags(), want) {
 		t.Errorf("tags %v", out[0].AllTags())
 	}
+	if got := TagText(out[0].AllTags()); got != "cost=1,x=user,y=key" || TagText(nil) != "" {
+		t.Errorf("%q", got)
+	}
 	if out[0].Owner.User == nil || out[0].Owner.Team == nil || out[0].Owner.Team != out[1].Owner.Team {
 		t.Error("the owners are not shared")
 	}

@@ -111,7 +111,7 @@ func (x *exchange) stakeAt(id domain.AccountID) failover.Stake {
 	if x.binding.Account != id {
 		return failover.Stake{}
 	}
-	return failover.Stake{Tokens: x.binding.WarmTokens, Expires: max(time.Until(x.binding.WarmUntil), 0)}
+	return failover.Stake{Tokens: x.staked(), Expires: max(time.Until(x.binding.WarmUntil), 0)}
 }
 
 // alternative is where the scheduler would go if an account were left out now.

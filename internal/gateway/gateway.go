@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -60,6 +61,7 @@ const (
 	EventThrottled   = "throttled"    // a request was refused because its provider browns out; the platform
 	EventWait        = "wait"         // a request was held; the core's reason
 	EventCallerLimit = "caller_limit" // a caller's own limit refused a request; whose and which
+	EventUsage       = "usage"        // an answer stated a usage that cannot be, and it was not believed; the platform
 	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace
 )
 
@@ -92,7 +94,9 @@ type Gateway struct {
 	writers  writers
 	models   *modelLists
 	limits   *limit.Book // of callers
-	since    time.Time   // what their time is counted from
+	prefixes *sched.Prefixes
+	seed     maphash.Seed // of prefixes
+	since    time.Time    // what their time is counted from
 
 	inFlight atomic.Int64
 	draining atomic.Bool
@@ -109,7 +113,7 @@ func New(d Deps) *Gateway {
 	}
 	return &Gateway{
 		deps: d, idle: make(chan struct{}, 1), queue: newQueue(), learned: newLearned(), loads: newLoads(), crowd: newCrowd(), former: newFormerStates(), models: newModelLists(),
-		limits: limit.NewBook(), since: time.Now(),
+		limits: limit.NewBook(), since: time.Now(), prefixes: sched.NewPrefixes(), seed: maphash.MakeSeed(),
 	}
 }
 
@@ -118,6 +122,7 @@ func (g *Gateway) Bodies() *Budget { return g.deps.Bodies }
 
 // Swap puts a configuration in place. Requests in flight keep theirs.
 func (g *Gateway) Swap(s *Snapshot) {
+	s.priced = g.deps.Ledger.Priced
 	g.snapshot.Store(s)
 	g.models.forget()
 	g.plain.forget()

@@ -15,7 +15,7 @@ type Ledger interface {
 	// upstream. An error refuses the request; a *domain.Error says it to the caller.
 	Hold(ctx context.Context, ask *ledger.Ask) (Holding, error)
 	// Priced reports whether the prices of a model at an account are known.
-	Priced(a *domain.Account, model string) bool
+	Priced(a *domain.Account, model string, at time.Time) bool
 }
 
 // Holding is what one request has set aside; *ledger.Holding is the real one. It must be safe for concurrent use.
@@ -44,7 +44,7 @@ func (NoLedger) Hold(context.Context, *ledger.Ask) (Holding, error) {
 }
 
 // Priced implements Ledger.
-func (NoLedger) Priced(*domain.Account, string) bool { return true }
+func (NoLedger) Priced(*domain.Account, string, time.Time) bool { return true }
 
 // growEvery is after how many events of a stream its holding is looked at.
 const growEvery = 64

@@ -131,3 +131,20 @@ func TestInterruptedIsMarked(t *testing.T) {
 		}
 	})
 }
+
+// A pool that refuses what has no price does not ask the accounts that have none.
+func TestUnpricedAccountsAreLeftOut(t *testing.T) {
+	for _, refuse := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []account{{name: "a"}, {name: "b", priority: 1}}, func(c *rigConfig) {
+				c.pool = func(p *PoolConfig) { p.Payment.RefuseUnpriced = refuse }
+			})
+			r.ledger.unpriced = "a"
+			r.on("a", whole("from a"))
+			r.on("b", whole("from b"))
+			if g := r.send(askStream); strings.Contains(g.text(), "from b") != refuse {
+				t.Errorf("refuse %v: asked %s", refuse, r.asked())
+			}
+		})
+	}
+}

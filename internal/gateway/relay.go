@@ -93,7 +93,7 @@ func (r *relayer) close() {
 	r.hold.release()
 	r.hold.timer = nil
 	r.hold.mu.Unlock()
-	r.at.usage = r.reader.Usage()
+	r.at.usage = r.at.plausible(r.reader.Usage())
 	if named, ok := r.reader.(dialect.Named); ok {
 		r.at.answerID = named.ID()
 	}
@@ -442,7 +442,7 @@ func endsWithFinish(d dialect.Dialect) bool { return d.ID() == domain.DialectGem
 // settle settles what the whole stream has used, before its end goes out.
 func (r *relayer) settle() {
 	if r.owns {
-		r.at.usage = r.reader.Usage()
+		r.at.usage = r.at.plausible(r.reader.Usage())
 		r.at.x.charge(r.at, r.at.usage, true)
 	}
 }

@@ -432,14 +432,15 @@ func (noObserver) Event(string, string, int)   {}
 
 // countingLedger checks that every hold is settled.
 type countingLedger struct {
-	mu    sync.Mutex
-	holds map[domain.RequestID]int // 1: held, 10 more: settled
-	asks  []ledger.Ask
-	ends  []ledger.Final
-	costs int
-	used  domain.Usage
-	deny  error // of the next holds
-	again error // of holding for fallbacks
+	mu       sync.Mutex
+	holds    map[domain.RequestID]int // 1: held, 10 more: settled
+	asks     []ledger.Ask
+	ends     []ledger.Final
+	costs    int
+	used     domain.Usage
+	deny     error  // of the next holds
+	again    error  // of holding for fallbacks
+	unpriced string // an account
 }
 
 func (l *countingLedger) Hold(_ context.Context, ask *ledger.Ask) (Holding, error) {
@@ -456,7 +457,9 @@ func (l *countingLedger) Hold(_ context.Context, ask *ledger.Ask) (Holding, erro
 	return &countedHolding{l: l, id: ask.Request}, nil
 }
 
-func (l *countingLedger) Priced(*domain.Account, string) bool { return true }
+func (l *countingLedger) Priced(a *domain.Account, _ string, _ time.Time) bool {
+	return a.Name != l.unpriced
+}
 
 type countedHolding struct {
 	l     *countingLedger

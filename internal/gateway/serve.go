@@ -308,6 +308,7 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 		return err
 	}
 	x.header, x.query = outgoing(r)
+	x.patience = patienceOf(r.Header)
 	if stated := x.header["Content-Type"]; !x.req.Form && (len(stated) != 1 || stated[0] == "" || !isJSON(stated[0])) {
 		// What was read as JSON goes on as that: a reader of another type would see another body.
 		x.header["Content-Type"] = []string{"application/json"}
@@ -336,6 +337,7 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 			x.parent = b.Account
 		}
 	}
+	x.prefixed()
 	bound := x.binding.Account
 	if t.fallback {
 		bound, x.stays = 0, true

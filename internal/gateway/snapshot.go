@@ -112,9 +112,10 @@ type Snapshot struct {
 	pools     map[string]*pool
 	platforms map[domain.AccountID]*platform.Platform
 	cells     *sched.Cells
-	rated     bool     // some pool limits its callers
-	owners    sync.Map // *domain.Key, *domain.User, *domain.Team or *pool → *limit.Owner, made on first use
-	routes    sync.Map // *sched.View → []ledger.Route, likewise
+	priced    func(*domain.Account, string, time.Time) bool // whether a model's prices are known; nil: all are
+	rated     bool                                          // some pool limits its callers
+	owners    sync.Map                                      // *domain.Key, *domain.User, *domain.Team or *pool → *limit.Owner, made on first use
+	routes    sync.Map                                      // *sched.View → []ledger.Route, likewise
 
 	mu    sync.RWMutex
 	views map[viewKey]*sched.View
@@ -236,8 +237,9 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 		return v
 	}
 	require := required(p, key)
+	priced := s.pricedOnly(p, ask.model)
 	speaks := func(a *domain.Account) sched.Speech {
-		if ask.only != 0 && ask.only != a.ID {
+		if ask.only != 0 && ask.only != a.ID || priced != nil && !priced(a) {
 			return sched.Mute
 		}
 		_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
@@ -254,6 +256,23 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 	s.views[k] = v
 	s.mu.Unlock()
 	return v
+}
+
+// pricedOnly tells the accounts that have a price for a model from those that have none, where a pool refuses these; nil: all may be asked.
+// Where no account has one, the ledger refuses the request, in its own words.
+func (s *Snapshot) pricedOnly(p *pool, model string) func(*domain.Account) bool {
+	if !p.payment.RefuseUnpriced || s.priced == nil {
+		return nil
+	}
+	now := time.Now()
+	has := func(a *domain.Account) bool {
+		sent, ok := a.Models.Resolve(model)
+		return ok && s.priced(a, sent, now)
+	}
+	if !slices.ContainsFunc(p.accounts, has) {
+		return nil
+	}
+	return has
 }
 
 // required is what a pool and a key demand of an account together.

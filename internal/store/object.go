@@ -49,6 +49,7 @@ type (
 		MaxInFlight  int               `json:"max_concurrency,omitempty"`
 		Models       map[string]string `json:"models,omitempty"`
 		TokenPrice   domain.NanoUSD    `json:"token_price,omitempty"`
+		Flat         bool              `json:"flat,omitempty"`
 
 		Limits domain.AccountLimits `json:"limits,omitzero"`
 	}
@@ -128,7 +129,7 @@ func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 			return err
 		}
 		a.Platform, a.BaseURL, a.Organization = sp.Platform, sp.BaseURL, sp.Organization
-		a.Labels, a.Pools, a.Models, a.TokenPrice = sp.Labels, sp.Pools, sp.Models, sp.TokenPrice
+		a.Labels, a.Pools, a.Models, a.TokenPrice, a.Flat = sp.Labels, sp.Pools, sp.Models, sp.TokenPrice, sp.Flat
 		a.Priority, a.Weight, a.MaxInFlight, a.Limits = sp.Priority, sp.Weight, sp.MaxInFlight, sp.Limits
 		a.APIKey, a.Proxy = domain.NewSecret(secrets.APIKey), secrets.Proxy
 		out = append(out, a)

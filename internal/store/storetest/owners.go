@@ -23,6 +23,7 @@ func owning() store.Desired {
 		Rates: &domain.Rates{RateLimits: domain.RateLimits{Tokens: 7}}, Spending: spending, Tags: map[string]string{"cost_centre": "r-17"},
 	}, {Name: "bare"}}
 	d.Users = []domain.User{{Name: "ada", Team: "research", Deny: []string{"x"}, Spending: domain.Spending{Factor: domain.Free}}, {Name: "bob"}}
+	d.Accounts[0].Flat = true
 	d.Pools[0].Spending = domain.Spending{Factor: 7}
 	k := &d.Keys[0]
 	k.User, k.Deny, k.Tags, k.TagHeader = "ada", []string{"gpt-*"}, map[string]string{"project": "apollo"}, []string{"project"}
@@ -61,6 +62,9 @@ func owners(t *testing.T, open func(*testing.T) Store) {
 			if !reflect.DeepEqual(x, w) {
 				t.Errorf("key %+v, want %+v", x, w)
 			}
+		}
+		if a := got(s.Accounts(ctx))(t); !a[0].Flat || a[1].Flat {
+			t.Errorf("accounts %+v", a)
 		}
 		if !reflect.DeepEqual(pools[0].Spending, want.Pools[0].Spending) {
 			t.Errorf("pool %+v", pools[0])
