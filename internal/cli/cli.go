@@ -45,19 +45,12 @@ type commands struct {
 	Sessions sessionsCommand `cmd:"" help:"Move a conversation to another account, or let it go."`
 	Simulate simulateCommand `cmd:"" help:"Play a day, scripted or recorded, under several strategies and compare what comes of it."`
 	Requests requestsCommand `cmd:"" help:"Show what happened to requests."`
-<<<<<<< HEAD
-	Prices   pricesCommand   `cmd:"" help:"Look at what models cost, price a usage, and put another catalogue in force."`
-=======
->>>>>>> main
 	Keys     keysCommand     `cmd:"" help:"Make callers' keys, list them, give them new secrets, and take them away."`
 	Accounts accountsCommand `cmd:"" help:"List accounts with their state, add one, test one, and take one out of use."`
 	Pools    poolsCommand    `cmd:"" help:"List pools, or add one."`
 	Teams    teamsCommand    `cmd:"" help:"List, make, disable and enable teams."`
 	Users    usersCommand    `cmd:"" help:"List, make, disable and enable users."`
-<<<<<<< HEAD
-=======
 	Prices   pricesCommand   `cmd:"" help:"Look at what models cost, price a usage, and put another catalogue in force."`
->>>>>>> main
 	Reload   reloadCommand   `cmd:"" help:"Make the running gateway read its configuration again."`
 	Config   configCommand   `cmd:"" help:"Check a configuration file, or print an example."`
 	Failover failoverCommand `cmd:"" help:"Check the failover core."`

@@ -168,13 +168,8 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-<<<<<<< HEAD
-	c.Pools, c.Accounts, c.Keys, c.Prices, d.Accounts = c.Pools[:1], nil, nil, nil, nil
-	c.Teams, c.Users = nil, nil
-=======
 	c.Pools, c.Accounts, c.Keys, d.Accounts = c.Pools[:1], nil, nil, nil
 	c.Teams, c.Users, c.Prices = nil, nil, nil
->>>>>>> main
 	if !reflect.DeepEqual(c, d) {
 		t.Errorf("the example has %+v, the defaults are %+v", c, d)
 	}
