@@ -41,6 +41,8 @@ func (a *App) List(ctx context.Context, kind string) (any, error) {
 		return a.listPools(&s)
 	case admin.Teams:
 		return listTeams(&s), nil
+	case admin.Balances:
+		return a.balances(ctx, &s)
 	default:
 		return listUsers(&s), nil
 	}
@@ -114,6 +116,13 @@ func (a *App) Do(ctx context.Context, kind, name, action string, body []byte) (a
 	defer a.reload.Unlock()
 	var out any
 	var err error
+	if action == admin.CreditAction && kind != admin.Accounts && kind != admin.Pools {
+		if out, err = a.credit(ctx, kind, name, body); err != nil {
+			return nil, plainly(err)
+		}
+		a.did(action, kind, name)
+		return out, nil
+	}
 	switch kind {
 	case admin.Keys:
 		out, err = a.doKey(ctx, name, action, body)
