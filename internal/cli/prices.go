@@ -258,7 +258,7 @@ func (c pricesDiffCommand) Run(s *session) error {
 
 // readCatalogue reads a file and holds it against what is in force.
 func readCatalogue(file string, inForce *price.File) (f *price.File, changes []price.Change, refused []string, err error) {
-	data, err := os.ReadFile(file) //nolint:gosec // the operator names it
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("read the catalogue: %w", err)
 	}
@@ -296,7 +296,7 @@ func (c pricesImportCommand) Run(s *session) error {
 		_, _ = fmt.Fprintln(s.Stderr, "turnout:", err)
 	}
 	var f *price.File
-	changes := []price.Change{}
+	var changes []price.Change
 	if !c.Builtin {
 		var refused []string
 		if f, changes, refused, err = readCatalogue(c.File, inForce); err != nil {

@@ -33,7 +33,7 @@ type SettlementFlags uint16
 
 // The flags.
 const (
-	FlagEstimated   SettlementFlags = 1 << 0 // the upstream stated no figures: they are Turnout's own estimate
+	FlagEstimated   SettlementFlags = 1 << 0 // the upstream stated no figures, or its prices for them are not known: the amount is Turnout's own estimate
 	FlagInterrupted SettlementFlags = 1 << 1 // the answer did not come to its end
 	FlagUnpriced    SettlementFlags = 1 << 2 // the model has no price: that of its family's dearest model was taken
 	FlagFlat        SettlementFlags = 1 << 3 // the account has a fixed price: Cost is a shadow of what it would have been

@@ -46,6 +46,11 @@ type Plan interface {
 	String() string
 }
 
+// tiered is a plan that knows in which tiers it has prices; in the others its standard ones hold, and the amount is an estimate.
+type tiered interface {
+	Has(t domain.Tier) bool
+}
+
 // Prices finds the plan for a model at an account. Safe for concurrent use.
 type Prices interface {
 	// Plan is nil where nothing is known of the model, nor of its family. Guessed: it is the family's dearest.

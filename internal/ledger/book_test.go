@@ -332,6 +332,29 @@ func TestUnpriced(t *testing.T) {
 	}
 }
 
+// plainRate has prices for the standard tier alone.
+type plainRate struct{ flatRate }
+
+func (plainRate) Has(t domain.Tier) bool { return t == domain.TierStandard }
+
+type plainPrices struct{}
+
+func (plainPrices) Plan(*domain.Account, string, time.Time) (Plan, bool) { return plainRate{10}, false }
+
+// A request that was served in a tier without prices of its own costs the standard ones, and the amount is an estimate.
+func TestTierWithoutPrices(t *testing.T) {
+	r := newRig(t)
+	r.book.prices = plainPrices{}
+	for tier, want := range map[domain.Tier]domain.SettlementFlags{domain.TierStandard: 0, domain.TierPriority: domain.FlagEstimated} {
+		u := used(100, 10)
+		u.Tier = tier
+		s, _ := r.hold(noon).Settle(Final{At: noon, Account: account, Model: "m", Usage: u})
+		if s.Cost != 1500 || s.Flags != want {
+			t.Errorf("%v: %v (%v)", tier, s.Cost, s.Flags)
+		}
+	}
+}
+
 func TestLosses(t *testing.T) {
 	r := newRig(t, Owner{team1, "research", prepaid(0)})
 	r.store.purse[team1] = 1500

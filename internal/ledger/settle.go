@@ -172,7 +172,7 @@ func (h *Holding) price(s *domain.Settlement, f *Final) (full domain.NanoUSD) {
 	if !sound {
 		s.Flags |= domain.FlagUnusable | domain.FlagEstimated
 	}
-	if f.Estimated {
+	if t, ok := plan.(tiered); f.Estimated || ok && !t.Has(s.Usage.Tier) {
 		s.Flags |= domain.FlagEstimated
 	}
 	if f.Interrupted {

@@ -140,7 +140,7 @@ func (a *Amounts) settle(p *Plan) error {
 	if p.least > 0 {
 		a.leastSeconds(p.least)
 	}
-	a.n[kRequests] = int64(pow10(a.digits)) //nolint:gosec // at most a million
+	a.n[kRequests] = int64(pow10(a.digits))
 	if s.tiered {
 		if err := a.need(kInput); err != nil {
 			return err
@@ -193,7 +193,7 @@ func (a *Amounts) leastSeconds(least int64) {
 		n = a.n[kSecondsIn]
 	}
 	if n > 0 {
-		n = max(n, least*int64(pow10(a.digits))) //nolint:gosec // at most a million
+		n = max(n, least*int64(pow10(a.digits)))
 	}
 	a.n[kSeconds], a.n[kSecondsIn] = n, n
 	a.said = a.said.with(kSeconds).with(kSecondsIn)
@@ -201,7 +201,7 @@ func (a *Amounts) leastSeconds(least int64) {
 
 // wholeInput is the input in whole tokens, a begun one counted: the tiers' starts are whole.
 func (a *Amounts) wholeInput() int64 {
-	ten := int64(pow10(a.digits)) //nolint:gosec // at most a million
+	ten := int64(pow10(a.digits))
 	return (a.n[kInput] + ten - 1) / ten
 }
 

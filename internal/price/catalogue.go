@@ -24,15 +24,20 @@ type Catalogue struct {
 	found map[asked]*answer
 	// dear are the highest prices of families, by what was asked and the day.
 	dear map[askedDay]*Plan
+	// families are the same by what the family's names begin with.
+	families map[askedDay]*Plan
 }
 
 // asked is a name as it came, so that a repeated one is found without being read again.
 type asked struct{ seller, model string }
 
+// askedDay is a name on a day, counted from 1970 in UTC.
 type askedDay struct {
 	asked
-	day string
+	day int64
 }
+
+func dayOf(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 
 // The bounds of what is remembered; what passes them is looked up anew. Callers choose the names.
 const (
@@ -113,7 +118,7 @@ func Load(data []byte) (*Catalogue, error) {
 
 // Compile checks a catalogue and makes it ready. Every price is there to the last digit, or it is an error.
 func (f *File) Compile() (*Catalogue, error) {
-	c := &Catalogue{source: f.Source, byID: map[string]*provider{}, found: map[asked]*answer{}, dear: map[askedDay]*Plan{}, tiers: serviceTiers()}
+	c := &Catalogue{source: f.Source, byID: map[string]*provider{}, found: map[asked]*answer{}, dear: map[askedDay]*Plan{}, families: map[askedDay]*Plan{}, tiers: serviceTiers()}
 	for i := range f.Providers {
 		p, err := f.Providers[i].compile(c.tiers)
 		if err != nil {
@@ -390,7 +395,7 @@ func (c *Catalogue) List(provider, pattern string, at time.Time) (out []Listing)
 				l.Prices[units[k].price] = r.text(k)
 			}
 			for t := range v.plan.sheets {
-				if tier := domain.Tier(t); tier != domain.TierStandard && v.plan.Has(tier) { //nolint:gosec // a handful
+				if tier := domain.Tier(t); tier != domain.TierStandard && v.plan.Has(tier) {
 					l.Tiers = append(l.Tiers, tier.String())
 				}
 			}

@@ -11,10 +11,9 @@ import (
 // request's length, and so do all times of the day. false: the provider is not known, or none of its models has a price.
 func (c *Catalogue) Dearest(provider, model string, at time.Time) (*Plan, bool) {
 	at = at.UTC()
-	q := askedDay{asked{provider, model}, ""}
+	q := askedDay{asked{provider, model}, dayOf(at)}
 	remember := len(provider)+len(model) <= maxName
 	if remember {
-		q.day = at.Format(time.DateOnly)
 		c.mu.RLock()
 		p := c.dear[q]
 		c.mu.RUnlock()
@@ -42,18 +41,39 @@ func (c *Catalogue) dearest(seller, name string, at time.Time) (*Plan, bool) {
 		return nil, false
 	}
 	family, begins := p.family(strings.ToLower(strings.TrimSpace(name)))
-	r := highest(family, at)
-	if r.nothing() {
-		r, begins = highest(p.models, at), ""
+	if begins != "" {
+		if plan := c.ofFamily(p, family, begins, at); plan != nil {
+			return plan, true
+		}
 	}
-	if r.nothing() {
-		return nil, false
+	plan := c.ofFamily(p, p.models, "", at)
+	return plan, plan != nil
+}
+
+// ofFamily makes a family's plan; nil: none of it has a price. The names that callers ask for are without number, their families are not: what costs
+// most of the work is kept by family.
+func (c *Catalogue) ofFamily(p *provider, family []*model, begins string, at time.Time) *Plan {
+	q := askedDay{asked{p.ID, begins}, dayOf(at)}
+	c.mu.RLock()
+	plan, known := c.families[q]
+	c.mu.RUnlock()
+	if known {
+		return plan
 	}
-	plan, err := newPlan(p.ID+"/"+begins+"*", p.ID, begins+"*", r, nil)
-	if err != nil {
-		return nil, false
+	if r := highest(family, at); !r.nothing() {
+		// The kinds are complete, and each price is one that has been compiled.
+		plan, _ = newPlan(p.ID+"/"+begins+"*", p.ID, begins+"*", r, nil)
 	}
-	return plan, true
+	if len(begins) <= maxName {
+		q.model = strings.Clone(begins)
+		c.mu.Lock()
+		if len(c.families) >= maxDear {
+			clear(c.families)
+		}
+		c.families[q] = plan
+		c.mu.Unlock()
+	}
+	return plan
 }
 
 // family are the models that begin like a name, and what they all begin with.

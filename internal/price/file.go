@@ -63,18 +63,18 @@ type Version struct {
 // a tier says. Per how many it is, is part of the name: input_mtok is for a million tokens.
 type Price struct {
 	Base  string
-	Tiers []PriceTier // rising
+	Tiers []Step // rising
 }
 
-// PriceTier is the price of a request with more input tokens than Above.
-type PriceTier struct {
+// Step is the price of a request with more input tokens than Above.
+type Step struct {
 	Above int64  `json:"above"`
 	Price string `json:"price"`
 }
 
 type tieredPrice struct {
-	Base  string      `json:"base"`
-	Tiers []PriceTier `json:"tiers"`
+	Base  string `json:"base"`
+	Tiers []Step `json:"tiers"`
 }
 
 // MarshalJSON writes a plain price as a string.

@@ -119,10 +119,9 @@ func compareModel(p, m string, was, is rates, isOld, isNow bool) (out []Change) 
 		if has {
 			c.Is = now.text(k)
 		}
-		// A price that comes or goes: what held and holds in its place is the whole's.
-		a, _ := was.of(k)
-		b, _ := is.of(k)
-		c.Jump = jumps(a, b)
+		// In place of a price that goes the whole's holds. One that comes has nothing to jump from.
+		holds, _ := is.of(k)
+		c.Jump = had && jumps(old, holds)
 		out = append(out, c)
 	}
 	return out
@@ -133,12 +132,8 @@ func jumps(a, b rate) bool {
 		three := big.NewRat(jumpFactor, 1)
 		return new(big.Rat).Mul(x, three).Cmp(y) < 0 || new(big.Rat).Mul(y, three).Cmp(x) < 0
 	}
-	zero := rate{base: new(big.Rat)}
-	if a.base == nil {
-		a = zero
-	}
-	if b.base == nil {
-		b = zero
+	if b.base == nil { // nobody asks for it any more
+		b = rate{base: new(big.Rat)}
 	}
 	return far(a.base, b.base) || far(a.most(), b.most())
 }

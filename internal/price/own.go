@@ -44,7 +44,7 @@ func splitSeller(s string) (provider string, w who) {
 
 // With is the catalogue with an operator's own prices over it. The receiver stays as it is.
 func (c *Catalogue) With(own []domain.OwnPrice) (*Catalogue, error) {
-	out := &Catalogue{source: c.source, providers: c.providers, byID: c.byID, tiers: c.tiers, found: map[asked]*answer{}, dear: map[askedDay]*Plan{}}
+	out := &Catalogue{source: c.source, providers: c.providers, byID: c.byID, tiers: c.tiers, found: map[asked]*answer{}, dear: map[askedDay]*Plan{}, families: map[askedDay]*Plan{}}
 	for i, o := range own {
 		prices := map[string]Price{}
 		for k, v := range o.Prices {

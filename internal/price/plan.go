@@ -122,8 +122,8 @@ func (p *Plan) sheet(t domain.Tier) *sheet {
 func (p *Plan) Most(input, output int64, f domain.Factor) domain.NanoUSD {
 	most := p.MostIn(domain.TierStandard, input, output, f)
 	for t := range p.sheets {
-		if p.Has(domain.Tier(t)) { //nolint:gosec // a handful
-			most = max(most, p.MostIn(domain.Tier(t), input, output, f)) //nolint:gosec // the same
+		if p.Has(domain.Tier(t)) {
+			most = max(most, p.MostIn(domain.Tier(t), input, output, f))
 		}
 	}
 	return most

@@ -328,6 +328,7 @@ func TestGuard(t *testing.T) {
 		}
 		return read(`{"source":{"name":"x"},"providers":[{"id":"p","models":[` + strings.Join(models, ",") + `]}]}`)
 	}
+	const one = `{"source":{"name":"x"},"providers":[{"id":"p","models":[{"id":"ma","match":{"equals":"ma"},"versions":[{"prices":{"input_mtok":"1"}}]}]}]}`
 	for _, c := range []struct {
 		name          string
 		was, is       *File
@@ -341,6 +342,10 @@ func TestGuard(t *testing.T) {
 		{"downwards too", file("3.1", 1), file("1", 1), 1, 1},
 		{"to nothing", file("1", 1), file("0", 1), 1, 1},
 		{"from nothing", file("0", 1), file("0.1", 1), 1, 1},
+		{"a fee that was not there", file("1", 1), read(strings.Replace(one, `"1"`, `"1","web_searches_kcount":"10"`, 1)), 1, 0},
+		{"a fee that is gone", read(strings.Replace(one, `"1"`, `"1","web_searches_kcount":"10"`, 1)), file("1", 1), 1, 1},
+		{"a part gets a price", file("10", 1), read(strings.Replace(one, `"1"`, `"10","cache_read_mtok":"1"`, 1)), 1, 0},
+		{"a part loses its price", read(strings.Replace(one, `"1"`, `"10","cache_read_mtok":"1"`, 1)), file("10", 1), 1, 1},
 		{"a provider gone", file("1", 1), read(`{"source":{"name":"x"},"providers":[]}`), 1, 1},
 		{"a provider more", read(`{"source":{"name":"x"},"providers":[]}`), file("1", 1), 1, 0},
 	} {
@@ -379,6 +384,14 @@ func TestMemoryIsBounded(t *testing.T) {
 	if len(c.found) > maxFound || len(c.found) == 0 {
 		t.Errorf("%d names are remembered", len(c.found))
 	}
+	for i := range maxDear + 10 {
+		c.Dearest("anthropic", "model-"+big.NewInt(int64(i)).String(), noon)
+		c.Dearest("anthropic", "claude-opus-9", noon.AddDate(0, 0, i))
+	}
+	c.Dearest("anthropic", strings.Repeat("x", 1<<20), noon)
+	if len(c.dear) > maxDear || len(c.families) > maxDear || len(c.families) == 0 {
+		t.Errorf("%d names and %d families are remembered", len(c.dear), len(c.families))
+	}
 }
 
 func BenchmarkCost(b *testing.B) {
@@ -389,6 +402,27 @@ func BenchmarkCost(b *testing.B) {
 		p, _ := c.Find("anthropic", "claude-sonnet-4-5", noon)
 		_, _ = p.Cost(u, 0)
 	}
+}
+
+// A caller may ask for any name: each is found out at the price of a look at the provider's names.
+func BenchmarkDearest(b *testing.B) {
+	c := Builtin()
+	names := make([]string, 1<<12)
+	for i := range names {
+		names[i] = "vendor-" + big.NewInt(int64(i)).String()
+	}
+	b.Run("new names", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			c.Find("openrouter", names[i%len(names)], noon)
+			c.Dearest("openrouter", names[i%len(names)], noon)
+		}
+	})
+	b.Run("known", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			c.Dearest("openrouter", "vendor-1", noon)
+		}
+	})
 }
 
 func BenchmarkCompile(b *testing.B) {

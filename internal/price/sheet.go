@@ -117,7 +117,7 @@ func (r rates) compile() (*sheet, error) {
 		l := line{kind: k}
 		for j, m := range out.lines {
 			if wholes[m.kind].has(k) {
-				l.inner = append(l.inner, uint8(j)) //nolint:gosec // there are fewer than 64 kinds
+				l.inner = append(l.inner, uint8(j))
 			}
 		}
 		var err error
@@ -170,7 +170,7 @@ func (r rates) check() error {
 // complete gives every kind that the check misses the price of the whole that says most.
 func (r rates) complete() {
 	for {
-		var add kind = kinds
+		add := kinds
 		for k := range r {
 			wholes[k].each(func(w kind) {
 				if _, ok := r[w]; !ok {
@@ -289,7 +289,7 @@ func (s sum) rounded(f domain.Factor, scale uint64, digits int) domain.NanoUSD {
 	if rest > half || rest == half && (lost || n[2]&1 == 1) {
 		n[2]++
 	}
-	return domain.NanoUSD(n[2]) //nolint:gosec // below the largest amount
+	return domain.NanoUSD(n[2])
 }
 
 // divide divides n in place and gives the remainder.

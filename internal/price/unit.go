@@ -95,7 +95,6 @@ type set uint64
 
 func (s set) has(k kind) bool { return s>>k&1 == 1 }
 func (s set) with(k kind) set { return s | 1<<k }
-func (s set) len() int        { return bits.OnesCount64(uint64(s)) }
 
 // each calls f with the set's kinds, in their order.
 func (s set) each(f func(kind)) {

@@ -44,7 +44,7 @@ func run(in io.Reader, file string, force bool, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	before, err := os.ReadFile(file) //nolint:gosec // the developer names it
+	before, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func run(in io.Reader, file string, force bool, out io.Writer) error {
 	if len(refused) > 0 && !force {
 		return fmt.Errorf("the guard refuses this catalogue; FORCE=1 overrides it:\n  %s", strings.Join(refused, "\n  "))
 	}
-	if err := os.WriteFile(file, data, 0o644); err != nil { //nolint:gosec // a file of the tree
+	if err := os.WriteFile(file, data, 0o644); err != nil { //nolint:gosec // a file of the tree, for everybody
 		return err
 	}
 	_, err = fmt.Fprintf(out, "%d changes; %s %s is in %s\n", len(changes), f.Source.Name, f.Source.Version, file)
@@ -211,7 +211,7 @@ func convertPrice(raw json.RawMessage) (price.Price, error) {
 		if e != nil {
 			err = e
 		}
-		to.Tiers = append(to.Tiers, price.PriceTier{Above: t.Start, Price: p})
+		to.Tiers = append(to.Tiers, price.Step{Above: t.Start, Price: p})
 	}
 	return to, err
 }

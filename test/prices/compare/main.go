@@ -69,7 +69,7 @@ type reply struct {
 }
 
 func run(calc, turnout string, n int, seed uint64) (passed, failed int, err error) {
-	d := &draw{Rand: rand.New(rand.NewPCG(seed, seed)), file: price.BuiltinFile()} //nolint:gosec // the same usages each time are the point
+	d := &draw{Rand: rand.New(rand.NewPCG(seed, seed)), file: price.BuiltinFile()}
 	questions := make([]*question, n*4/3)
 	for i := range questions {
 		questions[i] = d.question(i)
@@ -223,7 +223,7 @@ func (s *summary) command(turnout string, q *question) string {
 	if err != nil {
 		return err.Error()
 	}
-	c := exec.CommandContext(context.Background(), turnout, "prices", "cost", "--builtin", "--at", q.At.Format(time.RFC3339Nano), "--", q.Provider, q.Model, string(usage)) //nolint:gosec // the stage says which
+	c := exec.CommandContext(context.Background(), turnout, "prices", "cost", "--builtin", "--at", q.At.Format(time.RFC3339Nano), "--", q.Provider, q.Model, string(usage))
 	out, err := c.Output()
 	s.commands++
 	switch {
