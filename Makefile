@@ -2,7 +2,7 @@
 # stages themselves are in scripts/stages.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint race arch fuzz build builds demo drill sdk agents bench bench-quick bench-profile bench-build clients clients-long clean
+.PHONY: help test lint race arch fuzz build builds demo drill prices sdk agents bench bench-quick bench-profile bench-build clients clients-long clean
 
 BENCH := bin/bench
 
@@ -36,6 +36,9 @@ demo: ## the gateway beside simulated providers, some of them failing
 drill: ## every fault against a real gateway, with shortened clocks, about a minute
 	@go run ./cmd/turnout drill
 
+prices: ## write the catalogue of prices anew (UPDATE=x.y.z of the package; FORCE=1 in spite of the guard)
+	@UPDATE='$(UPDATE)' FORCE='$(FORCE)' scripts/prices
+
 sdk: ## the official SDKs before every kind of account (SDK='anthropic-js gemini' for a part)
 	@scripts/test sdk
 
@@ -61,4 +64,4 @@ clients-long: ## the same with Claude Code's own watchdogs, about 14 minutes
 	@test/clients/run long $(if $(CLIENTS),'$(CLIENTS)')
 
 clean: ## remove what the other targets made
-	@rm -rf bin bench/results bench/profiles test/clients/node_modules test/sdk/node/node_modules test/agents/node_modules
+	@rm -rf bin bench/results bench/profiles test/clients/node_modules test/sdk/node/node_modules test/prices/node_modules test/agents/node_modules

@@ -29,6 +29,8 @@ import (
 	"turnout/internal/failover"
 	"turnout/internal/gateway"
 	"turnout/internal/jobs"
+	"turnout/internal/journal"
+	"turnout/internal/ledger"
 	"turnout/internal/obs"
 	"turnout/internal/sched"
 	"turnout/internal/server"
@@ -65,6 +67,10 @@ type App struct {
 	metrics *obs.Metrics
 	server  *server.Server
 	records *jobs.Batch[*gateway.Record]
+	journal *journal.Journal
+	book    *ledger.Book
+	said    seldom
+	prices  PriceList
 	loops   []*jobs.Loop
 	run     *runFile
 	lock    *flock.Flock
@@ -137,6 +143,14 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err = a.restore(ctx); err != nil {
 		return nil, err
 	}
+	prices, err := readPrices(c)
+	if err != nil {
+		return nil, err
+	}
+	a.prices.swap(prices)
+	if err = a.openBook(ctx, &a.prices); err != nil {
+		return nil, err
+	}
 	a.client = upstream.NewClient(opts.Roots, opts.Dial)
 	a.records = jobs.NewBatch(jobs.BatchOptions[*gateway.Record]{
 		Capacity: recordCapacity, Most: recordBatch, Every: recordEvery, Patience: recordPatience,
@@ -148,7 +162,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	})
 	bodies := gateway.NewBudget(c.Limits.Bodies)
 	a.gateway = gateway.New(gateway.Deps{
-		Upstream: a.client, Bindings: a.memory, Objects: a.store, Recorder: recorder{a.records}, Ledger: gateway.NoLedger{}, Observer: a.metrics,
+		Upstream: a.client, Bindings: a.memory, Objects: a.store, Recorder: recorder{a.records}, Ledger: holdings{a.book}, Observer: a.metrics,
 		Cells: a.cells, Bodies: bodies, Log: a.log, Rested: a.rests.note,
 	})
 	snap, err := a.compile(ctx, c)
@@ -232,6 +246,7 @@ func (a *App) gauges(bodies *gateway.Budget) {
 		func(emit func(float64, ...string)) {
 			a.gateway.EachQuota(func(account, window string, used float64) { emit(used, account, window) })
 		})
+	a.metrics.Gauge("turnout_ledger_unwritten", "Settlements that the journal did not take, and that are in memory alone.", func() float64 { n, _ := a.book.Unwritten(); return float64(n) })
 	a.metrics.Gauge("turnout_sessions_bound", "Sessions bound to an account.", func() float64 { return float64(a.memory.Len()) })
 }
 
@@ -274,6 +289,8 @@ func (a *App) Start() error {
 		jobs.Every(flushEvery, func(ctx context.Context, _ bool) { a.flush(context.WithoutCancel(ctx)) }),
 		jobs.Every(windowsEvery, func(ctx context.Context, _ bool) { a.saveWindows(context.WithoutCancel(ctx)) }),
 		jobs.Every(lastUseEvery, func(ctx context.Context, _ bool) { a.saveLastUse(context.WithoutCancel(ctx)) }),
+		jobs.Every(applyEvery, a.keepBooks),
+		jobs.Every(tidyEvery, a.tidyBooks),
 		jobs.Every(sweepEvery, func(ctx context.Context, last bool) {
 			if !last {
 				a.sweep(ctx)
@@ -304,6 +321,10 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 	if _, err := trial(c); err != nil {
 		return "", fmt.Errorf("%s: %w", c.File, err)
 	}
+	prices, err := readPrices(c)
+	if err != nil {
+		return "", err
+	}
 	want, err := desired(c)
 	if err != nil {
 		return "", err
@@ -317,6 +338,7 @@ func (a *App) Reload(ctx context.Context) (string, error) {
 		return "", err
 	}
 	a.renewed(a.gateway.Snapshot().Accounts, snap, changes)
+	a.prices.swap(prices)
 	a.gateway.Swap(snap)
 	a.current.Store(c)
 	lines := []string{"reloaded " + c.File + ": " + changes.String()}
@@ -418,6 +440,7 @@ func (a *App) close() {
 		a.records.Stop()
 		a.saveLastUse(context.Background())
 	}
+	a.closeBook()
 	if a.run != nil {
 		a.run.remove()
 	}

@@ -38,12 +38,13 @@ type poolPolicy struct {
 	OwnSeat   bool               `json:"own_seat,omitempty"`
 	Strategy  domain.Strategy    `json:"strategy,omitempty"`
 	Rates     *domain.Rates      `json:"rates,omitempty"`
+	Unpriced  domain.Unpriced    `json:"unpriced,omitempty"`
 }
 
 // policyOf is what the store keeps of a pool. What stands at its default is left
 // out, so that no new setting makes an old pool look edited.
 func policyOf(p config.Pool) poolPolicy {
-	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat, Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates}
+	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat, Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates, Unpriced: p.Unpriced}
 	if p.Commit != (domain.Commit{}) {
 		out.Commit = &p.Commit
 	}
@@ -59,6 +60,7 @@ func (p poolPolicy) compiled(pool domain.Pool) gateway.PoolConfig {
 		Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, MaxResting: p.Policy.MaxResting, OwnSeat: p.OwnSeat,
 		Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates,
 	}
+	c.Payment.RefuseUnpriced = p.Unpriced == domain.UnpricedRefuse
 	if p.Commit != nil {
 		c.Commit = *p.Commit
 	}
@@ -105,7 +107,10 @@ func settings(c *config.Config) gateway.Settings {
 
 // Check says what is wrong with a configuration beyond what its file can tell.
 func Check(c *config.Config) error {
-	_, err := trial(c)
+	if _, err := trial(c); err != nil {
+		return err
+	}
+	_, err := Catalogue(c)
 	return err
 }
 
@@ -172,6 +177,9 @@ func (s *stored) snapshot(version uint64, c *config.Config, cells *sched.Cells) 
 		}
 		pools = append(pools, pol.compiled(p.Pool))
 	}
+	for i := range s.accounts {
+		s.accounts[i].OwnPrices = ownPrices(c.Prices, s.accounts[i].Name)
+	}
 	keys, err := caller.NewDirectory(s.keys)
 	if err != nil {
 		return nil, err
@@ -197,6 +205,11 @@ func (a *App) compile(ctx context.Context, c *config.Config) (*gateway.Snapshot,
 	}
 	for _, text := range s.torn {
 		a.log.Warn("a key can use no account", "why", text)
+	}
+	if a.book != nil {
+		if err := a.book.Configure(ctx, s.spenders(), time.Now()); err != nil {
+			return nil, fmt.Errorf("put budgets and balances in force: %w", err)
+		}
 	}
 	return s.snapshot(a.version.Add(1), c, a.cells)
 }

@@ -29,6 +29,7 @@ func TestFailureClasses(t *testing.T) {
 
 // everything is a pool and a key with every setting that a file can give them.
 const everything = `
+prices: [{model: m, input: 1.00, output: 2.00}]
 pools:
   - name: default
     policy:
@@ -50,6 +51,7 @@ pools:
         first_token_late: {from: 5, first: 10s, most: 1m}
         model_gone: {most: 2h}
     keep_alive: 20s
+    unpriced: refuse
     commit: {seconds: 2.3}
     fallbacks:
       m: [m2, m3]
@@ -99,7 +101,7 @@ func TestEverySetting(t *testing.T) {
 	for old, edited := range map[string]string{
 		"hold: 90s": "hold: 80s", "max_resting: 30%": "max_resting: 0", "from: 2": "from: 3", "most: 2h": "most: 3h", "seconds: 2.3": "tokens: 7",
 		"[m2, m3]": "[m3, m2]", "model_gone: [newer]": "model_gone: [m2]", "soft_small: 9s": "soft_small: 8s", "pass: true": "replace: {status: 400}", "retry_after: 5s": "retry_after: 6s",
-		"request_burst: 30": "request_burst: 31", "concurrency: 7": "concurrency: 8",
+		"unpriced: refuse": "unpriced: highest", "request_burst: 30": "request_burst: 31", "concurrency: 7": "concurrency: 8",
 	} {
 		r.write(strings.Replace(everySetting(p.URL), old, edited, 1))
 		if said := reload(); !strings.HasSuffix(said, ": edited pool default") {

@@ -106,7 +106,11 @@ func (a *App) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.cells.Rest(k).Restore(r.Until, r.Class, rest.End(failover.Class(r.Class)), r.Streak)
+		cell := a.cells.Rest(k)
+		cell.Restore(r.Until, r.Class, rest.End(failover.Class(r.Class)), r.Streak)
+		if r.Until.Sub(now) > sched.AskEarly {
+			cell.AskAgain(now.Add(sched.AskEarly))
+		}
 	}
 	if err := a.restoreDay(ctx, now); err != nil {
 		return err

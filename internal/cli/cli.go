@@ -50,6 +50,7 @@ type commands struct {
 	Pools    poolsCommand    `cmd:"" help:"List pools, or add one."`
 	Teams    teamsCommand    `cmd:"" help:"List, make, disable and enable teams."`
 	Users    usersCommand    `cmd:"" help:"List, make, disable and enable users."`
+	Prices   pricesCommand   `cmd:"" help:"Look at what models cost, price a usage, and put another catalogue in force."`
 	Reload   reloadCommand   `cmd:"" help:"Make the running gateway read its configuration again."`
 	Config   configCommand   `cmd:"" help:"Check a configuration file, or print an example."`
 	Failover failoverCommand `cmd:"" help:"Check the failover core."`

@@ -60,10 +60,21 @@ func (c explainRouteCommand) Run(s *session) error {
 func routeText(a *gateway.RouteAnswer, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "A request of key %s for %s (%s) ", a.Key, a.Model, a.Dialect)
-	if a.Account == "" {
+	switch {
+	case a.Refused != "":
+		fmt.Fprintf(&b, "would be refused now: %s.\n", a.Refused)
+		if a.Account != "" {
+			fmt.Fprintf(&b, "Otherwise it would go to %s: %s.\n", a.Account, inWords(rules, a.Rule))
+		}
+	case a.Account == "" && a.Wait == nil:
 		b.WriteString("would find nobody free now.\n")
-	} else {
+	case a.Account == "":
+		b.WriteString("would find nobody free now.\n" + waitText(a.Wait))
+	default:
 		fmt.Fprintf(&b, "would go to %s: %s.\n", a.Account, inWords(rules, a.Rule))
+		if a.Wait != nil {
+			b.WriteString(waitText(a.Wait))
+		}
 	}
 	if s := a.Bound; s != nil {
 		fmt.Fprintf(&b, "Its session is bound to %s (%s)", s.Account, strings.ReplaceAll(s.Verdict, "_", " "))
@@ -77,6 +88,17 @@ func routeText(a *gateway.RouteAnswer, now time.Time) string {
 			fmt.Fprintf(&b, "; its score is %.2f s", s.Stay)
 		}
 		b.WriteString(".\n")
+	}
+	for i, w := range a.Shared {
+		if i == 0 {
+			b.WriteString("What the key's last conversation began with, tools and system prompt, is warm at ")
+		} else {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s (%d tokens, for another %s)", w.Account, w.Tokens, w.Until.Sub(now).Round(time.Second))
+		if i == len(a.Shared)-1 {
+			b.WriteString(".\n")
+		}
 	}
 	for _, p := range a.Pools {
 		fmt.Fprintf(&b, "\nPool %s, by %s\n\n", p.Pool, strings.ReplaceAll(p.Strategy, "_", " "))
@@ -100,6 +122,22 @@ func routeText(a *gateway.RouteAnswer, now time.Time) string {
 		_ = t.Flush() // into memory
 	}
 	return b.String()
+}
+
+// waitText says what a request would wait for first.
+func waitText(w *gateway.RouteWait) string {
+	most := time.Duration(w.Most * float64(time.Second)).Round(time.Millisecond)
+	switch {
+	case w.Account != "" && w.Why == sched.Full.String():
+		return fmt.Sprintf("Before that it would wait up to %s for %s, its session's own, which is full.\n", most, w.Account)
+	case w.Account != "":
+		return fmt.Sprintf("Before that it would wait up to %s for %s, its session's own: %s.\n", most, w.Account, inWords(reasons, w.Why))
+	}
+	text := fmt.Sprintf("It would wait up to %s for a slot, behind %d others", most, w.Ahead)
+	if w.Expect > 0 {
+		text += fmt.Sprintf(", and have one in %s on the average", time.Duration(w.Expect*float64(time.Second)).Round(100*time.Millisecond))
+	}
+	return text + ".\n"
 }
 
 func verdictText(c *gateway.RouteCandidate, now time.Time) string {

@@ -27,9 +27,10 @@ type Config struct {
 
 	Teams    []domain.Team // as Accounts
 	Users    []domain.User
-	Pools    []Pool           // at least one
-	Accounts []domain.Account // origin file, enabled, without ids
-	Keys     []domain.Key     // the same; Hash is the SHA-256 of the secret
+	Pools    []Pool            // at least one
+	Accounts []domain.Account  // origin file, enabled, without ids
+	Keys     []domain.Key      // the same; Hash is the SHA-256 of the secret
+	Prices   []domain.OwnPrice // over the catalogue of prices
 
 	Limits           Limits
 	Drain            time.Duration // how long streams in flight may go on after a stop signal
@@ -189,7 +190,7 @@ type reader struct {
 // root reads the top level.
 func (r *reader) root(n node) {
 	fields := []field{
-		{"pools", r.pools}, {"accounts", r.accounts}, {"teams", r.teams}, {"users", r.users}, {"keys", r.keys},
+		{"pools", r.pools}, {"accounts", r.accounts}, {"teams", r.teams}, {"users", r.users}, {"keys", r.keys}, {"prices", r.prices},
 		{"trusted_proxies", func(n node) { n.networks(&r.c.TrustedProxies) }},
 		{"limits", func(n node) { n.mapping(r.section("limits")...) }},
 		{"log", func(n node) { n.mapping(r.section("log")...) }},

@@ -101,6 +101,13 @@ func TestExample(t *testing.T) {
 			Models: []string{"claude-*", "gpt-*"}, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), Enabled: true,
 			Commit: &domain.Commit{Point: domain.CommitComplete}, Overrides: []string{"commit"},
 			Rates: &domain.Rates{RateLimits: domain.RateLimits{Requests: 600, Concurrency: 50}}}},
+		Prices: []domain.OwnPrice{
+			{Account: "local", Model: "llama*", Prices: map[string]string{"input_mtok": "0.05", "output_mtok": "0.10"}},
+			{Platform: "anthropic", Model: "claude-opus-5*", From: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), Prices: map[string]string{
+				"input_mtok": "4.50", "output_mtok": "22.50", "cache_read_mtok": "0.45", "cache_write_mtok": "5.625", "cache_write_1h_mtok": "9.00",
+				"output_reasoning_mtok": "22.50", "input_audio_mtok": "4.50", "cache_audio_read_mtok": "0.45", "output_audio_mtok": "22.50",
+				"input_image_mtok": "4.50", "output_image_mtok": "22.50", "web_searches_kcount": "10", "requests_kcount": "0"}},
+		},
 		Limits: Limits{32 << 20, 1 << 30, 100, 10 * time.Second, 64 << 10},
 		Drain:  15 * time.Minute, DrainDelay: time.Second, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour, Log: Log{"info", "text"},
 	}
@@ -162,7 +169,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Pools, c.Accounts, c.Keys, d.Accounts = c.Pools[:1], nil, nil, nil
-	c.Teams, c.Users = nil, nil
+	c.Teams, c.Users, c.Prices = nil, nil, nil
 	if !reflect.DeepEqual(c, d) {
 		t.Errorf("the example has %+v, the defaults are %+v", c, d)
 	}

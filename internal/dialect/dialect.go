@@ -22,6 +22,10 @@ type Dialect interface {
 	// out), for a session that no signal names.
 	Opening(body []byte, r *Request, w io.Writer)
 
+	// Prefix writes what conversations of one client begin with alike (tools and instructions, volatile parts left
+	// out), in the order in which providers cache it.
+	Prefix(body []byte, r *Request, w io.Writer)
+
 	// NewReader reads one streamed answer.
 	NewReader(r *Request) Reader
 
@@ -103,8 +107,8 @@ type Request struct {
 	// Stored: what is answered stays at the account, under the answer's id (Responses).
 	Stored bool
 
-	// System and Messages are the members that Opening looks into.
-	System, Messages Span
+	// System and Messages are the members that Opening looks into; Prefix looks into Tools as well.
+	System, Messages, Tools Span
 
 	// AskUsage, if present, is the edit that makes the upstream state its usage at
 	// the end of a stream; the caller did not ask, so HideUsage hides it again.
@@ -272,6 +276,8 @@ func StatusOf(k domain.Kind) int {
 		return http.StatusRequestTimeout
 	case domain.KindRateLimited:
 		return http.StatusTooManyRequests
+	case domain.KindBalance, domain.KindBudget:
+		return http.StatusPaymentRequired
 	case domain.KindUnavailable, domain.KindOverloaded, domain.KindDraining:
 		return http.StatusServiceUnavailable
 	case domain.KindUpstream:

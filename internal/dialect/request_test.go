@@ -121,7 +121,7 @@ func TestStatusOf(t *testing.T) {
 		domain.KindInternal: 500, domain.KindInvalid: 400, domain.KindUnauthenticated: 401, domain.KindForbidden: 403, domain.KindNotFound: 404,
 		domain.KindMethodNotAllowed: 405, domain.KindTooLarge: 413, domain.KindUnsupported: 415, domain.KindTimeout: 408, domain.KindRateLimited: 429,
 		domain.KindUnavailable: 503, domain.KindUpstream: 502, domain.KindOverloaded: 503, domain.KindUpstreamTimeout: 504,
-		domain.KindCanceled: StatusClientClosed, domain.KindDraining: 503,
+		domain.KindCanceled: StatusClientClosed, domain.KindDraining: 503, domain.KindBalance: 402, domain.KindBudget: 402,
 	}
 	for k := domain.KindInternal; k.String() != "unknown"; k++ {
 		if _, ok := want[k]; !ok {

@@ -92,6 +92,8 @@ type Account struct {
 	TokenPrice NanoUSD
 	// Flat: it has a fixed price however much it is used. What its answers would cost by the list is noted beside it.
 	Flat bool
+	// OwnPrices: some prices are this account's alone.
+	OwnPrices bool
 
 	Enabled  bool // spec and provisioning: false once it is gone from the file
 	Paused   bool // state: an operator took it out of scheduling for now

@@ -292,18 +292,26 @@ func TestError(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	a := Usage{Input: 1, CacheRead: 2, CacheWrite5m: 4, CacheWrite1h: 8, Output: 16, Reasoning: 32}
-	b := Usage{Input: 100, CacheRead: 200, CacheWrite5m: 400, CacheWrite1h: 800, Output: 1600, Reasoning: 3200, Reported: true}
+	a := Usage{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, TierStandard, false, true}
+	b := Usage{100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 102400, 204800, TierFlex, true, false}
 	if a.Prompt() != 15 || a.Warm() != 14 {
 		t.Errorf("prompt %d, warm %d", a.Prompt(), a.Warm())
 	}
-	if got, want := a.Plus(b), (Usage{101, 202, 404, 808, 1616, 3232, true}); got != want || b.Plus(a) != want {
+	if got, want := a.Plus(b), (Usage{101, 202, 404, 808, 1616, 3232, 6464, 12928, 25856, 51712, 103424, 206848, TierFlex, true, true}); got != want || b.Plus(a) != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
 // The numbers are stored in records: they never change.
 func TestStoredNumbers(t *testing.T) {
+	for tier, want := range map[Tier]struct {
+		n    uint8
+		name string
+	}{TierStandard: {0, "standard"}, TierBatch: {1, "batch"}, TierFlex: {2, "flex"}, TierPriority: {3, "priority"}} {
+		if got, ok := ParseTier(want.name); uint8(tier) != want.n || tier.String() != want.name || !ok || got != tier {
+			t.Errorf("tier %d is %s", tier, tier)
+		}
+	}
 	for d, want := range map[Dialect]struct {
 		n    uint8
 		name string

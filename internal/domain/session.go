@@ -25,5 +25,6 @@ type Binding struct {
 	// WarmUntil, as far as the last reported usage tells.
 	WarmTokens int64
 	WarmUntil  time.Time
-	Placed     bool // by an operator: it is left for no better account
+	Size       int64 // bytes of the request that they are of; 0: not known. It is not stored
+	Placed     bool  // by an operator: it is left for no better account
 }

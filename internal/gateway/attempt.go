@@ -71,7 +71,9 @@ type attempt struct {
 	answerID     string // of the answer, where its dialect keeps answers
 	nextEvent    int64  // the number that the caller's stream has come to, where its protocol counts
 	usage        domain.Usage
+	doubted      bool // what the upstream stated of it was not believed
 	events       int
+	deltas       int // of them, those with content
 	result       result
 	verdict      platform.Verdict // of a failure
 	fault        string           // a connection's failure, for logs
@@ -93,6 +95,7 @@ func (at *attempt) run() result {
 	at.cancel(nil)
 	at.took = time.Since(at.began)
 	at.counted(at.began.Add(at.took))
+	at.cand.Live.Held(at.took, at.began.Add(at.took))
 	x.g.queue.release(at.cand.ID, at.cand.Live, time.Now())
 	switch at.result {
 	case resultServed:
@@ -348,7 +351,7 @@ func (at *attempt) whole(resp *http.Response) result {
 	} else {
 		a = dialect.WholeFurther(at.d, buf)
 	}
-	at.usage, at.answerID = a.Usage, a.ID
+	at.usage, at.answerID = at.plausible(a.Usage), a.ID
 	switch {
 	case len(bytes.TrimSpace(buf)) == 0:
 		return at.failClass(failover.EmptyAnswer, "answer.empty", "a success without a body")
@@ -377,6 +380,7 @@ func (at *attempt) whole(resp *http.Response) result {
 	if res, ok := at.commit(resp, int64(len(out))); !ok {
 		return res
 	}
+	x.charge(at, at.usage, true)
 	if x.ans.write(writeWhole, out) != nil {
 		return resultLeft
 	}

@@ -22,21 +22,24 @@ type exchange struct {
 	began time.Time
 	ctx   context.Context
 
-	d         dialect.Dialect
-	key       *domain.Key
-	tags      map[string]string // shared: not modified
-	req       dialect.Request
-	body      *body
-	header    http.Header // what goes upstream, but for the credential
-	query     string
-	at        dialect.Route
-	path      string // of a further path of the dialect; empty: the main one
-	pools     []*pool
-	target    atomic.Pointer[target]    // the model that serves
-	targets   atomic.Pointer[[]*target] // it, and those before it
-	seed      uint64                    // of whatever is drawn for this request
-	admission *admission                // by the caller's limits; nil: there are none
-	ans       *answer
+	d           dialect.Dialect
+	key         *domain.Key
+	tags        map[string]string // shared: not modified
+	req         dialect.Request
+	body        *body
+	header      http.Header // what goes upstream, but for the credential
+	query       string
+	at          dialect.Route
+	path        string // of a further path of the dialect; empty: the main one
+	pools       []*pool
+	target      atomic.Pointer[target]    // the model that serves
+	targets     atomic.Pointer[[]*target] // it, and those before it
+	seed        uint64                    // of whatever is drawn for this request
+	holding     Holding                   // of the money that it may cost
+	promptGuess int64                     // tokens of the prompt, estimated
+	warmAtStart int64                     // tokens that were warm at the account that the session was bound to
+	admission   *admission                // by the caller's limits; nil: there are none
+	ans         *answer
 
 	ownSeat      *ownSeat      // the caller's own account at a provider; nil: the key's accounts serve
 	brings       credentials   // of it
@@ -45,6 +48,8 @@ type exchange struct {
 	session      session
 	boundAtStart domain.AccountID
 	parent       domain.AccountID // of a sub-agent that is not bound yet: where its parent is
+	prefix       prefix           // what it begins with as others do
+	patience     time.Duration    // how long the caller waits for an answer, where it says; else 0
 	self         formerKey        // names a stream's request once its body has been let go
 	former       former           // what is left of the client's earlier try of this request
 	broke        former           // what the session's last answer left behind, which broke after its commit
@@ -395,9 +400,23 @@ func (x *exchange) warmAt(id domain.AccountID) int64 {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.binding.Account == id && time.Now().Before(x.binding.WarmUntil) {
-		return x.binding.WarmTokens
+		return x.staked()
 	}
 	return 0
+}
+
+// staked is how many of the session's warm tokens are the request's: all, unless its prompt was cut down. The lock is held.
+func (x *exchange) staked() int64 {
+	if !x.shrunk() {
+		return x.binding.WarmTokens
+	}
+	return int64(float64(x.binding.WarmTokens) * float64(x.req.Size) / float64(x.binding.Size))
+}
+
+// shrunk reports whether the request's body is much smaller than the one whose tokens are warm: the conversation was summed up, or
+// the request is one beside it. Bodies that do not hold the whole conversation tell nothing. The lock is held.
+func (x *exchange) shrunk() bool {
+	return 2*int64(x.req.Size) < x.binding.Size && x.req.PreviousResponseID == "" && x.only == 0
 }
 
 // payload is the body as it goes upstream in an attempt; nil: another attempt has become the

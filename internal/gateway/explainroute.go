@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"turnout/internal/domain"
 	"turnout/internal/failover"
+	"turnout/internal/limit"
 	"turnout/internal/sched"
 )
 
@@ -25,9 +27,16 @@ type RouteAnswer struct {
 	Model   string      `json:"model"`
 	Dialect string      `json:"dialect"`
 	Bound   *RouteBound `json:"bound,omitempty"`
+	// Shared is where the beginning is warm that the key's last conversation had, for a request that has nothing warm itself.
+	Shared  []RouteWarm `json:"shared,omitempty"`
 	Account string      `json:"account,omitempty"` // where it would go; empty: nobody is free
 	Rule    string      `json:"rule,omitempty"`
-	Pools   []RoutePool `json:"pools"` // in the key's order, as far as they were looked at
+	// Refused is what the caller would be told where a limit of the key or of its pools, or the line for slots, would refuse the request
+	// now; RetryAfter in seconds. Account is then where it would go otherwise.
+	Refused    string      `json:"refused,omitempty"`
+	RetryAfter float64     `json:"retry_after_seconds,omitempty"`
+	Wait       *RouteWait  `json:"wait,omitempty"` // before it goes there
+	Pools      []RoutePool `json:"pools"`          // in the key's order, as far as they were looked at
 }
 
 // RouteBound is the session's account.
@@ -38,6 +47,22 @@ type RouteBound struct {
 	Verdict    string     `json:"verdict"`
 	Placed     bool       `json:"placed,omitempty"`       // by an operator
 	Stay       float64    `json:"stay_seconds,omitempty"` // its score, where it was weighed against others
+}
+
+// RouteWarm is an account in whose cache domain a beginning is warm.
+type RouteWarm struct {
+	Account string    `json:"account"`
+	Tokens  int64     `json:"tokens"`
+	Until   time.Time `json:"until"`
+}
+
+// RouteWait is what a request would wait for first.
+type RouteWait struct {
+	Account string  `json:"account,omitempty"` // its session's own; empty: whoever is free first
+	Most    float64 `json:"most_seconds"`
+	Why     string  `json:"why"` // full; or the core's reason to wait for an account that rests
+	Ahead   int     `json:"ahead,omitempty"`
+	Expect  float64 `json:"expect_seconds,omitempty"` // until it has a slot, on the average; 0: nobody knows
 }
 
 // RoutePool is what a choice sees of one pool.
@@ -91,6 +116,7 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 			views, pools[v] = append(views, v), p
 		}
 	}
+	views = out.heldTo(g, snap, key, &q, views, pools, now)
 	var first *sched.View // whose pool sessions belong to
 	for _, v := range views {
 		if first == nil && len(v.Candidates) > 0 {
@@ -106,8 +132,16 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 			}
 		}
 	}
+	if out.Bound == nil || out.Bound.WarmTokens == 0 {
+		req.Shared = g.prefixes.Latest(nil, key.ID, g.prefixKind(q.Dialect, q.Model), now)
+		for _, w := range req.Shared {
+			out.Shared = append(out.Shared, RouteWarm{snap.nameOf(w.Account), w.Tokens, w.Until})
+		}
+	}
+	full := false
 	for _, v := range inOrder(views, req.Bound) {
 		d := sched.Choose(v, req)
+		full = full || d.Counts[sched.Full] > 0
 		if out.Bound != nil && (d.Bound != sched.NoModel || v.Find(req.Bound) != nil) {
 			out.Bound.Verdict, out.Bound.Stay = d.Bound.String(), float64(d.Stay)
 		}
@@ -117,7 +151,87 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 			break
 		}
 	}
+	out.waits(g, snap, key, &req, views, pools, full)
 	return out, nil
+}
+
+// heldTo holds the request to its caller's limits, as letIn does: of the key's pools the first that lets it in is its pool.
+func (a *RouteAnswer) heldTo(g *Gateway, snap *Snapshot, key *domain.Key, q *RouteQuery, views []*sched.View, pools map[*sched.View]*pool, now time.Time) []*sched.View {
+	x := &exchange{g: g, snap: snap, key: key}
+	x.req.Model = q.Model
+	tokens := q.Input + outputGuess
+	var refused limit.Answer
+	for i, v := range views {
+		if len(v.Candidates) == 0 {
+			continue
+		}
+		r := limit.Would(x.poolCells(pools[v], x.keyCells()), tokens, time.Since(g.since))
+		if r.OK() {
+			return views[i:]
+		}
+		if refused.OK() || r.RetryAfter < refused.RetryAfter {
+			refused = r
+		}
+	}
+	if !refused.OK() {
+		e := rateError(&refused, tokens, now)
+		a.Refused, a.RetryAfter = e.Message, e.RetryAfter.Seconds()
+	}
+	return views
+}
+
+// waits says what the request would wait for first, as pick does.
+func (a *RouteAnswer) waits(g *Gateway, snap *Snapshot, key *domain.Key, req *sched.Request, views []*sched.View, pools map[*sched.View]*pool, full bool) {
+	s := &snap.Settings
+	warm := req.WarmTokens > 0
+	switch {
+	case a.Bound != nil && a.Bound.Verdict == sched.Full.String():
+		a.Wait = &RouteWait{Account: a.Bound.Account, Most: min(s.StickyWait, s.QueueWait).Seconds(), Why: sched.Full.String()}
+	case a.Bound != nil && warm && (a.Bound.Verdict == sched.Resting.String() || a.Bound.Verdict == sched.Limited.String()):
+		x := &exchange{
+			g: g, snap: snap, key: key, began: req.Now, seed: req.Seed,
+			binding: domain.Binding{Account: req.Bound, WarmTokens: req.WarmTokens, WarmUntil: req.WarmUntil},
+		}
+		t := &target{model: a.Model}
+		for _, v := range views {
+			if len(v.Candidates) > 0 {
+				x.pools, t.views = append(x.pools, pools[v]), append(t.views, v)
+			}
+		}
+		x.req.Model = a.Model
+		x.aim(t)
+		x.state = failover.NewState(failover.Session{HasBound: true, Bound: req.Bound, BoundKnown: true}, x.seed)
+		c := x.candidate(req.Bound)
+		if c == nil {
+			return
+		}
+		_, d := failover.StayOrMove(*x.pools[0].policyOf(c.Account.Platform), x.state, x.restOutcome(c, req.Now))
+		if d.Action == failover.RetrySame {
+			a.Wait = &RouteWait{Account: a.Bound.Account, Most: d.Wait.Seconds(), Why: string(d.Reason)}
+		}
+	case a.Account == "" && full:
+		w := &waiter{caller: key.ID, views: views, exclude: (*sched.Candidate).Drains, deadline: req.Now.Add(s.QueueWait)}
+		for _, v := range views {
+			if len(v.Candidates) > 0 {
+				w.pool = v.Pool
+				break
+			}
+		}
+		w.pace = w.paceNow(req.Now)
+		g.queue.mu.Lock()
+		ahead := g.queue.ahead(w)
+		places := g.queue.pools[w.pool]
+		g.queue.mu.Unlock()
+		a.Wait = &RouteWait{Most: s.QueueWait.Seconds(), Why: sched.Full.String(), Ahead: ahead, Expect: w.expected(ahead + 1).Seconds()}
+		if places >= s.QueuePlaces {
+			a.Wait, a.Refused = nil, fmt.Sprintf("every account is full, and %d requests are waiting already", places)
+		} else if w.hardly(ahead+1, s.QueueWait) {
+			a.Wait, a.Refused = nil, fmt.Sprintf("every account is full, and with %d requests before it this one would hardly be served within %s", ahead, s.QueueWait)
+		}
+		if a.Wait == nil {
+			a.RetryAfter = min(max(roundUp(w.expected(ahead+1), time.Second), time.Second), longestBusy).Seconds()
+		}
+	}
 }
 
 // routePool tells one pool: the candidates as the choice saw them, then those that only an edit would make candidates.

@@ -28,7 +28,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	x.count(at, &o)
 	c.EndProbe()
 	if at.result == resultFailed {
-		o.Cost = x.g.deps.Ledger.AttemptCost(x.id, c.ID, at.usage)
+		o.Cost = x.lost(at)
 	}
 	now := time.Now()
 	if pol.Braked.Has(o.Class) {
@@ -111,7 +111,7 @@ func (x *exchange) stakeAt(id domain.AccountID) failover.Stake {
 	if x.binding.Account != id {
 		return failover.Stake{}
 	}
-	return failover.Stake{Tokens: x.binding.WarmTokens, Expires: max(time.Until(x.binding.WarmUntil), 0)}
+	return failover.Stake{Tokens: x.staked(), Expires: max(time.Until(x.binding.WarmUntil), 0)}
 }
 
 // alternative is where the scheduler would go if an account were left out now.

@@ -65,7 +65,7 @@ func (x *exchange) freeFallback(c failover.Class) (t *target, left int) {
 		t := x.fallbackTo(m)
 		req := sched.Request{Now: time.Now(), Seed: x.seed}
 		for _, v := range t.views {
-			if sched.Choose(v, req).Candidate != nil {
+			if sched.Choose(v, req).Candidate != nil && x.affords(t) {
 				return t, len(models) - i - 1
 			}
 		}

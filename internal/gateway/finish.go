@@ -87,7 +87,7 @@ func (x *exchange) bind(at *attempt, now time.Time) {
 	}
 	b := domain.Binding{Session: x.session.id, Account: at.cand.ID, Expires: now.Add(x.snap.Settings.SessionTTL)}
 	if !moved {
-		b.WarmTokens, b.WarmUntil = x.binding.WarmTokens, x.binding.WarmUntil
+		b.WarmTokens, b.WarmUntil, b.Size = x.binding.WarmTokens, x.binding.WarmUntil, x.binding.Size
 	}
 	b.Placed = x.placed(b.Account)
 	if x.g.deps.Bindings.Bind(b, x.binding.Account) {
@@ -126,7 +126,11 @@ func (x *exchange) warm(at *attempt) {
 		return
 	}
 	tokens := min(at.usage.Warm(), mostWarm)
-	now := time.Now()
+	now, life := time.Now(), warmShort
+	if at.usage.CacheWrite1h > 0 {
+		life = warmLong
+	}
+	x.learnPrefix(at, life, now)
 	if x.session.derived() {
 		if tokens == 0 {
 			return
@@ -138,12 +142,14 @@ func (x *exchange) warm(at *attempt) {
 	if x.binding.Account != at.cand.ID {
 		return
 	}
-	life := warmShort
-	if at.usage.CacheWrite1h > 0 || x.binding.WarmUntil.Sub(now) > warmShort {
+	if tokens == 0 && x.shrunk() && now.Before(x.binding.WarmUntil) {
+		return // a small request beside the conversation, such as for its title, has used another cache, or none
+	}
+	if x.binding.WarmUntil.Sub(now) > warmShort {
 		life = warmLong
 	}
 	b := x.binding
-	b.WarmTokens, b.WarmUntil, b.Placed = tokens, now.Add(life), x.placed(b.Account)
+	b.WarmTokens, b.WarmUntil, b.Size, b.Placed = tokens, now.Add(life), int64(x.req.Size), x.placed(b.Account)
 	b.Expires = now.Add(x.snap.Settings.SessionTTL)
 	if tokens == 0 {
 		b.WarmUntil = time.Time{}
@@ -328,6 +334,8 @@ func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool)
 		}
 	}
 	switch {
+	case e.Kind == domain.KindBalance, e.Kind == domain.KindBudget: // nothing that a client does at once helps
+		h["X-Should-Retry"] = []string{"false"}
 	case e.RetryAfter > longRetryAfter,
 		// Failover has been tried; two more rounds of the SDK's own add nothing.
 		tried && (e.Kind == domain.KindUpstream || e.Kind == domain.KindUpstreamTimeout),

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -35,41 +36,6 @@ type Recorder interface {
 	Record(r *Record)
 }
 
-// Ledger holds, attributes and settles what requests cost. It must be safe for concurrent use.
-type Ledger interface {
-	// Hold sets aside what the request may cost, before the first byte goes
-	// upstream. An error refuses the request; a *domain.Error says it to the caller.
-	Hold(ctx context.Context, h Hold) error
-	// AttemptCost is told of every attempt that ended without being the answer.
-	AttemptCost(id domain.RequestID, account domain.AccountID, usage domain.Usage) domain.NanoUSD
-	// Settle ends the hold with what was used. It is called exactly once for every hold.
-	Settle(id domain.RequestID, account domain.AccountID, usage domain.Usage)
-}
-
-// Hold is what a request may cost.
-type Hold struct {
-	Request     domain.RequestID
-	Key         domain.KeyID
-	Pool        domain.PoolID
-	Model       string
-	InputTokens int64 // estimated
-	MaxTokens   int64 // 0: not stated
-}
-
-// NoLedger holds nothing.
-type NoLedger struct{}
-
-// Hold implements Ledger.
-func (NoLedger) Hold(context.Context, Hold) error { return nil }
-
-// AttemptCost implements Ledger.
-func (NoLedger) AttemptCost(domain.RequestID, domain.AccountID, domain.Usage) domain.NanoUSD {
-	return 0
-}
-
-// Settle implements Ledger.
-func (NoLedger) Settle(domain.RequestID, domain.AccountID, domain.Usage) {}
-
 // Observer counts. Its labels are bounded: no key, account or model name.
 type Observer interface {
 	// Attempt is one finished attempt: class and action are empty for a success.
@@ -95,6 +61,7 @@ const (
 	EventThrottled   = "throttled"    // a request was refused because its provider browns out; the platform
 	EventWait        = "wait"         // a request was held; the core's reason
 	EventCallerLimit = "caller_limit" // a caller's own limit refused a request; whose and which
+	EventUsage       = "usage"        // an answer stated a usage that cannot be, and it was not believed; the platform
 	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace
 )
 
@@ -127,7 +94,9 @@ type Gateway struct {
 	writers  writers
 	models   *modelLists
 	limits   *limit.Book // of callers
-	since    time.Time   // what their time is counted from
+	prefixes *sched.Prefixes
+	seed     maphash.Seed // of prefixes
+	since    time.Time    // what their time is counted from
 
 	inFlight atomic.Int64
 	draining atomic.Bool
@@ -144,7 +113,7 @@ func New(d Deps) *Gateway {
 	}
 	return &Gateway{
 		deps: d, idle: make(chan struct{}, 1), queue: newQueue(), learned: newLearned(), loads: newLoads(), crowd: newCrowd(), former: newFormerStates(), models: newModelLists(),
-		limits: limit.NewBook(), since: time.Now(),
+		limits: limit.NewBook(), since: time.Now(), prefixes: sched.NewPrefixes(), seed: maphash.MakeSeed(),
 	}
 }
 
@@ -153,6 +122,7 @@ func (g *Gateway) Bodies() *Budget { return g.deps.Bodies }
 
 // Swap puts a configuration in place. Requests in flight keep theirs.
 func (g *Gateway) Swap(s *Snapshot) {
+	s.priced = g.deps.Ledger.Priced
 	g.snapshot.Store(s)
 	g.models.forget()
 	g.plain.forget()

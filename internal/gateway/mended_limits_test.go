@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"turnout/internal/domain"
+	"turnout/internal/ledger"
 )
 
 // Faults that a review found in limits and in what is learnt of accounts.
@@ -101,7 +102,7 @@ type crashingLedger struct {
 	crash bool
 }
 
-func (l *crashingLedger) Hold(ctx context.Context, h Hold) error {
+func (l *crashingLedger) Hold(ctx context.Context, h *ledger.Ask) (Holding, error) {
 	if l.crash {
 		l.crash = false
 		panic("a crash while a request is taken in")

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"fmt"
+	"net/http"
+	"strconv"
 	"time"
 
 	"turnout/internal/dialect"
@@ -27,7 +29,9 @@ const maxTries = 16
 
 // pick chooses an account and takes its slot, waiting in the line where all are full.
 func (x *exchange) pick(pin domain.AccountID) *picked {
-	deadline := time.Now().Add(x.snap.Settings.QueueWait)
+	var deadline time.Time
+	var hurried bool
+	var why waited
 	sticky, awaited := true, pin
 	for range maxTries {
 		at := time.Now()
@@ -37,6 +41,9 @@ func (x *exchange) pick(pin domain.AccountID) *picked {
 		}
 		if x.ctx.Err() != nil {
 			return &picked{left: true}
+		}
+		if deadline.IsZero() {
+			deadline, hurried = x.waitsUntil(at)
 		}
 		if sticky && choice.Bound == sched.Full && pin == 0 {
 			// The session's own account is only busy: it is worth a moment.
@@ -94,20 +101,67 @@ func (x *exchange) pick(pin domain.AccountID) *picked {
 			patience = min(patience, x.snap.Settings.StickyWait) // another model is free: that is worth a moment only
 			deadline = time.Now().Add(patience)
 		}
-		c, full := x.line(0, patience, patience, choice)
-		if c != nil {
+		if c, why = x.line(0, patience, patience, choice); c != nil {
 			choice.Candidate, choice.Rule = c, sched.RuleWaited
 			return &picked{cand: c, choice: choice}
 		}
-		if full {
-			return &picked{choice: choice, err: x.busy(choice, fmt.Sprintf("%d requests are waiting already", x.snap.Settings.QueuePlaces))}
+		switch {
+		case why.full:
+			return &picked{choice: choice, err: x.busy(choice, fmt.Sprintf("%d requests are waiting already", x.snap.Settings.QueuePlaces), why.expect)}
+		case why.late:
+			return &picked{choice: choice, err: x.busy(choice, fmt.Sprintf("so many requests are waiting already that this one would hardly be served within %s", patience.Round(100*time.Millisecond)), why.expect)}
 		}
 	}
 	if x.ctx.Err() != nil {
 		return &picked{left: true}
 	}
 	_, choice := x.choose(0, true, 0)
-	return &picked{choice: choice, err: x.busy(choice, fmt.Sprintf("none became free within %s", x.snap.Settings.QueueWait))}
+	none := fmt.Sprintf("none became free within %s", x.snap.Settings.QueueWait)
+	if hurried {
+		none = fmt.Sprintf("none became free in time for an answer within the %s that the caller waits for one", x.patience)
+	}
+	return &picked{choice: choice, err: x.busy(choice, none, why.expect)}
+}
+
+// waitsUntil is how long the request may wait for a slot: the operator's limit, or less where its caller has said how long it waits
+// for an answer (hurried), and that takes its time, too.
+func (x *exchange) waitsUntil(now time.Time) (until time.Time, hurried bool) {
+	until = now.Add(min(x.snap.Settings.QueueWait, max(x.left(), 0)))
+	if x.patience == 0 {
+		return until, false
+	}
+	if latest := x.began.Add(x.patience - x.quickest(now)); latest.Before(until) {
+		return latest, true
+	}
+	return until, false
+}
+
+// quickest is how long the quickest of the request's accounts takes to begin an answer, as far as is known.
+func (x *exchange) quickest(now time.Time) (d time.Duration) {
+	for _, v := range x.views() {
+		for i := range v.Candidates {
+			if first, ok := v.Candidates[i].Stat.FirstTokenTime(now); ok && (d == 0 || first < d) {
+				d = first
+			}
+		}
+	}
+	return d
+}
+
+// patienceHeaders say how long a client waits for an answer, in seconds: the SDKs of OpenAI and Anthropic, and Google's.
+var patienceHeaders = []string{"X-Stainless-Timeout", "X-Server-Timeout"}
+
+// longestPatience bounds what is believed of them.
+const longestPatience = 24 * time.Hour
+
+// patienceOf is how long a request's caller waits for an answer, where it says; else 0.
+func patienceOf(h http.Header) time.Duration {
+	for _, name := range patienceHeaders {
+		if s, err := strconv.ParseFloat(first(h, name), 64); err == nil && s > 0 && s <= longestPatience.Seconds() {
+			return time.Duration(s * float64(time.Second))
+		}
+	}
+	return 0
 }
 
 // busyPools are the key's pools up to the first that is only busy, to wait for; nil:
@@ -174,8 +228,11 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 	}
 	if sticky && pin == 0 && !t.fallback {
 		req.Parent = x.parent
-		req.Bound, req.WarmTokens, req.WarmUntil = x.binding.Account, x.binding.WarmTokens, x.binding.WarmUntil
+		req.Bound, req.WarmTokens, req.WarmUntil = x.binding.Account, x.staked(), x.binding.WarmUntil
 		req.Keep = x.binding.Placed || x.req.Marks.Has(dialect.MarkEncrypted)
+	}
+	if req.WarmTokens == 0 || !req.Now.Before(req.WarmUntil) {
+		req.Shared = x.prefix.shared
 	}
 	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
 	spill := x.spilled || pin != 0 || besides != 0
@@ -255,19 +312,23 @@ func inOrder(views []*sched.View, bound domain.AccountID) []*sched.View {
 }
 
 // line waits for a slot, of one account or of any.
-func (x *exchange) line(only domain.AccountID, left, patience time.Duration, choice sched.Decision) (c *sched.Candidate, full bool) {
+func (x *exchange) line(only domain.AccountID, left, patience time.Duration, choice sched.Decision) (c *sched.Candidate, why waited) {
 	return x.lineIn(x.views(), only, left, patience, choice)
 }
 
-func (x *exchange) lineIn(views []*sched.View, only domain.AccountID, left, patience time.Duration, choice sched.Decision) (c *sched.Candidate, full bool) {
+func (x *exchange) lineIn(views []*sched.View, only domain.AccountID, left, patience time.Duration, choice sched.Decision) (c *sched.Candidate, why waited) {
 	patience = min(patience, left)
 	if patience <= 0 {
-		return nil, false
+		return nil, why
 	}
+	began := time.Now()
 	state := x.snapshotState()
 	w := &waiter{caller: x.key.ID, views: views, only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
 		return only == 0 && (c.Drains() || state.Excludes(c.ID, c.Organization))
-	}}
+	}, deadline: began.Add(left)}
+	if only == 0 && (choice.Soonest.IsZero() || choice.Soonest.After(w.deadline)) {
+		w.pace = w.paceNow(began)
+	}
 	var retry <-chan time.Time
 	if only == 0 && !choice.Soonest.IsZero() {
 		t := time.NewTimer(max(time.Until(choice.Soonest), time.Millisecond))
@@ -278,14 +339,36 @@ func (x *exchange) lineIn(views []*sched.View, only domain.AccountID, left, pati
 		one.Live.Queue(1)
 		defer one.Live.Queue(-1)
 	}
-	began := time.Now()
-	c, full = x.g.queue.wait(x.ctx, w, x.snap.Settings.QueuePlaces, patience, retry)
+	c, why = x.g.queue.wait(x.ctx, w, x.snap.Settings.QueuePlaces, patience, retry)
 	x.waited += time.Since(began)
 	if c != nil && !x.allowed(c, time.Now()) {
 		x.g.queue.release(c.ID, c.Live, time.Now()) // a limit was reached in the same moment
-		return nil, false
+		return nil, why
 	}
-	return c, full
+	return c, why
+}
+
+// paceNow is how long it takes, on the average, until one of the accounts that a waiter can use is free again: as long as their
+// slots are held, by how many there are. 0: nobody knows, because too few were held of late, or because more of them may be soon.
+func (w *waiter) paceNow(now time.Time) time.Duration {
+	rate := 0.0
+	for _, v := range w.views {
+		for i := range v.Candidates {
+			c := &v.Candidates[i]
+			if w.exclude(c) || c.Resting(now) {
+				continue
+			}
+			held, known := c.Live.HeldTime(now)
+			if !known || held <= 0 || c.Limit == 0 || c.LimitNow() < c.Limit {
+				return 0
+			}
+			rate += float64(c.Live.InFlight()) / held.Seconds()
+		}
+	}
+	if rate <= 0 {
+		return 0
+	}
+	return time.Duration(float64(time.Second) / rate)
 }
 
 func (x *exchange) snapshotState() failover.State {
@@ -294,9 +377,13 @@ func (x *exchange) snapshotState() failover.State {
 	return x.state
 }
 
-// busy is the refusal where every account that could serve is at its limit.
-func (x *exchange) busy(choice sched.Decision, why string) *domain.Error {
-	after := time.Second
+// longestBusy is the longest time after which a caller is told to come back to accounts that are only busy.
+const longestBusy = 5 * time.Minute
+
+// busy is the refusal where every account that could serve is at its limit; expect is how long it takes until those who wait
+// have been served, where that is known.
+func (x *exchange) busy(choice sched.Decision, why string, expect time.Duration) *domain.Error {
+	after := min(max(roundUp(expect, time.Second), time.Second), longestBusy)
 	if !choice.Soonest.IsZero() && choice.Counts[sched.Full] == 0 {
 		after = max(time.Until(choice.Soonest), after)
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,9 +13,9 @@ import (
 )
 
 // queue is the line of requests that found every eligible account full: callers
-// take turns, and of one caller the first comes first; bounded for each pool. A slot that becomes
+// take turns, and of one caller the request comes first that has to be served first; bounded for each pool. A slot that becomes
 // free is handed over to a request that can use it, so that no newcomer overtakes
-// the line. Safe for concurrent use.
+// the line. Who would hardly be served in time is not let in. Safe for concurrent use.
 type queue struct {
 	waiting atomic.Int64 // so that giving a slot back is cheap while nobody waits
 
@@ -32,6 +33,45 @@ type waiter struct {
 	exclude func(*sched.Candidate) bool
 	got     chan *sched.Candidate // holds one
 	pool    domain.PoolID
+	// deadline is when it has to have a slot; of equals the first comes first.
+	deadline time.Time
+	// pace is how long it takes on the average until one of the accounts that it can use is free again; 0: nobody knows.
+	pace time.Duration
+}
+
+// waited says why a request has no slot, and how long it would take to have one, as far as is known.
+type waited struct {
+	full, late bool // the line is; it would hardly have one in time
+	expect     time.Duration
+}
+
+// expected is how long it takes, on the average, until the n-th slot is free.
+func (w *waiter) expected(n int) time.Duration { return time.Duration(n) * w.pace }
+
+// hardly reports whether the n-th slot will hardly be free within a time: not if slots come as much faster than
+// on the average as they do one time in forty (their number is Poisson's, whose deviation is its root).
+func (w *waiter) hardly(n int, within time.Duration) bool {
+	return (float64(n)-2*math.Sqrt(float64(n)))*float64(w.pace) > float64(within)
+}
+
+// ahead is how many of those who wait would have a slot before the waiter: of its own caller's those that have to be served
+// before it, and of each other caller at most as many, and one. The lock is held.
+func (q *queue) ahead(w *waiter) int {
+	own, others := 0, map[domain.KeyID]int{}
+	for _, o := range q.line {
+		switch {
+		case o == w || o.pool != w.pool || o.only != w.only:
+		case o.caller != w.caller:
+			others[o.caller]++
+		case !w.deadline.Before(o.deadline):
+			own++
+		}
+	}
+	n := own
+	for _, k := range others {
+		n += min(k, own+1)
+	}
+	return n
 }
 
 func newQueue() *queue {
@@ -77,19 +117,25 @@ func (q *queue) handOver(id domain.AccountID, live *sched.Live, now time.Time) b
 }
 
 // next is whose turn it is among those who can use the account: the caller that has
-// waited longest for a turn, and of its requests the first; the lock is held.
+// waited longest for a turn, and of its requests the one that has to be served first; the lock is held.
 func (q *queue) next(id domain.AccountID, now time.Time) (i int, c *sched.Candidate) {
-	var last uint64
 	for j, w := range q.line {
-		turn := q.turns[w.caller]
-		if c != nil && turn >= last {
+		if c != nil && !q.before(w, q.line[i]) {
 			continue
 		}
 		if got := w.accepts(id, now); got != nil {
-			i, c, last = j, got, turn
+			i, c = j, got
 		}
 	}
 	return i, c
+}
+
+// before reports whether a waiter comes before one that has stood in the line for longer; the lock is held.
+func (q *queue) before(w, other *waiter) bool {
+	if w.caller == other.caller {
+		return w.deadline.Before(other.deadline)
+	}
+	return q.turns[w.caller] < q.turns[other.caller]
 }
 
 // give takes a waiter out of the line and hands it the slot; the lock is held.
@@ -126,14 +172,17 @@ func (w *waiter) accepts(id domain.AccountID, now time.Time) *sched.Candidate {
 }
 
 // wait joins the line for at most patience and gives a candidate with its slot
-// taken; full reports that the line had no place. nil without full: the time is
+// taken. nil: the line had no place, or it would take too long; or else the time is
 // over, ctx ended, or retry fired (something may have changed: choose again).
-func (q *queue) wait(ctx context.Context, w *waiter, places int, patience time.Duration, retry <-chan time.Time) (c *sched.Candidate, full bool) {
+func (q *queue) wait(ctx context.Context, w *waiter, places int, patience time.Duration, retry <-chan time.Time) (c *sched.Candidate, why waited) {
 	w.got = make(chan *sched.Candidate, 1)
 	q.mu.Lock()
-	if q.pools[w.pool] >= places {
+	n := q.ahead(w) + 1
+	why.expect = w.expected(n)
+	why.full = q.pools[w.pool] >= places
+	if why.late = w.hardly(n, patience); why.full || why.late {
 		q.mu.Unlock()
-		return nil, true
+		return nil, why
 	}
 	q.line = append(q.line, w)
 	q.pools[w.pool]++
@@ -142,26 +191,27 @@ func (q *queue) wait(ctx context.Context, w *waiter, places int, patience time.D
 	if got := w.takes(time.Now()); got != nil {
 		q.remove(len(q.line) - 1)
 		q.mu.Unlock()
-		return got, false
+		return got, why
 	}
 	q.mu.Unlock()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case c = <-w.got:
-		return c, false
+		return c, why
 	case <-timer.C:
 	case <-ctx.Done():
 	case <-retry:
 	}
 	q.mu.Lock()
 	if i := slices.Index(q.line, w); i >= 0 {
+		why.expect = w.expected(q.ahead(w) + 1)
 		q.remove(i)
 		q.mu.Unlock()
-		return nil, false
+		return nil, why
 	}
 	q.mu.Unlock()
-	return <-w.got, false // handed over in the same instant: the caller of wait owns the slot
+	return <-w.got, why // handed over in the same instant: the caller of wait owns the slot
 }
 
 // poke lets the line look again after rests have ended.
@@ -174,12 +224,12 @@ func (q *queue) poke(now time.Time) {
 	for {
 		best, who := -1, (*sched.Candidate)(nil)
 		for i, w := range q.line {
-			if best >= 0 && q.turns[w.caller] >= q.turns[q.line[best].caller] {
+			if best >= 0 && !q.before(w, q.line[best]) {
 				continue
 			}
 			if c := w.takes(now); c != nil {
 				if who != nil {
-					who.Live.Release() // another caller's turn comes first
+					who.Live.Release() // somebody else comes first
 				}
 				best, who = i, c
 			}

@@ -50,6 +50,7 @@ type relayer struct {
 	gaps      gaps
 	last      time.Time
 	ended     bool
+	grown     int // how often the holding was looked at
 }
 
 func (at *attempt) relay(resp *http.Response) result {
@@ -92,7 +93,7 @@ func (r *relayer) close() {
 	r.hold.release()
 	r.hold.timer = nil
 	r.hold.mu.Unlock()
-	r.at.usage = r.reader.Usage()
+	r.at.usage = r.at.plausible(r.reader.Usage())
 	if named, ok := r.reader.(dialect.Named); ok {
 		r.at.answerID = named.ID()
 	}
@@ -233,6 +234,8 @@ func (r *relayer) events() (res result, stop bool) {
 				r.drop(size) // held back it would be worth nothing, and keep-alives of our own go out meanwhile
 				continue
 			}
+		case dialect.EventContent:
+			at.deltas++
 		case dialect.EventNote, dialect.EventFinish:
 			if at.x.makes() && bytes.Contains(ev.Data, []byte("container")) {
 				r.own(ev.Data)
@@ -269,9 +272,16 @@ func (r *relayer) events() (res result, stop bool) {
 			break
 		}
 	}
+	if r.ended || r.conv == nil && endsWithFinish(at.d) && r.reader.Finished() && r.reader.Usage().Reported {
+		r.settle()
+	}
 	if r.flush() != nil {
 		r.ended = false
 		return resultLeft, true
+	}
+	if at.deltas/growEvery != r.grown {
+		r.grown = at.deltas / growEvery
+		at.x.holding.Grow(at.ctx, at.cand.Account, at.cand.Sent, int64(at.deltas), now)
 	}
 	if r.ended {
 		return resultServed, true
@@ -426,6 +436,17 @@ func (r *relayer) tellBlock() {
 	}
 }
 
+// endsWithFinish reports whether no event follows the one that finishes an answer.
+func endsWithFinish(d dialect.Dialect) bool { return d.ID() == domain.DialectGeminiContent }
+
+// settle settles what the whole stream has used, before its end goes out.
+func (r *relayer) settle() {
+	if r.owns {
+		r.at.usage = r.at.plausible(r.reader.Usage())
+		r.at.x.charge(r.at, r.at.usage, true)
+	}
+}
+
 // drop leaves the next size bytes out.
 func (r *relayer) drop(size int) {
 	r.pass(r.done)
@@ -460,6 +481,7 @@ func (r *relayer) over(err error) result {
 			}
 			closing = r.conv.take()
 		}
+		r.settle()
 		if at.x.ans.write(writeWhole|writeFlush, r.hold.release(), closing) != nil {
 			return resultLeft
 		}

@@ -19,6 +19,7 @@ import (
 	"turnout/internal/dialect/openai"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
+	"turnout/internal/ledger"
 	"turnout/internal/sched"
 	"turnout/internal/upstream"
 )
@@ -429,36 +430,67 @@ func (noObserver) Request(string, string, int, bool, time.Duration, time.Duratio
 func (noObserver) Rest(string, string, string) {}
 func (noObserver) Event(string, string, int)   {}
 
-// countingLedger checks that every hold is settled exactly once.
+// countingLedger checks that every hold is settled.
 type countingLedger struct {
-	mu    sync.Mutex
-	holds map[domain.RequestID]int // 1: held, 2: settled
-	costs int
-	used  domain.Usage
+	mu       sync.Mutex
+	holds    map[domain.RequestID]int // 1: held, 10 more: settled
+	asks     []ledger.Ask
+	ends     []ledger.Final
+	costs    int
+	used     domain.Usage
+	deny     error  // of the next holds
+	again    error  // of holding for fallbacks
+	unpriced string // an account
 }
 
-func (l *countingLedger) Hold(_ context.Context, h Hold) error {
+func (l *countingLedger) Hold(_ context.Context, ask *ledger.Ask) (Holding, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.deny != nil {
+		return nil, l.deny
+	}
 	if l.holds == nil {
 		l.holds = map[domain.RequestID]int{}
 	}
-	l.holds[h.Request]++
-	return nil
+	l.holds[ask.Request]++
+	l.asks = append(l.asks, *ask)
+	return &countedHolding{l: l, id: ask.Request}, nil
 }
 
-func (l *countingLedger) AttemptCost(domain.RequestID, domain.AccountID, domain.Usage) domain.NanoUSD {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.costs++
+func (l *countingLedger) Priced(a *domain.Account, _ string, _ time.Time) bool {
+	return a.Name != l.unpriced
+}
+
+type countedHolding struct {
+	l     *countingLedger
+	id    domain.RequestID
+	ended bool
+}
+
+func (h *countedHolding) Again(context.Context, []ledger.Route, time.Time) error { return h.l.again }
+
+func (h *countedHolding) Grow(context.Context, *domain.Account, string, int64, time.Time) {}
+
+func (h *countedHolding) Warnings() []string { return nil }
+
+func (h *countedHolding) Lost(*domain.Account, string, domain.Usage, time.Time) domain.NanoUSD {
+	h.l.mu.Lock()
+	defer h.l.mu.Unlock()
+	h.l.costs++
 	return 0
 }
 
-func (l *countingLedger) Settle(id domain.RequestID, _ domain.AccountID, u domain.Usage) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.holds[id] += 10
-	l.used = l.used.Plus(u)
+func (h *countedHolding) Settle(f ledger.Final) (s domain.Settlement, first bool) {
+	h.l.mu.Lock()
+	defer h.l.mu.Unlock()
+	if h.ended {
+		return s, false
+	}
+	h.ended = true
+	h.l.holds[h.id] += 10
+	h.l.used = h.l.used.Plus(f.Usage)
+	h.l.ends = append(h.l.ends, f)
+	return s, true
 }
 
 func (l *countingLedger) check(t *testing.T) {

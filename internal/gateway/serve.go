@@ -80,7 +80,7 @@ func (x *exchange) leave() {
 			x.giveBack(at.cand)
 		}
 	}
-	x.g.deps.Ledger.Settle(x.id, 0, domain.Usage{})
+	x.charge(x.ans.owner(), domain.Usage{}, false)
 }
 
 // receive reads and checks a request; nil: it was refused, and the caller told.
@@ -110,14 +110,15 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, c *Call) *exch
 	}
 	if err == nil {
 		x.ctx = r.Context()
-		err = g.deps.Ledger.Hold(x.ctx, Hold{
-			Request: id, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model, InputTokens: x.req.InputTokens(), MaxTokens: x.req.MaxTokens,
-		})
+		err = x.hold(x.ctx)
 	}
 	if err != nil {
 		x.admission.end(g, 0)
 		g.recordRefusal(x, err, Refuse(w, x.d, err, id))
 		return nil
+	}
+	if warnings := x.holding.Warnings(); len(warnings) > 0 {
+		w.Header()[budgetHeader] = warnings
 	}
 	x.ans = newAnswer(w, x.snap.Settings.WriteWait)
 	x.ans.ownSeat = x.ownSeat != nil
@@ -152,19 +153,18 @@ func (x *exchange) finish(end ending) {
 	// What the caller got content of is what is settled, whether it is whole, broke, or
 	// the caller left; what every other attempt cost is the operator's.
 	var usage domain.Usage
-	var account domain.AccountID
 	final := x.ans.owner()
 	if final != nil {
-		usage, account = final.usage, final.cand.ID
+		usage = final.usage
 		x.warm(final)
 	}
 	x.admission.end(g, x.usedTokens(final))
 	for _, at := range x.attempts {
 		if at != final && at.result != resultFailed {
-			g.deps.Ledger.AttemptCost(x.id, at.cand.ID, at.usage)
+			x.lost(at)
 		}
 	}
-	g.deps.Ledger.Settle(x.id, account, usage)
+	x.charge(final, usage, end.served != nil)
 	if end.served != nil {
 		x.succeeded(end.served)
 		g.deps.Observer.Attempt(end.served.plat.Name, "", "", end.served.took)
@@ -308,6 +308,7 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 		return err
 	}
 	x.header, x.query = outgoing(r)
+	x.patience = patienceOf(r.Header)
 	if stated := x.header["Content-Type"]; !x.req.Form && (len(stated) != 1 || stated[0] == "" || !isJSON(stated[0])) {
 		// What was read as JSON goes on as that: a reader of another type would see another body.
 		x.header["Content-Type"] = []string{"application/json"}
@@ -327,12 +328,16 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 	if !x.session.id.IsZero() {
 		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
 			x.binding, x.boundAtStart = b, b.Account
+			if b.WarmUntil.After(x.began) {
+				x.warmAtStart = b.WarmTokens
+			}
 			x.stays = x.lacksModel(b.Account)
 		} else if !x.session.parent.IsZero() {
 			b, _ := x.g.deps.Bindings.Lookup(x.session.parent)
 			x.parent = b.Account
 		}
 	}
+	x.prefixed()
 	bound := x.binding.Account
 	if t.fallback {
 		bound, x.stays = 0, true

@@ -14,6 +14,7 @@ import (
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
+	"turnout/internal/ledger"
 	"turnout/internal/platform"
 	"turnout/internal/sched"
 )
@@ -70,6 +71,7 @@ type PoolConfig struct {
 	MaxResting *int          // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
 	Rates      *domain.Rates // of the callers that use it, together; nil: none
+	Payment    ledger.Policy // how its requests are paid
 }
 
 // pool is a pool, compiled.
@@ -87,6 +89,7 @@ type pool struct {
 	hedge     time.Duration
 	tuning    sched.Tuning
 	rates     *domain.Rates
+	payment   ledger.Policy
 }
 
 // policyOf is the policy for a failure on a platform. It is large: a copy would be
@@ -109,8 +112,10 @@ type Snapshot struct {
 	pools     map[string]*pool
 	platforms map[domain.AccountID]*platform.Platform
 	cells     *sched.Cells
-	rated     bool     // some pool limits its callers
-	owners    sync.Map // *domain.Key, *domain.User, *domain.Team or *pool → *limit.Owner, made on first use
+	priced    func(*domain.Account, string, time.Time) bool // whether a model's prices are known; nil: all are
+	rated     bool                                          // some pool limits its callers
+	owners    sync.Map                                      // *domain.Key, *domain.User, *domain.Team or *pool → *limit.Owner, made on first use
+	routes    sync.Map                                      // *sched.View → []ledger.Route, likewise
 
 	mu    sync.RWMutex
 	views map[viewKey]*sched.View
@@ -168,7 +173,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive,
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, rates: pc.Rates,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, rates: pc.Rates, payment: pc.Payment,
 			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {
@@ -232,8 +237,9 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 		return v
 	}
 	require := required(p, key)
+	priced := s.pricedOnly(p, ask.model)
 	speaks := func(a *domain.Account) sched.Speech {
-		if ask.only != 0 && ask.only != a.ID {
+		if ask.only != 0 && ask.only != a.ID || priced != nil && !priced(a) {
 			return sched.Mute
 		}
 		_, speech := offer(s.platforms[a.ID], ask.dialect, ask.path, ask.mute)
@@ -245,10 +251,28 @@ func (s *Snapshot) view(p *pool, ask viewAsk, key *domain.Key) *sched.View {
 	s.mu.Lock()
 	if len(s.views) >= maxViews {
 		clear(s.views) // rare, and each is quickly made again
+		s.routes.Clear()
 	}
 	s.views[k] = v
 	s.mu.Unlock()
 	return v
+}
+
+// pricedOnly tells the accounts that have a price for a model from those that have none, where a pool refuses these; nil: all may be asked.
+// Where no account has one, the ledger refuses the request, in its own words.
+func (s *Snapshot) pricedOnly(p *pool, model string) func(*domain.Account) bool {
+	if !p.payment.RefuseUnpriced || s.priced == nil {
+		return nil
+	}
+	now := time.Now()
+	has := func(a *domain.Account) bool {
+		sent, ok := a.Models.Resolve(model)
+		return ok && s.priced(a, sent, now)
+	}
+	if !slices.ContainsFunc(p.accounts, has) {
+		return nil
+	}
+	return has
 }
 
 // required is what a pool and a key demand of an account together.

@@ -313,9 +313,9 @@ func TestUnpriced(t *testing.T) {
 	strict := func(a *Ask) { odd(a); a.Policy.RefuseUnpriced = true }
 	r := newRig(t)
 	r.refused(noon, domain.KindForbidden, `The model "odd" has no price here`, strict)
-	mixed := r.hold(noon, strict, func(a *Ask) { a.Routes = append(a.Routes, Route{account, "cheap"}) })
-	if mixed.Priced(account, "odd") || !mixed.Priced(account, "cheap") {
-		t.Error("the route without a price may be taken")
+	r.hold(noon, strict, func(a *Ask) { a.Routes = append(a.Routes, Route{account, "cheap"}) })
+	if r.book.Priced(account, "odd", noon) || r.book.Priced(account, "unheard of", noon) || !r.book.Priced(account, "cheap", noon) {
+		t.Error("the wrong ones are priced")
 	}
 	h := r.hold(noon, odd)
 	s, _ := h.Settle(Final{At: noon, Account: account, Model: "odd", Usage: used(100, 10)})

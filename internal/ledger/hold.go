@@ -154,12 +154,9 @@ func (b *Book) most(h *Holding, routes []Route, input, output int64, limited boo
 	return most, nil
 }
 
-// Priced reports whether the policy lets an account be asked for a model.
-func (h *Holding) Priced(a *domain.Account, model string) bool {
-	if h == nil || !h.ask.Policy.RefuseUnpriced {
-		return true
-	}
-	plan, guessed := h.book.prices.Plan(a, model, h.ask.At)
+// Priced reports whether the prices of a model at an account are known.
+func (b *Book) Priced(a *domain.Account, model string, at time.Time) bool {
+	plan, guessed := b.prices.Plan(a, model, at)
 	return plan != nil && !guessed
 }
 

@@ -397,3 +397,34 @@ func BenchmarkReserveShared(b *testing.B) {
 		}
 	})
 }
+
+// To ask how a reservation would go says what it would say, and changes nothing.
+func TestWould(t *testing.T) {
+	b := NewBook()
+	cells := []*Cell{
+		b.Cell(Scope{Kind: "key"}, Limits{Requests: Rate{60, 2}, Concurrency: 3}, 1, 0),
+		b.Cell(Scope{Kind: "pool"}, Limits{Tokens: Rate{600, 100}}, 1, 0),
+	}
+	var held []*Ticket
+	for i := range 40 {
+		now := time.Duration(i) * 300 * time.Millisecond
+		for range 3 {
+			a, again := Would(cells, 30, now), Would(cells, 30, now)
+			if a.OK() != again.OK() {
+				t.Fatal("to ask changed something")
+			}
+		}
+		would, ticket := Would(cells, 30, now), &Ticket{}
+		got := Reserve(cells, 30, now, ticket)
+		if would.By != got.By || would.Kind != got.Kind || would.RetryAfter != got.RetryAfter || would.Rate != got.Rate || would.Most != got.Most {
+			t.Fatalf("at %s: would %+v, does %+v", now, would, got)
+		}
+		if got.OK() {
+			held = append(held, ticket)
+		}
+		if i%4 == 3 && len(held) > 0 {
+			held[0].End(10, now)
+			held = held[1:]
+		}
+	}
+}

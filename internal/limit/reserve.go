@@ -74,6 +74,20 @@ func Reserve(cells []*Cell, tokens int64, now time.Duration, t *Ticket) (a Answe
 	return a
 }
 
+// Would says how a reservation would go now, and makes none.
+func Would(cells []*Cell, tokens int64, now time.Duration) (a Answer) {
+	tokens = min(max(tokens, 0), Most)
+	for _, c := range cells {
+		c.mu.Lock()
+		c.pass(now.Microseconds())
+		if kind, wait := c.refuses(tokens, now.Microseconds()); kind != KindNone && (a.By == nil || wait > a.RetryAfter) {
+			a.refused(c, kind, wait)
+		}
+		c.mu.Unlock()
+	}
+	return a
+}
+
 func (a *Answer) refused(c *Cell, kind Kind, wait time.Duration) {
 	a.By, a.Kind, a.RetryAfter = c, kind, wait
 	switch kind {

@@ -25,6 +25,7 @@ type Metrics struct {
 	rests      *prometheus.CounterVec
 	events     *prometheus.CounterVec
 	dropped    prometheus.Counter
+	ledger     *prometheus.CounterVec
 }
 
 // durations reach from a cached answer to an hour of agent work, in seconds.
@@ -58,14 +59,20 @@ func NewMetrics() *Metrics {
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "turnout_failover_events_total", Help: "Uses of failover's mechanisms beside attempts and rests (docs/failover.md lists them), by event and detail.",
 		}, []string{"event", "detail"}),
+		ledger: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "turnout_ledger_events_total", Help: "What the books tell of (docs/ledger.md), by event (unpriced, refused, soft_limit, failed) and detail.",
+		}, []string{"event", "detail"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "turnout_record_dropped_total", Help: "Request records that were lost because the store could not keep up.",
 		}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.firstToken, m.tokens, m.attempts, m.attempt, m.rests, m.events, m.dropped,
+	m.registry.MustRegister(m.requests, m.duration, m.firstToken, m.tokens, m.attempts, m.attempt, m.rests, m.events, m.dropped, m.ledger,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
+
+// Ledger counts something that the books tell of.
+func (m *Metrics) Ledger(event, detail string) { m.ledger.WithLabelValues(event, detail).Inc() }
 
 // Gauge registers a value that is asked for when metrics are read, with labels as
 // pairs of name and value.

@@ -30,6 +30,8 @@ type Platform struct {
 	Rows []Row
 	// Policy are the values by which failover differs here from its profile.
 	Policy failover.Override
+	// Prices is the provider in the catalogue of prices whose prices hold here; empty: whose API the account's base URL is of.
+	Prices string
 	// Pings: the platform is known to send signs of life during long silences.
 	Pings bool
 }
@@ -98,9 +100,9 @@ var responseOffer = Offer{
 // all lists the platforms, by name. Callers of other dialects are translated into the first of a
 // platform's offers: for OpenAI Responses, in which reasoning goes back and forth between turns.
 var all = []*Platform{
-	{Name: "anthropic", BaseURL: "https://api.anthropic.com", Offers: []Offer{messages}, Sign: signAnthropic, Rows: rowsAt(AtAnthropic), Pings: true},
-	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{responseOffer, chat}, Sign: signBearer, Rows: rowsAt(AtOpenAI)},
-	{Name: "gemini", BaseURL: "https://generativelanguage.googleapis.com", Offers: []Offer{generate}, Sign: signGoogle, Rows: rowsAt(AtGemini)},
+	{Name: "anthropic", BaseURL: "https://api.anthropic.com", Offers: []Offer{messages}, Sign: signAnthropic, Rows: rowsAt(AtAnthropic), Prices: "anthropic", Pings: true},
+	{Name: "openai", BaseURL: "https://api.openai.com/v1", Offers: []Offer{responseOffer, chat}, Sign: signBearer, Rows: rowsAt(AtOpenAI), Prices: "openai"},
+	{Name: "gemini", BaseURL: "https://generativelanguage.googleapis.com", Offers: []Offer{generate}, Sign: signGoogle, Rows: rowsAt(AtGemini), Prices: "google"},
 	{Name: "anthropic-compatible", Offers: []Offer{messages}, KeyOptional: true, Sign: signAnthropic, Rows: rowsAt(AtCompatible)},
 	{Name: "openai-compatible", Offers: []Offer{chat}, KeyOptional: true, Sign: signBearer, Rows: rowsAt(AtCompatible)},
 }

@@ -14,6 +14,7 @@ type Live struct {
 	inFlight atomic.Int64
 	lastUsed atomic.Int64 // Unix nanoseconds; 0: never
 	waiting  atomic.Int64 // requests in the line that want this account and no other
+	held     heldTime
 }
 
 // Queue notes that n more requests wait for this account alone; a negative n, that fewer do.
@@ -90,6 +91,27 @@ type Rest struct {
 	returning atomic.Int32
 	// probing is when the running probe's lease ends, in Unix milliseconds.
 	probing atomic.Int64
+	// asks is from when on one request asks whether a rest is over before its end, in Unix milliseconds; 0: none does. asking
+	// says that one does.
+	asks   atomic.Int64
+	asking atomic.Bool
+}
+
+// AskEarly is how long a rest whose end was stated lasts before one request asks whether it is over, and again after
+// each that finds that it is not: what states ends may be wrong, and a window may be whole again before its time.
+const AskEarly = 6 * time.Hour
+
+// AskAgain lets one request ask at a time, should the rest not be over by then.
+func (r *Rest) AskAgain(at time.Time) {
+	if ms := at.UnixMilli(); ms < r.until.Load() {
+		r.asks.Store(ms)
+	}
+}
+
+// due reports whether a request may ask before the rest's end.
+func (r *Rest) due(nowMs int64) bool {
+	asks := r.asks.Load()
+	return asks != 0 && nowMs >= asks && nowMs >= r.probing.Load()
 }
 
 // probeLease is how long one probe keeps the others out. A probe that is slow but alive
@@ -111,6 +133,10 @@ func (r *Rest) Extend(until time.Time, class uint8, end End) bool {
 			r.end.Store(uint32(end))
 			r.probing.Store(0)
 			r.returning.Store(0)
+			r.asking.Store(false)
+			if end != EndStated {
+				r.asks.Store(0)
+			}
 			return true
 		}
 	}
@@ -129,6 +155,8 @@ func (r *Rest) Clear() {
 	r.forgive()
 	r.probing.Store(0)
 	r.returning.Store(0)
+	r.asks.Store(0)
+	r.asking.Store(false)
 }
 
 // forgive ends the streak.
@@ -196,7 +224,7 @@ func (r *Rest) blocked(nowMs int64) (blocked bool, untilMs int64) {
 		return false, 0
 	}
 	if nowMs < until {
-		return true, until
+		return !r.due(nowMs), until
 	}
 	if r.probes() {
 		if lease := r.probing.Load(); nowMs < lease {
@@ -209,16 +237,30 @@ func (r *Rest) blocked(nowMs int64) (blocked bool, untilMs int64) {
 // TryProbe claims the right to use something whose rest has just ended. Where no
 // probing is asked for it is always granted.
 func (r *Rest) TryProbe(now time.Time) bool {
-	if r.until.Load() == 0 || !r.probes() {
+	ms, until := now.UnixMilli(), r.until.Load()
+	early := ms < until && r.asks.Load() != 0
+	if until == 0 || !early && !r.probes() {
 		return true
 	}
-	ms := now.UnixMilli()
+	if early && !r.due(ms) {
+		return false
+	}
 	lease := r.probing.Load()
-	return ms >= lease && r.probing.CompareAndSwap(lease, ms+probeLease.Milliseconds())
+	if ms < lease || !r.probing.CompareAndSwap(lease, ms+probeLease.Milliseconds()) {
+		return false
+	}
+	if early {
+		r.asks.Store(ms + AskEarly.Milliseconds())
+		r.asking.Store(true)
+	}
+	return true
 }
 
 // EndProbe gives the right to probe back.
-func (r *Rest) EndProbe() { r.probing.Store(0) }
+func (r *Rest) EndProbe() {
+	r.probing.Store(0)
+	r.asking.Store(false)
+}
 
 // probes reports whether single requests have to find out whether the rest is over.
 func (r *Rest) probes() bool { return End(r.end.Load()) != EndStated }
@@ -236,7 +278,7 @@ func (r *Rest) slowly() bool { e := End(r.end.Load()); return e == EndGuessed ||
 // may come than before.
 func (r *Rest) Begin(now time.Time, through bool) (more bool) {
 	until := r.until.Load()
-	if until == 0 || until > now.UnixMilli() && !(through && r.guessed()) {
+	if until == 0 || until > now.UnixMilli() && !(through && r.guessed()) && !r.asking.Load() {
 		return false
 	}
 	back := int32(0)
@@ -248,6 +290,8 @@ func (r *Rest) Begin(now time.Time, through bool) (more bool) {
 	}
 	r.returning.Store(back)
 	r.probing.Store(0)
+	r.asks.Store(0)
+	r.asking.Store(false)
 	return true
 }
 

@@ -83,6 +83,9 @@ type Request struct {
 	// Parent is the account of a sub-agent's parent session; 0: none.
 	Parent      domain.AccountID
 	InputTokens int64 // of the prompt, estimated
+	// Shared are the cache domains in which the prompt's beginning is warm, of a request that has nothing else
+	// that is: tools and system prompt, which other conversations of its caller have sent.
+	Shared []Warm
 	// LeastBad: where nobody is eligible and more of the pool rests on a guess than
 	// View.MaxResting allows, the least bad of them is chosen.
 	LeastBad bool
@@ -324,14 +327,31 @@ func (q *choice) sample(t, start, n, skip int) {
 	if q.r.Parent != 0 {
 		look(q.v.place(q.r.Parent))
 	}
-	for _, domain := range [2]string{q.parentDomain, q.domain} {
-		kin := q.v.kin[domain]
-		for k := range min(len(kin), sample/2) {
+	relatives := func(organization string, most int) {
+		kin := q.v.kin[organization]
+		for k := range min(len(kin), most) {
 			look(int(kin[(int(q.r.Seed%uint64(len(kin)))+k)%len(kin)]))
 		}
 	}
+	for _, domain := range [2]string{q.parentDomain, q.domain} {
+		relatives(domain, sample/2)
+	}
+	enough := sample
+	for i := range q.r.Shared {
+		if !scores(q.v) {
+			break // others would not go there for it
+		}
+		place := q.v.place(q.r.Shared[i].Account)
+		if place < 0 || q.v.Candidates[place].Domain != q.r.Shared[i].Domain {
+			continue
+		}
+		if look(place) {
+			enough-- // it is one of the sample
+		}
+		relatives(q.v.Candidates[place].Organization, 1)
+	}
 	const step = 2_654_435_761 // a prime larger than any pool: it comes to every place once
-	found, enough := 0, sample
+	found := 0
 	if wheel := q.v.wheelOf(t); wheel != nil {
 		// Drawn by weight; what was drawn so is not weighed once more.
 		q.weighed = true

@@ -189,8 +189,12 @@ func (c *Candidate) quotaTerm(now time.Time, bound domain.AccountID) (seconds fl
 	return seconds
 }
 
+// unknownReset is when an account is taken to have something to lose of which no window tells: half of the commonest window's length
+// away, so that those come first that lose something sooner, and those later that lose it later.
+const unknownReset = 150 * time.Minute
+
 // resetAt is when the first of the candidate's windows whose rest would be lost resets, in Unix milliseconds; beyond every
-// date where none is known that has room.
+// date where one is used up, and unknownReset away where none is known.
 func (c *Candidate) resetAt(nowMs int64) float64 {
 	ns, first := nowMs*int64(time.Millisecond), int64(math.MaxInt64)
 	if share, known := c.Headroom(time.UnixMilli(nowMs)); known && share <= 0 {
@@ -207,6 +211,9 @@ func (c *Candidate) resetAt(nowMs int64) float64 {
 			}
 			first = min(first, s.resetAt(ns)/int64(time.Millisecond))
 		}
+	}
+	if first == math.MaxInt64 {
+		first = nowMs + unknownReset.Milliseconds()
 	}
 	return float64(first)
 }

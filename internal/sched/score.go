@@ -19,11 +19,12 @@ const (
 	TermCost
 	TermWarmth // negative: what is saved where the prompt's cache is
 	TermParent // negative: a sub-agent begins where its parent's cache is
+	TermShared // negative: what is saved where the prompt's beginning is warm, which other conversations share
 
-	NumTerms = int(TermParent) + 1
+	NumTerms = int(TermShared) + 1
 )
 
-var termNames = [NumTerms]string{"first_token", "errors", "load", "queue", "quota", "cost", "warmth", "parent"}
+var termNames = [NumTerms]string{"first_token", "errors", "load", "queue", "quota", "cost", "warmth", "parent", "shared"}
 
 // String is the term's name.
 func (t Term) String() string { return termNames[t] }
@@ -41,6 +42,8 @@ func (t Term) String() string { return termNames[t] }
 //	cost         the request's price there, at the account's prices
 //	warmth       − (the time to read the session's cached tokens anew + the price of that), in the cache's domain
 //	parent       − ParentSeconds at the account of a sub-agent's parent, a little less in its organisation
+//	shared       − SharedWorth × (the time to read the prompt's beginning anew + the price of that), where other conversations of the
+//	             caller have it in the cache, for a request that has nothing else there
 //
 // Priority is no term: it comes first, and so does speaking the caller's dialect.
 type Score [NumTerms]float32
@@ -67,6 +70,9 @@ const (
 	// DomainShare is what the parent's organisation is worth of the parent's account: the cache is shared, and so is the load
 	// when its sub-agents spread.
 	DomainShare = 0.9
+	// SharedWorth is what a shared beginning is worth of what it saves: it is saved once, and the conversation stays where
+	// it begins.
+	SharedWorth = 0.25
 	// StaySeconds is by how much another account has to be better before a session without a stake leaves its
 	// account within one priority, so that noise moves nobody.
 	StaySeconds = 1.0
@@ -124,6 +130,9 @@ func (q *choice) score(c *Candidate, in int64) (s Score) {
 		s[TermParent] = -ParentSeconds
 	case c.Organization == q.parentDomain:
 		s[TermParent] = -ParentSeconds * DomainShare
+	}
+	if len(q.r.Shared) > 0 {
+		s[TermShared] = q.sharedTerm(c)
 	}
 	return s
 }

@@ -74,6 +74,20 @@ func TestTerms(t *testing.T) {
 			Score{TermFirstToken: UnknownFirstToken, TermWarmth: -4.45},
 		},
 		{"no cache where it is another's", []plan{account(1), account(2)}, nil, Request{Bound: 2, WarmTokens: 10_000, WarmUntil: at.Add(time.Second)}, Score{TermFirstToken: UnknownFirstToken}},
+		{
+			"a beginning that is warm", // 10,000 tokens, as above
+			[]plan{account(1)},
+			nil,
+			Request{InputTokens: 12_000, Shared: []Warm{{Domain: domainOf("\x00a1", "m"), Tokens: 10_000, Until: at.Add(time.Second)}}},
+			Score{TermFirstToken: UnknownFirstToken, TermShared: -SharedWorth * 4.45},
+		},
+		{
+			"a beginning that has expired",
+			[]plan{account(1)},
+			nil,
+			Request{InputTokens: 12_000, Shared: []Warm{{Domain: domainOf("\x00a1", "m"), Tokens: 10_000, Until: at}}},
+			Score{TermFirstToken: UnknownFirstToken},
+		},
 		{"the parent's account", []plan{account(1)}, nil, Request{Parent: 1}, Score{TermFirstToken: UnknownFirstToken, TermParent: -ParentSeconds}},
 		{"the parent's organisation", []plan{account(1, organization("o")), account(2, organization("o"))}, nil, Request{Parent: 2}, Score{TermFirstToken: UnknownFirstToken, TermParent: -ParentSeconds * DomainShare}},
 	} {

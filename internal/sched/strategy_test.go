@@ -189,7 +189,15 @@ func BenchmarkChoose(b *testing.B) {
 				stat.FirstToken(time.Duration(j%9)*100*time.Millisecond, at)
 				stat.Attempt(j%10 == 0, at)
 			}
-			for name, r := range map[string]Request{"any": {Now: at}, "bound": {Now: at, Bound: domain.AccountID(n/2 + 1), WarmTokens: 9000, WarmUntil: at.Add(time.Minute)}} {
+			shared := make([]Warm, mostWarm)
+			for j := range shared {
+				c := v.Candidates[j*n/mostWarm]
+				shared[j] = Warm{Domain: c.Domain, Account: c.ID, Tokens: 9000, Until: at.Add(time.Minute)}
+			}
+			for name, r := range map[string]Request{"any": {Now: at}, "bound": {Now: at, Bound: domain.AccountID(n/2 + 1), WarmTokens: 9000, WarmUntil: at.Add(time.Minute)}, "shared": {Now: at, InputTokens: 20_000, Shared: shared}} {
+				if name == "shared" && !scores(v) {
+					continue
+				}
 				b.Run(fmt.Sprintf("%d/%v/%s", n, domain.Strategy(i), name), func(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {

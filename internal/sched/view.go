@@ -16,6 +16,7 @@ type Candidate struct {
 	Account      *domain.Account // read only
 	ID           domain.AccountID
 	Organization string // never empty: an account without one is alone under a name of its own
+	Domain       uint64 // of its prompts' cache: the organisation, for this model
 	Sent         string // the model's name upstream
 	Priority     int
 	Foreign      bool    // speaks another dialect than the caller: what it is asked has to be translated
@@ -232,7 +233,7 @@ func Build(version uint64, pool *domain.Pool, model string, d domain.Dialect, re
 		}
 		maxLimit = max(maxLimit, a.MaxInFlight)
 		v.Candidates = append(v.Candidates, Candidate{
-			Account: a, ID: a.ID, Organization: OrganizationOf(a), Sent: sent, Priority: a.Priority, Foreign: speech == Abroad, Limit: a.MaxInFlight,
+			Account: a, ID: a.ID, Organization: OrganizationOf(a), Domain: domainOf(OrganizationOf(a), sent), Sent: sent, Priority: a.Priority, Foreign: speech == Abroad, Limit: a.MaxInFlight,
 			price: float32(a.TokenPrice), lnWeight: float32(math.Log(float64(max(a.Weight, 1)))),
 			Live: cells.Live(a.ID), Stat: cells.Stat(a.ID, sent), quotas: cells.quotasOf(a, sent), meter: cells.meterOf(a), expires: expiresAt(a), draining: a.Draining && !tuning.Tied,
 			Rests: [numRests]*Rest{

@@ -27,6 +27,7 @@ const (
 	burnUnknown   = 15 * time.Minute // of a window whose length nobody knows
 	paceLeast     = time.Hour        // shorter windows have no pace
 	resetSlack    = time.Minute      // resets that differ by less are the same one
+	rejectedFor   = AskEarly         // how long a window of unknown length is believed to be closed, whatever reset was told
 	measuredShare = 0.01             // of a bucket that must be used before its time to fill tells how long all of it takes
 )
 
@@ -196,6 +197,9 @@ func (s *windowState) usedAt(ns int64) (used float64, known bool) {
 	}
 	if ns >= s.reset {
 		return 0, s.kind == domain.QuotaCalendar && s.length > 0 && s.limit > 0
+	}
+	if s.status == domain.QuotaRejected && s.length == 0 && s.kind == domain.QuotaFixed && ns-s.read >= int64(rejectedFor) {
+		return 0, false // a reset that nothing bounds may be a mistake: whoever asks now finds out
 	}
 	if s.kind == domain.QuotaBucket && ns > s.at {
 		return s.used * float64(s.reset-ns) / float64(s.reset-s.at), true

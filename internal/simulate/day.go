@@ -9,6 +9,7 @@ import (
 
 	"turnout/internal/domain"
 	"turnout/internal/failover"
+	"turnout/internal/sched"
 )
 
 // DayOptions are the size of a scripted day. The zero value is the day of docs/scheduling.md: 100 accounts and 2,000
@@ -192,6 +193,20 @@ func (st *standing) spend(now time.Time, tokens int64) (reset time.Duration, ok 
 	return 0, true
 }
 
+// callers is how many there are: all conversations of one begin with the same tools and the same system prompt, and all of its
+// sub-agents with theirs.
+const callers = 50
+
+// begins is what a caller's conversations, or its sub-agents, begin with.
+func begins(i int, agent bool) (p sched.PrefixID, tokens int64) {
+	p = sched.PrefixID{Caller: domain.KeyID(i%callers + 1), Hash: 1}
+	tokens = 8_000 + 250*int64(i%callers)
+	if agent {
+		p.Hash, tokens = 2, tokens/2
+	}
+	return p, tokens
+}
+
 // conversation scripts an agent's conversation and those of its sub-agents.
 func conversation(rng *rand.Rand, s *Script, i int, length time.Duration) {
 	// Two peaks: late morning and mid afternoon.
@@ -203,6 +218,7 @@ func conversation(rng *rand.Rand, s *Script, i int, length time.Duration) {
 	main := Session{ID: sessionID(i, 0), Start: s.Began.Add(time.Duration(where * float64(length)))}
 	turns := 4 + int(rng.ExpFloat64()*14)
 	main.Turns = talkOf(rng, min(turns, 80), int64(15_000+rng.IntN(25_000)))
+	main.Prefix, main.Shared = begins(i, false)
 	s.Sessions = append(s.Sessions, main)
 	parent := len(s.Sessions)
 	if rng.IntN(3) > 0 {
@@ -210,9 +226,9 @@ func conversation(rng *rand.Rand, s *Script, i int, length time.Duration) {
 	}
 	after := 1 + rng.IntN(len(main.Turns))
 	for agent := range 1 + rng.IntN(4) {
-		s.Sessions = append(s.Sessions, Session{
-			ID: sessionID(i, agent+1), Parent: parent, After: after, Turns: talkOf(rng, 3+rng.IntN(6), int64(8_000+rng.IntN(8_000))),
-		})
+		sub := Session{ID: sessionID(i, agent+1), Parent: parent, After: after, Turns: talkOf(rng, 3+rng.IntN(6), int64(8_000+rng.IntN(8_000)))}
+		sub.Prefix, sub.Shared = begins(i, true)
+		s.Sessions = append(s.Sessions, sub)
 	}
 }
 

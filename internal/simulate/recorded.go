@@ -30,13 +30,16 @@ const near = 5 * time.Minute
 // Recorded scripts what was recorded: the same requests at the same times, and a world in which an account answers as
 // it did then. Where it was not asked within five minutes, nobody knows what it would have done: it is taken to have been
 // well, and as quick as it usually was.
+//
+// A turn's prompt is what was recorded, also where the simulation could not answer the turn before. A request that failed was recorded
+// without its tokens: it is taken to have had the prompt of its session's last one, of the next one where it was the first, or a usual one.
 func Recorded(model string, accounts []*domain.Account, records []Record) *Script {
 	records = slices.Clone(records)
 	slices.SortStableFunc(records, func(a, b Record) int { return a.At.Compare(b.At) })
 	w := &pastWorld{attempts: map[domain.AccountID][]Attempt{}, usual: map[domain.AccountID]Reply{}}
 	s := &Script{Accounts: accounts, Model: model, World: w}
 	place := map[domain.SessionID]int{}
-	prompt := map[domain.SessionID]int64{}
+	var prompts []int64
 	for i := range records {
 		r := &records[i]
 		if i == 0 {
@@ -51,15 +54,37 @@ func Recorded(model string, accounts []*domain.Account, records []Record) *Scrip
 			place[r.Session] = at
 			s.Sessions = append(s.Sessions, Session{ID: r.Session, Start: r.At})
 		}
-		before := prompt[r.Session]
-		if r.Session.IsZero() {
-			before = 0
+		s.Sessions[at].Turns = append(s.Sessions[at].Turns, Turn{At: r.At, Prompt: r.Input, Output: r.Output})
+		if r.Input > 0 {
+			prompts = append(prompts, r.Input)
 		}
-		s.Sessions[at].Turns = append(s.Sessions[at].Turns, Turn{At: r.At, Input: r.Input - before, Output: r.Output})
-		prompt[r.Session] = r.Input + r.Output
+	}
+	usual := int64(0)
+	if len(prompts) > 0 {
+		slices.Sort(prompts)
+		usual = prompts[len(prompts)/2]
+	}
+	for i := range s.Sessions {
+		complete(s.Sessions[i].Turns, usual)
 	}
 	w.learn()
 	return s
+}
+
+// complete puts prompts where none were recorded.
+func complete(turns []Turn, usual int64) {
+	for i := range turns {
+		if turns[i].Prompt > 0 {
+			usual = turns[i].Prompt
+			break
+		}
+	}
+	for i := range turns {
+		if turns[i].Prompt == 0 {
+			turns[i].Prompt = usual
+		}
+		usual = turns[i].Prompt
+	}
 }
 
 // pastWorld answers as accounts did.

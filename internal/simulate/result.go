@@ -17,6 +17,7 @@ type Result struct {
 	Attempts int           `json:"attempts"` // at upstreams
 	Failures int           `json:"failures"` // attempts that failed
 	Limited  int           `json:"limited"`  // of them at a rate limit
+	Braked   int           `json:"braked"`   // of them by a fault of a provider whose retry budget was used up
 	Carried  int           `json:"carried"`  // requests that another attempt answered than the first
 	Switches int           `json:"switches"`
 	Moved    int           `json:"moved"` // turns that were answered by another account than the one before

@@ -31,6 +31,9 @@ func DefaultSettings() Settings {
 	}
 }
 
+// longestRequest is how long a request may take in all, and what one without an answer counts as.
+const longestRequest = 10 * time.Minute
+
 // cacheLife is how long a prompt's cache lives after its use (Anthropic, prompt caching page).
 const cacheLife = 5 * time.Minute
 
@@ -45,8 +48,11 @@ type runner struct {
 	seq    int
 	line   []*request // wait for a slot, the first come first
 
+	loads   map[string]failover.Load // what each provider was asked of late: the retry budget
 	binding map[domain.SessionID]domain.Binding
 	cache   map[cacheKey]cached
+	shared  map[sharedKey]time.Time // until when a beginning is in a cache, whoever sent it
+	known   *sched.Prefixes         // what the scheduler is told of that
 	talks   []talk
 	agents  map[int][]int // sub-agents by their parent
 	out     Result
@@ -57,6 +63,11 @@ type runner struct {
 type cacheKey struct {
 	session domain.SessionID
 	org     string
+}
+
+type sharedKey struct {
+	prefix sched.PrefixID
+	org    string
 }
 
 type cached struct {
@@ -88,13 +99,16 @@ type request struct {
 	waited   time.Duration
 	since    time.Time
 	bound    domain.AccountID // at its start
+	retryOf  string           // the provider of the attempt that failed before
+	braked   bool             // by a fault of its own
+	paid     bool             // the next attempt has been counted as a retry already
 }
 
 // Run plays the script under the settings.
 func Run(s *Script, set Settings) Result {
 	r := &runner{
-		s: s, set: &set, cells: sched.NewCells(), now: s.Began, binding: map[domain.SessionID]domain.Binding{},
-		cache: map[cacheKey]cached{}, talks: make([]talk, len(s.Sessions)), used: map[domain.AccountID]float64{}, agents: map[int][]int{},
+		s: s, set: &set, cells: sched.NewCells(), now: s.Began, loads: map[string]failover.Load{}, binding: map[domain.SessionID]domain.Binding{},
+		cache: map[cacheKey]cached{}, shared: map[sharedKey]time.Time{}, known: sched.NewPrefixes(), talks: make([]talk, len(s.Sessions)), used: map[domain.AccountID]float64{}, agents: map[int][]int{},
 	}
 	r.out.Name = set.Name
 	native := func(*domain.Account) sched.Speech { return sched.Native }
@@ -135,6 +149,9 @@ func (r *runner) arrive(session int) {
 	t := &r.talks[session]
 	turn := &r.s.Sessions[session].Turns[t.next]
 	t.prompt += turn.Input
+	if turn.Prompt > 0 {
+		t.prompt = turn.Prompt
+	}
 	q := &request{session: session, turn: t.next, began: r.now, input: t.prompt, seed: mix(uint64(session)<<20|uint64(t.next), 1), sticky: true}
 	t.next++
 	r.out.Requests++
@@ -159,14 +176,17 @@ func (r *runner) ask(q *request) sched.Request {
 		return req
 	}
 	req.Exclude, req.ExcludeOrgs = q.state.Failed(), q.state.Organizations
-	if !q.sticky {
-		return req
+	s := &r.s.Sessions[q.session]
+	if q.sticky {
+		if b, ok := r.bound(q.session); ok {
+			req.Bound, req.WarmTokens, req.WarmUntil = b.Account, b.WarmTokens, b.WarmUntil
+		} else if s.Parent > 0 {
+			b, _ := r.bound(s.Parent - 1)
+			req.Parent = b.Account
+		}
 	}
-	if b, ok := r.bound(q.session); ok {
-		req.Bound, req.WarmTokens, req.WarmUntil = b.Account, b.WarmTokens, b.WarmUntil
-	} else if p := r.s.Sessions[q.session].Parent; p > 0 {
-		b, _ := r.bound(p - 1)
-		req.Parent = b.Account
+	if req.WarmTokens == 0 || !r.now.Before(req.WarmUntil) {
+		req.Shared = r.known.Look(nil, s.Prefix, r.now)
 	}
 	return req
 }
@@ -212,15 +232,36 @@ func (r *runner) try(q *request) {
 			}
 		}
 		soonest, known := r.view.Soonest(r.now, func(c *sched.Candidate) bool { return q.state.IsSpent(c.ID) })
+		owed := q.braked && !q.paid
+		if owed && !r.mayRetry(q.retryOf) {
+			known = false
+		}
 		var next failover.Decision
 		q.state, next = failover.AfterNoCandidate(r.set.Policy, q.state, soonest, known, 0)
 		if next.Action == failover.GiveUp {
 			r.fail(q)
 			return
 		}
+		if owed {
+			r.pay(q)
+		}
 		r.pause(q, next, 0)
 		return
 	}
+}
+
+// provider names whose retry budget an attempt at a candidate counts in.
+func provider(c *sched.Candidate) string { return c.Account.Platform + " " + c.Account.BaseURL }
+
+// mayRetry reports whether a provider may be asked again because of its own fault.
+func (r *runner) mayRetry(provider string) bool {
+	return r.loads[provider].MayRetry(r.now.Unix(), r.set.Policy.Retries)
+}
+
+// pay counts the retry that follows a failure when it is decided and not when it begins: others decide meanwhile.
+func (r *runner) pay(q *request) {
+	q.paid = true
+	r.loads[q.retryOf] = r.loads[q.retryOf].Began(r.now.Unix(), true)
 }
 
 // stay asks the core whether the session waits for its resting account.
@@ -296,12 +337,20 @@ func (r *runner) freed(id domain.AccountID) {
 func (r *runner) attempt(q *request, c *sched.Candidate) {
 	q.attempts++
 	r.out.Attempts++
+	if of := provider(c); !q.paid || of != q.retryOf {
+		r.loads[of] = r.loads[of].Began(r.now.Unix(), of == q.retryOf)
+	}
+	q.paid, q.braked = false, false
 	s := &r.s.Sessions[q.session]
 	turn := &s.Turns[q.turn]
 	a := Ask{At: r.now, Session: s.ID, Account: c.Account, Input: q.input, Output: turn.Output, Draw: mix(q.seed, uint64(q.attempts)<<32|uint64(c.ID))}
 	if have, ok := r.cache[cacheKey{s.ID, c.Organization}]; ok && r.now.Before(have.until) {
 		a.Cached = min(have.tokens, q.input)
 	}
+	if r.now.Before(r.shared[sharedKey{s.Prefix, c.Organization}]) {
+		a.Cached = max(a.Cached, min(s.Shared, q.input))
+	}
+	hoped := slices.ContainsFunc(r.ask(q).Shared, func(w sched.Warm) bool { return w.Domain == c.Domain })
 	rep := r.s.World.Answer(a)
 	began := r.now
 	r.at(r.now.Add(rep.Took), func() {
@@ -312,6 +361,7 @@ func (r *runner) attempt(q *request, c *sched.Candidate) {
 		}
 		if rep.OK {
 			r.served(q, c, a, rep)
+			r.learn(s, c, a, hoped)
 		} else {
 			r.failed(q, c, rep, began)
 		}
@@ -319,11 +369,23 @@ func (r *runner) attempt(q *request, c *sched.Candidate) {
 	})
 }
 
+// learn notes where a session's beginning is warm now.
+func (r *runner) learn(s *Session, c *sched.Candidate, a Ask, hoped bool) {
+	if s.Shared == 0 {
+		return
+	}
+	r.shared[sharedKey{s.Prefix, c.Organization}] = r.now.Add(cacheLife)
+	r.known.Learn(s.Prefix, sched.PrefixUse{
+		Domain: c.Domain, Account: c.ID, Tokens: s.Shared, Read: a.Cached, Warm: a.Input, Life: cacheLife, Hoped: hoped,
+	}, r.now)
+}
+
 func (r *runner) served(q *request, c *sched.Candidate, a Ask, rep Reply) {
 	for _, cell := range c.Rests {
 		cell.Begin(r.now, false)
 		cell.Succeed(r.now)
 	}
+	r.loads[provider(c)] = r.loads[provider(c)].Answered(r.now.Unix())
 	c.Stat.Attempt(false, r.now)
 	c.Stat.FirstToken(rep.First, r.now)
 	s := &r.s.Sessions[q.session]
@@ -377,7 +439,14 @@ func (r *runner) failed(q *request, c *sched.Candidate, rep Reply, began time.Ti
 		c.Stat.Attempt(true, r.now)
 	}
 	c.EndProbe()
+	of, braked := provider(c), r.set.Policy.Braked.Has(rep.Class)
+	if q.retryOf, q.braked, q.paid = of, braked, false; braked {
+		r.loads[of] = r.loads[of].Failed(r.now.Unix())
+	}
 	o := r.outcome(q, c, rep)
+	if o.NoRetries = !r.mayRetry(of); o.NoRetries && braked {
+		r.out.Braked++
+	}
 	var alone bool
 	o.Streak, alone = rest.Count(c, o.Scope, began, r.now)
 	var d failover.Decision
@@ -386,6 +455,9 @@ func (r *runner) failed(q *request, c *sched.Candidate, rep Reply, began time.Ti
 		if e.Kind == failover.EffectRest {
 			r.rest(c, e, alone)
 		}
+	}
+	if braked && (d.Action == failover.RetrySame || d.Action == failover.Round || d.Action == failover.Switch && o.AlternativeProvider == of) {
+		r.pay(q)
 	}
 	switch d.Action {
 	case failover.RetrySame:
@@ -415,7 +487,7 @@ func (r *runner) rest(c *sched.Candidate, e failover.Effect, alone bool) {
 
 func (r *runner) outcome(q *request, c *sched.Candidate, rep Reply) failover.Outcome {
 	o := failover.Outcome{
-		Account: c.ID, Organization: c.Organization, Provider: c.Account.Platform, Class: rep.Class, Scope: rep.Scope,
+		Account: c.ID, Organization: c.Organization, Provider: provider(c), Class: rep.Class, Scope: rep.Scope,
 		Reset: rep.Reset, Stated: rep.Reset > 0, Spent: r.now.Sub(q.began), Streak: 1,
 	}
 	if b, ok := r.bound(q.session); ok && b.Account == c.ID {
@@ -424,15 +496,18 @@ func (r *runner) outcome(q *request, c *sched.Candidate, rep Reply) failover.Out
 	req := r.ask(q)
 	req.Pin, req.Bound, req.Exclude = 0, 0, append(q.state.Failed(), c.ID)
 	if d := sched.Choose(r.view, req); d.Candidate != nil {
-		o.Alternative, o.AlternativeOrganization, o.AlternativeProvider = d.Candidate.ID, d.Candidate.Organization, d.Candidate.Account.Platform
-		o.AlternativeWell = d.Candidate.Well()
+		o.Alternative, o.AlternativeOrganization, o.AlternativeProvider = d.Candidate.ID, d.Candidate.Organization, provider(d.Candidate)
+		o.AlternativeWell = d.Candidate.Well() && !r.loads[provider(d.Candidate)].BrownsOut(r.now.Unix())
 	}
 	return o
 }
 
-// fail ends a request without an answer. The conversation goes on: its caller tries again later.
+// fail ends a request without an answer. The conversation goes on with its next turn, without that answer in its prompt. Among the first tokens it counts as
+// one that never came: as long as a request may take.
 func (r *runner) fail(q *request) {
 	r.out.Failed++
+	r.out.Waited += q.waited
+	r.firsts = append(r.firsts, longestRequest)
 	r.answered(q, 0)
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"turnout/internal/domain"
 	"turnout/internal/failover"
+	"turnout/internal/sched"
 )
 
 // Script is what callers do: conversations whose turns follow each other.
@@ -23,6 +24,9 @@ type Session struct {
 	Parent int // index + 1 of the session that begins it; 0: nobody does
 	After  int // of a sub-agent: how many turns its parent has had when it begins
 	Turns  []Turn
+	// Prefix is what the session begins with as others of its caller do, and Shared how many tokens that are.
+	Prefix sched.PrefixID
+	Shared int64
 }
 
 // Turn is one request.
@@ -30,6 +34,7 @@ type Turn struct {
 	Think  time.Duration // since the answer before it
 	At     time.Time     // not before this moment, whatever came before; zero: Think alone decides
 	Input  int64         // tokens that this turn adds to the prompt
+	Prompt int64         // of the whole prompt, whatever came of the turns before; 0: Input alone decides
 	Output int64         // tokens of the answer
 }
 

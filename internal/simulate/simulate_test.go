@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"turnout/internal/domain"
+	"turnout/internal/failover"
 )
 
 var update = flag.Bool("update", false, "write docs/scheduling.md's table anew")
@@ -161,5 +163,92 @@ func TestTable(t *testing.T) {
 	chart := Chart([]Result{{Name: "a<b", FirstP95: time.Second}, {Name: "c", FirstP95: 2 * time.Second}})
 	if !strings.HasPrefix(chart, "<svg") || strings.Contains(chart, "a<b") || !strings.Contains(chart, "a&lt;b") || strings.Contains(chart, fmt.Sprint("Na", "N")) {
 		t.Errorf("%s", chart)
+	}
+}
+
+// A request without an answer is the slowest there is, and its wait counts.
+func TestFailedRequestsCount(t *testing.T) {
+	dead := func() *Script {
+		s := Day(DayOptions{Seed: 5, Accounts: 2, Sessions: 3, Length: time.Hour})
+		s.World = worldFunc(func(a Ask) Reply {
+			if a.Session == s.Sessions[0].ID {
+				return Reply{Class: failover.ContextTooLong, Scope: failover.ScopeNone, Took: time.Second}
+			}
+			return Reply{OK: true, First: time.Second, Took: time.Second, Output: a.Output}
+		})
+		return s
+	}
+	r := Run(dead(), DefaultSettings())
+	if r.Failed == 0 || r.FirstP99 != longestRequest || r.Requests == r.Failed {
+		t.Errorf("%+v", r)
+	}
+}
+
+type worldFunc func(Ask) Reply
+
+func (f worldFunc) Answer(a Ask) Reply { return f(a) }
+
+// Of a recorded day every prompt is what it was, also after turns that failed, then or now.
+func TestRecordedPrompts(t *testing.T) {
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	one, two := domain.SessionID{1}, domain.SessionID{2}
+	records := []Record{
+		{At: at, Session: one, Input: 1000, Output: 100},
+		{At: at.Add(time.Minute), Session: one}, // it failed then
+		{At: at.Add(2 * time.Minute), Session: one, Input: 1500, Output: 100},
+		{At: at.Add(3 * time.Minute), Session: one, Input: 400, Output: 100}, // summed up
+		{At: at, Session: two},
+		{At: at.Add(time.Minute), Session: two, Input: 7000, Output: 10},
+		{At: at.Add(5 * time.Minute)}, // of no session
+	}
+	accounts := []*domain.Account{{ID: 1, Name: "a", Platform: "anthropic", Weight: 1, Enabled: true}}
+	for name, fails := range map[string]bool{"all are served": false, "the third fails now": true} {
+		s := Recorded("m", accounts, records)
+		got := map[domain.SessionID][]int64{}
+		s.World = worldFunc(func(a Ask) Reply {
+			got[a.Session] = append(got[a.Session], a.Input)
+			if fails && a.Input == 1500 {
+				return Reply{Class: failover.ContextTooLong, Took: time.Second}
+			}
+			return Reply{OK: true, First: time.Second, Took: time.Second, Output: a.Output}
+		})
+		Run(s, DefaultSettings())
+		for id, want := range map[domain.SessionID][]int64{one: {1000, 1000, 1500, 400}, two: {7000, 7000}, {}: {1500}} {
+			if !slices.Equal(got[id], want) {
+				t.Errorf("%s: the prompts of %v are %d, want %d", name, id, got[id], want)
+			}
+		}
+	}
+}
+
+// A provider that fails everything is asked again no oftener than its retry budget allows, and another policy's budget holds as well.
+func TestRetryBudgetHolds(t *testing.T) {
+	attempts := map[int]int{}
+	for _, percent := range []int{0, 20, 100} {
+		s := Day(DayOptions{Seed: 7, Accounts: 12, Sessions: 150, Length: 10 * time.Minute})
+		for _, a := range s.Accounts {
+			a.Platform, a.Organization = "anthropic", ""
+		}
+		s.World = worldFunc(func(Ask) Reply {
+			return Reply{Class: failover.Capacity, Scope: failover.ScopeProvider, First: time.Second, Took: time.Second}
+		})
+		set := DefaultSettings()
+		set.Policy.Retries = failover.RetryShare{Percent: percent}
+		set.Policy.Rests = [failover.NumClasses]failover.Rest{} // nothing else spares it
+		r := Run(s, set)
+		if r.Failed != r.Requests {
+			t.Fatalf("%+v", r)
+		}
+		// Without a budget only those go on that found everybody else full, so that nobody knew yet whom they would ask.
+		if percent == 0 && r.Attempts > r.Requests*101/100 || percent == 20 && r.Attempts > r.Requests*13/10 {
+			t.Errorf("with a budget of %d %% %d requests made %d attempts", percent, r.Requests, r.Attempts)
+		}
+		attempts[percent] = r.Attempts
+		if percent < 100 && r.Braked == 0 {
+			t.Errorf("with %d %% nothing was braked", percent)
+		}
+	}
+	if attempts[0] >= attempts[20] || attempts[20] >= attempts[100] {
+		t.Errorf("attempts by budget: %v", attempts)
 	}
 }

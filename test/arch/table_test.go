@@ -31,6 +31,7 @@ var table = map[string]row{
 	"sched":                {rules, []string{"domain"}, ""},
 	"sched/rest":           {rules, []string{"failover", "sched"}, "what the one core decides, on the other's cells; neither knows the other"},
 	"limit":                {rules, nil, "whose limits they are is a kind and a name"},
+	"price":                {rules, []string{"domain"}, ""},
 	"simulate":             {rules, []string{"domain", "failover", "sched", "sched/rest"}, "both cores on a virtual clock"},
 	"dialect":              {rules, []string{"domain"}, ""},
 	"dialect/neutral":      {rules, []string{"dialect", "domain"}, ""},
@@ -52,7 +53,7 @@ var table = map[string]row{
 	"obs":             {world, []string{"domain"}, "metrics count what domain names"},
 	"config":          {world, []string{"domain"}, "a configuration is made of accounts, pools and keys"},
 
-	"gateway": {flows, []string{"caller", "dialect", "dialect/neutral", "domain", "failover", "limit", "platform", "sched", "sched/rest", "upstream"},
+	"gateway": {flows, []string{"caller", "dialect", "dialect/neutral", "domain", "failover", "ledger", "limit", "platform", "sched", "sched/rest", "upstream"},
 		"no store and no coord: it declares the few methods that it needs"},
 	"admin": {flows, []string{"caller", "domain", "failover", "platform", "sched"}, ""},
 	"jobs":  {flows, []string{"domain"}, ""},
@@ -65,7 +66,7 @@ var table = map[string]row{
 	"drill": {edge, []string{"config", "domain", "sim"},
 		"no app, no gateway and no dialect: a gateway is handed in, and a drill that shared the gateway's readers would share its mistakes"},
 	"drill/memnet": {world, nil, "a network in memory, for drills with virtual clocks"},
-	"cli": {edge, []string{"admin", "app", "config", "domain", "drill", "failover", "failover/conformance", "gateway", "obs", "platform", "sched", "sim", "simulate", "store"},
+	"cli": {edge, []string{"admin", "app", "config", "domain", "drill", "failover", "failover/conformance", "gateway", "obs", "platform", "price", "sched", "sim", "simulate", "store"},
 		"requests list and show read the store while the gateway runs, or when it does not"},
 
 	"cmd/turnout": {command, []string{"cli"}, ""},
@@ -78,6 +79,8 @@ var table = map[string]row{
 	"bench/cmd/profiled":  {outside, []string{"cli"}, "turnout itself, with a profiler beside it"},
 	"test/arch":           {outside, nil, ""},
 	"test/e2e":            {outside, nil, ""},
+	"price/generate":      {outside, []string{"price"}, "a developer's tool: it writes the catalogue that price embeds"},
+	"test/prices/compare": {outside, []string{"price"}, "it prices what price does by other means"},
 	"test/sdk/rig":        {outside, nil, "it starts the real binary; the SDKs are in a module of their own"},
 
 	"dialect/neutral/neutraltest": {outside, []string{"dialect", "dialect/neutral", "domain"}, "what the tests of all dialects share"},

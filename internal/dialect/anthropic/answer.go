@@ -43,6 +43,8 @@ func errorType(k domain.Kind) string {
 		return "not_found_error"
 	case domain.KindTooLarge:
 		return "request_too_large"
+	case domain.KindBalance, domain.KindBudget:
+		return "billing_error"
 	case domain.KindRateLimited:
 		return "rate_limit_error"
 	case domain.KindOverloaded, domain.KindUnavailable, domain.KindDraining:

@@ -214,6 +214,9 @@ func appendUsage(j *neutral.JSON, u *domain.Usage, tier string, split bool) {
 	if u.Reasoning > 0 {
 		j.Key("output_tokens_details").Open().MemberInt("thinking_tokens", u.Reasoning).Close()
 	}
+	if u.Searches > 0 {
+		j.Key("server_tool_use").Open().MemberInt("web_search_requests", u.Searches).Close()
+	}
 	switch tier {
 	case "":
 	case "default":

@@ -32,6 +32,8 @@ func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 			r.System = v
 		case dialect.Name(key, "messages"):
 			r.Messages = v
+		case dialect.Name(key, "tools"):
+			r.Tools = v
 		case dialect.Name(key, "thinking"):
 			thinking = v
 		case dialect.Name(key, "output_config"):
@@ -83,7 +85,20 @@ var billingBlock = []byte("x-anthropic-billing-header")
 
 // Opening implements dialect.Dialect.
 func (Dialect) Opening(body []byte, r *dialect.Request, w io.Writer) {
-	system := r.System.Of(body)
+	steadySystem(r.System.Of(body), w)
+	_, _ = w.Write([]byte{0})
+	dialect.FirstUser(r.Messages.Of(body), w)
+}
+
+// Prefix implements dialect.Dialect.
+func (Dialect) Prefix(body []byte, r *dialect.Request, w io.Writer) {
+	_, _ = w.Write(r.Tools.Of(body))
+	_, _ = w.Write([]byte{0})
+	steadySystem(r.System.Of(body), w)
+}
+
+// steadySystem writes the system prompt without what differs from request to request.
+func steadySystem(system []byte, w io.Writer) {
 	if len(system) > 0 && system[0] == '[' {
 		_ = dialect.Array(system, func(e dialect.Span) bool {
 			text := dialect.Member(e.Of(system), "text")
@@ -95,6 +110,4 @@ func (Dialect) Opening(body []byte, r *dialect.Request, w io.Writer) {
 	} else {
 		_, _ = w.Write(system)
 	}
-	_, _ = w.Write([]byte{0})
-	dialect.FirstUser(r.Messages.Of(body), w)
 }

@@ -200,10 +200,19 @@ func readUsage(usage []byte, u *domain.Usage, split *bool) {
 			} else if t := dialect.Member(val, "reasoning_tokens"); t != nil {
 				u.Reasoning = max(u.Reasoning, dialect.Int(t))
 			}
+		case "server_tool_use":
+			u.Searches = max(u.Searches, dialect.Int(dialect.Member(val, "web_search_requests")))
+			return true
+		case "service_tier":
+			u.Tier = dialect.Tier(val)
+			return true
 		}
 		u.Reported = true
 		return true
 	})
+	if u.Reasoning > u.Output && u.Output > 0 { // output_tokens includes it (API reference, the usage object)
+		u.Reasoning = u.Output
+	}
 	if short+long > 0 {
 		if *split {
 			u.CacheWrite5m, u.CacheWrite1h = max(u.CacheWrite5m, short), max(u.CacheWrite1h, long)

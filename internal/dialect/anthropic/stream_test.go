@@ -43,7 +43,7 @@ func TestStream(t *testing.T) {
 		},
 		{
 			"stream_server_tool.sse", "..cc.c..cc..FE", "nonhnhntttnnnn",
-			domain.Usage{Input: 10682, Output: 510, Reported: true}, true,
+			domain.Usage{Input: 10682, Output: 510, Searches: 1, Reported: true}, true,
 		},
 		{"stream_error.sse", "..c!", "nttt", domain.Usage{Input: 9, Output: 1, Reported: true}, false},
 		{"stream_relayed.sse", "p.cc.FE", "nnttnnn", domain.Usage{Input: 9, Output: 7, Reported: true}, true},

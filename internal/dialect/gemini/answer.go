@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -87,7 +88,7 @@ func statusName(k domain.Kind) string {
 		return "PERMISSION_DENIED"
 	case domain.KindNotFound:
 		return "NOT_FOUND"
-	case domain.KindRateLimited:
+	case domain.KindRateLimited, domain.KindBalance, domain.KindBudget:
 		return "RESOURCE_EXHAUSTED"
 	case domain.KindUnavailable, domain.KindOverloaded, domain.KindDraining:
 		return "UNAVAILABLE"
@@ -104,7 +105,22 @@ const (
 	errorInfo = "type.googleapis.com/google.rpc.ErrorInfo"
 	retryInfo = "type.googleapis.com/google.rpc.RetryInfo"
 	ourDomain = "turnout"
+
+	quotaFailure = "type.googleapis.com/google.rpc.QuotaFailure"
+	// Gemini CLI does not try again where a quota's id says that it is of a day (its source, googleQuotaErrors.js; tried with 0.61.0).
+	spendingQuota = "SpendingPerDay"
 )
+
+// spent reports whether money is used up, which no waiting helps.
+func spent(k domain.Kind) bool { return k == domain.KindBalance || k == domain.KindBudget }
+
+// statusOf is the status for a kind: the API says 429 for quotas of every sort.
+func statusOf(k domain.Kind) int {
+	if spent(k) {
+		return http.StatusTooManyRequests
+	}
+	return dialect.StatusOf(k)
+}
 
 // reason is ErrorInfo's, where a kind alone does not say what is wrong: google.api.ErrorReason's name
 // where that has one.
@@ -139,13 +155,17 @@ func upper(code string) string {
 // Gemini CLI waits at least RetryInfo's delay (its source, googleQuotaErrors.js).
 func appendError(b []byte, e *domain.Error, requestID string) []byte {
 	b = append(b, `{"error":{"code":`...)
-	b = strconv.AppendInt(b, int64(dialect.StatusOf(e.Kind)), 10)
+	b = strconv.AppendInt(b, int64(statusOf(e.Kind)), 10)
 	b = append(b, `,"message":`...)
 	b = dialect.AppendString(b, dialect.Text(e, requestID))
 	b = append(b, `,"status":"`...)
 	b = append(b, statusName(e.Kind)...)
 	b = append(b, '"')
 	why := reason(e)
+	if spent(e.Kind) {
+		return append(append(append(b, `,"details":[{"@type":"`+quotaFailure+`","violations":[{"subject":"`+ourDomain+`","quotaId":"`+spendingQuota+`","description":`...),
+			dialect.AppendString(nil, dialect.Text(e, requestID))...), "}]}]}}"...)
+	}
 	if why == "" && e.RetryAfter <= 0 {
 		return append(b, "}}"...)
 	}
@@ -185,7 +205,7 @@ func appendDelay(b []byte, d time.Duration) []byte {
 
 // Error implements dialect.Dialect.
 func (Dialect) Error(e *domain.Error, requestID string) (int, []byte) {
-	return dialect.StatusOf(e.Kind), appendError(nil, e, requestID)
+	return statusOf(e.Kind), appendError(nil, e, requestID)
 }
 
 // StreamError implements dialect.Dialect: @google/genai 3 and the Go SDK raise it; older ones (Gemini CLI

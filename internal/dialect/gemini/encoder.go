@@ -281,7 +281,27 @@ func writeUsage(j *neutral.JSON, u *domain.Usage) {
 	if thoughts > 0 {
 		j.MemberInt("thoughtsTokenCount", thoughts)
 	}
+	writeDetails(j, "promptTokensDetails", u.Prompt(), u.AudioInput+u.AudioCacheRead, u.ImageInput)
+	writeDetails(j, "cacheTokensDetails", u.CacheRead, u.AudioCacheRead, 0)
+	writeDetails(j, "candidatesTokensDetails", u.Output-thoughts, u.AudioOutput, u.ImageOutput)
 	j.MemberInt("totalTokenCount", u.Prompt()+u.Output).Close()
+}
+
+// writeDetails says what of a count was no text, if anything was.
+func writeDetails(j *neutral.JSON, name string, all, audio, image int64) {
+	if audio+image == 0 {
+		return
+	}
+	j.Key(name).List()
+	for _, m := range [...]struct {
+		modality string
+		n        int64
+	}{{"TEXT", max(all-audio-image, 0)}, {"AUDIO", audio}, {"IMAGE", image}} {
+		if m.n > 0 {
+			j.Open().Member("modality", m.modality).MemberInt("tokenCount", m.n).Close()
+		}
+	}
+	j.End()
 }
 
 // EncodeAnswer implements neutral.Codec: the parts are those of the stream.

@@ -48,6 +48,7 @@ func (Dialect) Request(body []byte, at dialect.Route) (dialect.Request, error) {
 		case "generationConfig":
 			config = v
 		case "tools":
+			r.Tools = v
 			r.WholeCalls = hasFunctions(v.Of(body))
 		}
 		return true
@@ -117,6 +118,13 @@ func effort(model string, thinking []byte) dialect.Effort {
 		return dialect.EffortHigh
 	}
 	return dialect.EffortSome
+}
+
+// Prefix implements dialect.Dialect.
+func (Dialect) Prefix(body []byte, r *dialect.Request, w io.Writer) {
+	_, _ = w.Write(r.Tools.Of(body))
+	_, _ = w.Write([]byte{0})
+	_, _ = w.Write(member(r.System.Of(body), "parts"))
 }
 
 // Opening implements dialect.Dialect. A content without a role is the user's.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -87,9 +88,9 @@ func dumpEvent(ev *neutral.Event) string {
 	case neutral.Closed:
 		return fmt.Sprintf("%s %d", name, ev.Index)
 	case neutral.Measured:
-		return fmt.Sprintf("%s %+v", name, ev.Usage)
+		return fmt.Sprintf("%s %s", name, usageShown(ev.Usage))
 	case neutral.Finished:
-		return fmt.Sprintf("%s %s %+v", name, ev.Finish, ev.Usage)
+		return fmt.Sprintf("%s %s %s", name, ev.Finish, usageShown(ev.Usage))
 	}
 	return name
 }
@@ -151,7 +152,7 @@ func wholeOf(t testing.TB, stream []byte) []byte {
 
 func dumpAnswer(a *neutral.Answer) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s %+v\n", a.ID, a.Model, a.Finish, a.Usage)
+	fmt.Fprintf(&b, "%s %s %s %s\n", a.ID, a.Model, a.Finish, usageShown(a.Usage))
 	for i := range a.Blocks {
 		fmt.Fprintf(&b, "  %s\n", dumpBlock(&a.Blocks[i]))
 	}
@@ -310,4 +311,20 @@ func TestForeignReasoningComesBack(t *testing.T) {
 			t.Errorf("from a client that keeps thoughts: %v\n%q, want\n%q", keeps, got, want)
 		}
 	}
+}
+
+// usageShown is a usage with what every answer has, and of the rest what there is.
+func usageShown(u domain.Usage) string {
+	out := fmt.Sprintf("{Input:%d CacheRead:%d CacheWrite5m:%d CacheWrite1h:%d Output:%d Reasoning:%d", u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning)
+	v := reflect.ValueOf(u)
+	for i := range v.NumField() {
+		switch name := v.Type().Field(i).Name; name {
+		case "Input", "CacheRead", "CacheWrite5m", "CacheWrite1h", "Output", "Reasoning", "Reported":
+		default:
+			if !v.Field(i).IsZero() {
+				out += fmt.Sprintf(" %s:%v", name, v.Field(i))
+			}
+		}
+	}
+	return out + fmt.Sprintf(" Reported:%t}", u.Reported)
 }

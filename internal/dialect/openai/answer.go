@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
@@ -25,6 +26,8 @@ func (Dialect) Whole(body []byte) dialect.Answer {
 			a.Finished = a.Finished && a.Content
 		case "usage":
 			readUsage(val, &a.Usage)
+		case "service_tier":
+			a.Usage.Tier = dialect.Tier(val)
 		case "error":
 			a.Error = !dialect.IsNull(val)
 		}
@@ -46,6 +49,8 @@ func errorType(k domain.Kind) (typ, code string) {
 		return "invalid_request_error", "permission_denied"
 	case domain.KindNotFound:
 		return "invalid_request_error", "not_found"
+	case domain.KindBalance, domain.KindBudget:
+		return "insufficient_quota", "insufficient_quota"
 	case domain.KindRateLimited:
 		return "requests", "rate_limit_exceeded"
 	}
@@ -78,9 +83,18 @@ func appendNullable(b []byte, s string) []byte {
 	return dialect.AppendString(b, s)
 }
 
+// statusOf is the status for a kind. The API says 429 where an account has no money left (error codes guide, "You exceeded your current
+// quota"), and clients end there by its code.
+func statusOf(k domain.Kind) int {
+	if k == domain.KindBalance || k == domain.KindBudget {
+		return http.StatusTooManyRequests
+	}
+	return dialect.StatusOf(k)
+}
+
 // Error implements dialect.Dialect.
 func (Dialect) Error(e *domain.Error, requestID string) (int, []byte) {
-	return dialect.StatusOf(e.Kind), appendError(nil, e, requestID)
+	return statusOf(e.Kind), appendError(nil, e, requestID)
 }
 
 // StreamError implements dialect.Dialect. No "[DONE]" follows: the SDKs raise the

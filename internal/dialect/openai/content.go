@@ -70,16 +70,6 @@ func finishReason(f neutral.Finish, tools, refused bool) string {
 	return "stop"
 }
 
-func appendUsage(j *neutral.JSON, u *domain.Usage) {
-	prompt := u.Prompt()
-	j.Open().MemberInt("prompt_tokens", prompt).MemberInt("completion_tokens", u.Output).MemberInt("total_tokens", prompt+u.Output)
-	j.Key("prompt_tokens_details").Open().MemberInt("cached_tokens", u.CacheRead)
-	if w := u.CacheWrite5m + u.CacheWrite1h; w > 0 {
-		j.MemberInt("cache_write_tokens", w)
-	}
-	j.Close().Key("completion_tokens_details").Open().MemberInt("reasoning_tokens", u.Reasoning).Close().Close()
-}
-
 // completionID keeps an id of this API and makes one from Turnout's otherwise.
 func completionID(id string, s *neutral.Session) string {
 	if strings.HasPrefix(id, "chatcmpl-") {

@@ -30,7 +30,7 @@ func (Dialect) DecodeAnswer(body []byte) (*neutral.Answer, error) {
 		case "created":
 			a.Created = dialect.Int(val)
 		case "service_tier":
-			a.Tier = text(val)
+			a.Tier, a.Usage.Tier = text(val), dialect.Tier(val)
 		case "choices":
 			_ = dialect.Array(val, func(e dialect.Span) bool {
 				choice = e.Of(val)

@@ -69,6 +69,9 @@ func (d *decoder) Event(raw []byte, emit func(*neutral.Event)) error {
 			if !d.started {
 				head(&ev, key, val)
 			}
+			if len(key) == len("service_tier") && !dialect.IsNull(val) {
+				d.usage.Tier = dialect.Tier(val)
+			}
 		}
 		return true
 	})

@@ -35,6 +35,8 @@ func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 			}
 		case dialect.Name(key, "messages"):
 			r.Messages = v
+		case dialect.Name(key, "tools"):
+			r.Tools = v
 		case dialect.Name(key, "prompt_cache_key"):
 			r.PromptCacheKey, _ = dialect.Unquote(val)
 		case dialect.Name(key, "previous_response_id"):
@@ -134,11 +136,22 @@ func firstMember(body []byte) int {
 // Opening implements dialect.Dialect: the instructions are the system and developer
 // messages before the first user message.
 func (Dialect) Opening(body []byte, r *dialect.Request, w io.Writer) {
-	messages := r.Messages.Of(body)
+	opening(r.Messages.Of(body), true, w)
+}
+
+// Prefix implements dialect.Dialect.
+func (Dialect) Prefix(body []byte, r *dialect.Request, w io.Writer) {
+	_, _ = w.Write(r.Tools.Of(body))
+	_, _ = w.Write([]byte{0})
+	opening(r.Messages.Of(body), false, w)
+}
+
+// opening writes the instructions, and the first user message where that is wanted.
+func opening(messages []byte, user bool, w io.Writer) {
 	_ = dialect.Array(messages, func(e dialect.Span) bool {
 		m := e.Of(messages)
 		role, _ := dialect.Unquote(dialect.Member(m, "role"))
-		if role == "system" || role == "developer" || role == "user" {
+		if role == "system" || role == "developer" || role == "user" && user {
 			_, _ = w.Write(dialect.Member(m, "content"))
 			_, _ = w.Write([]byte{0})
 		}

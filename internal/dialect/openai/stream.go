@@ -51,6 +51,10 @@ func (r *reader) Event(raw []byte) dialect.Event {
 			choices = v
 		case "usage":
 			usage, usageMember = v, member
+		case "service_tier":
+			if tier := dialect.Tier(v.Of(data)); tier != domain.TierStandard {
+				r.usage.Tier = tier
+			}
 		case "error":
 			hasError = hasError || !dialect.IsNull(v.Of(data))
 		}
@@ -169,34 +173,6 @@ func cutMember(raw, data []byte, member dialect.Span) dialect.Span {
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
-
-func readUsage(usage []byte, u *domain.Usage) {
-	if dialect.IsNull(usage) || usage[0] != '{' {
-		return
-	}
-	var prompt, cached, written int64
-	_ = dialect.Object(usage, func(key []byte, v, _ dialect.Span) bool {
-		val := v.Of(usage)
-		switch string(key) {
-		case "prompt_tokens":
-			prompt = dialect.Int(val)
-		case "completion_tokens":
-			u.Output = dialect.Int(val)
-		case "prompt_tokens_details":
-			cached = dialect.Int(dialect.Member(val, "cached_tokens"))
-			written = dialect.Int(dialect.Member(val, "cache_write_tokens"))
-		case "completion_tokens_details":
-			u.Reasoning = dialect.Int(dialect.Member(val, "reasoning_tokens"))
-		}
-		return true
-	})
-	// prompt_tokens includes cached_tokens, completion_tokens includes
-	// reasoning_tokens (API reference, the usage object).
-	cached = min(cached, prompt)
-	written = min(written, prompt-cached)
-	u.CacheRead, u.CacheWrite5m, u.Input = cached, written, prompt-cached-written
-	u.Reported = true
-}
 
 // KeepAlive implements dialect.Reader: the protocol has no blocks.
 func (r *reader) KeepAlive() []byte { return nil }

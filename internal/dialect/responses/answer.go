@@ -3,6 +3,7 @@ package responses
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -30,6 +31,9 @@ func (Dialect) Whole(body []byte) dialect.Answer {
 			background = dialect.IsTrue(val)
 		case "output":
 			_ = dialect.Array(val, func(dialect.Span) bool { a.Content = true; return false })
+			a.Usage.Searches = countSearches(val)
+		case "service_tier":
+			a.Usage.Tier = dialect.Tier(val)
 		case "usage":
 			readUsage(val, &a.Usage)
 		case "error":
@@ -67,6 +71,8 @@ func errorType(k domain.Kind) (typ, code string) {
 		return "invalid_request_error", "permission_denied"
 	case domain.KindNotFound:
 		return "invalid_request_error", "not_found"
+	case domain.KindBalance, domain.KindBudget:
+		return "insufficient_quota", "insufficient_quota"
 	case domain.KindRateLimited:
 		return "requests", "rate_limit_exceeded"
 	}
@@ -106,10 +112,19 @@ func appendNullable(b []byte, s string) []byte {
 	return dialect.AppendString(b, s)
 }
 
+// statusOf is the status for a kind. The API says 429 where an account has no money left (error codes guide, "You exceeded your current
+// quota"); Codex ends after one request then, by its code (tried with 0.169.0).
+func statusOf(k domain.Kind) int {
+	if k == domain.KindBalance || k == domain.KindBudget {
+		return http.StatusTooManyRequests
+	}
+	return dialect.StatusOf(k)
+}
+
 // Error implements dialect.Dialect.
 func (Dialect) Error(e *domain.Error, requestID string) (int, []byte) {
 	f := faultOf(e, requestID)
-	return dialect.StatusOf(e.Kind), append(f.append([]byte(`{"error":`)), '}')
+	return statusOf(e.Kind), append(f.append([]byte(`{"error":`)), '}')
 }
 
 // StreamError implements dialect.Dialect. It is two events, as the API itself sends them: an

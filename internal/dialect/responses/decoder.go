@@ -433,6 +433,7 @@ func (d *decoder) finish(response []byte, emit func(*neutral.Event)) error {
 	d.finished, d.ended = true, true
 	d.ev.Finish = h.finishOf(d.calls, d.refused)
 	d.ev.Tier = h.tier
+	d.ev.Usage.Tier, d.ev.Usage.Searches = h.served, countSearches(h.output)
 	readUsage(h.usage, &d.ev.Usage)
 	d.send(neutral.Finished, emit)
 	d.send(neutral.Ended, emit)

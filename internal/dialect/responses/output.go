@@ -8,6 +8,7 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/neutral"
+	"turnout/internal/domain"
 )
 
 // DecodeAnswer implements neutral.Codec.
@@ -21,6 +22,7 @@ func (Dialect) DecodeAnswer(body []byte) (*neutral.Answer, error) {
 		return nil, err
 	}
 	a.ID, a.Model, a.Created, a.Tier, a.Stopped = h.id, h.model, h.created, h.tier, ""
+	a.Usage.Tier, a.Usage.Searches = h.served, countSearches(h.output)
 	readUsage(h.usage, &a.Usage)
 	bad := false
 	_ = dialect.Array(h.output, func(e dialect.Span) bool {
@@ -41,6 +43,7 @@ func (Dialect) DecodeAnswer(body []byte) (*neutral.Answer, error) {
 // head is a response object but for its items.
 type head struct {
 	id, model, tier, status, reason string
+	served                          domain.Tier // what tier means for the price
 	created                         int64
 	output, usage, error            []byte
 }
@@ -58,7 +61,7 @@ func (h *head) read(response []byte) error {
 		case "status":
 			h.status = text(val)
 		case "service_tier":
-			h.tier = text(val)
+			h.tier, h.served = text(val), dialect.Tier(val)
 		case "incomplete_details":
 			h.reason = text(dialect.Member(val, "reason"))
 		case "output":

@@ -320,9 +320,10 @@ func answer(t *rapid.T) *neutral.Answer {
 		ID: "resp_" + someName.Draw(t, "id"), Model: "claude-opus-5-5", Created: rapid.Int64Range(1, 1<<40).Draw(t, "created"), Tier: maybe(t, "tier", someName),
 		Usage: domain.Usage{
 			Input: rapid.Int64Range(0, 1e9).Draw(t, "input"), CacheRead: rapid.Int64Range(0, 1e9).Draw(t, "read"), CacheWrite5m: rapid.Int64Range(0, 1e9).Draw(t, "written"),
-			Output: rapid.Int64Range(0, 1e9).Draw(t, "output"), Reasoning: rapid.Int64Range(0, 1e9).Draw(t, "reasoning"), Reported: true,
+			Output: rapid.Int64Range(0, 1e9).Draw(t, "output"), Reported: true,
 		},
 	}
+	a.Usage.Reasoning = rapid.Int64Range(0, a.Usage.Output).Draw(t, "reasoning")
 	for range rapid.IntRange(0, 6).Draw(t, "blocks") {
 		switch rapid.IntRange(0, 5).Draw(t, "block") {
 		case 0:
@@ -332,6 +333,9 @@ func answer(t *rapid.T) *neutral.Answer {
 		case 1:
 			raw := fmt.Appendf(nil, `{"id":%q,"type":"web_search_call","action":%s}`, "ws_"+someName.Draw(t, "id"), object(t, "action"))
 			a.Blocks = append(a.Blocks, opaque("web_search_call", raw))
+			if searches(raw) {
+				a.Usage.Searches++
+			}
 		default:
 			b := spoken(t)
 			if b.Kind == neutral.KindText && rapid.Bool().Draw(t, "cites") {

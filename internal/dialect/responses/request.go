@@ -40,6 +40,8 @@ func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 			r.Messages = v
 		case dialect.Name(key, "instructions"):
 			r.System = v
+		case dialect.Name(key, "tools"):
+			r.Tools = v
 		case dialect.Name(key, "prompt_cache_key"):
 			r.PromptCacheKey, _ = dialect.Unquote(val)
 		case dialect.Name(key, "previous_response_id"):
@@ -80,7 +82,17 @@ var environment = []byte("<environment_context>")
 
 // Opening implements dialect.Dialect: the instructions, the developer's messages up to the first
 // one of the user, and that one. Items' ids are not part of it: Codex makes them anew.
-func (Dialect) Opening(body []byte, r *dialect.Request, w io.Writer) {
+func (Dialect) Opening(body []byte, r *dialect.Request, w io.Writer) { opening(body, r, true, w) }
+
+// Prefix implements dialect.Dialect.
+func (Dialect) Prefix(body []byte, r *dialect.Request, w io.Writer) {
+	_, _ = w.Write(r.Tools.Of(body))
+	_, _ = w.Write([]byte{0})
+	opening(body, r, false, w)
+}
+
+// opening writes the instructions and the developer's messages, and the user's first one where that is wanted.
+func opening(body []byte, r *dialect.Request, user bool, w io.Writer) {
 	write := func(v []byte) {
 		_, _ = w.Write(v)
 		_, _ = w.Write([]byte{0})
@@ -90,7 +102,9 @@ func (Dialect) Opening(body []byte, r *dialect.Request, w io.Writer) {
 	}
 	input := r.Messages.Of(body)
 	if len(input) > 0 && input[0] == '"' {
-		write(input)
+		if user {
+			write(input)
+		}
 		return
 	}
 	_ = dialect.Array(input, func(e dialect.Span) bool {
@@ -103,7 +117,9 @@ func (Dialect) Opening(body []byte, r *dialect.Request, w io.Writer) {
 			if begins(content, environment) {
 				return true
 			}
-			write(content)
+			if user {
+				write(content)
+			}
 			return false
 		}
 		return true

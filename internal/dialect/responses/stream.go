@@ -73,11 +73,11 @@ func (r *reader) Event(raw []byte) dialect.Event {
 	ev := dialect.Event{Kind: dialect.EventNote, Data: data}
 	switch string(name) {
 	case "response.completed", "response.incomplete":
-		readUsage(dialect.Member(response, "usage"), &r.usage)
+		r.measure(response)
 		r.finished, r.open, r.alive = true, dialect.OpenNone, nil
 		ev.Kind = dialect.EventEnd
 	case "response.failed":
-		readUsage(dialect.Member(response, "usage"), &r.usage)
+		r.measure(response)
 		ev.Kind = dialect.EventError
 	case "error":
 		ev.Kind = dialect.EventError
@@ -104,6 +104,12 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		r.next, r.counted = dialect.Int(sequence)+1, true
 	}
 	return ev
+}
+
+// measure reads what an answer consumed from its last event.
+func (r *reader) measure(response []byte) {
+	r.usage.Tier = dialect.Tier(dialect.Member(response, "service_tier"))
+	readUsage(dialect.Member(response, "usage"), &r.usage)
 }
 
 // Next implements dialect.Counter.
@@ -133,6 +139,10 @@ func (r *reader) end(item []byte) dialect.EventKind {
 	switch typ, _ := dialect.Unquote(dialect.Member(item, "type")); typ {
 	case "message", "reasoning", "":
 		return dialect.EventNote
+	case "web_search_call":
+		if searches(item) {
+			r.usage.Searches++
+		}
 	}
 	return dialect.EventContent
 }

@@ -30,7 +30,7 @@ func TestStream(t *testing.T) {
 			"nnhh" + "hhhhh" + "hhhn" + "ttttttn" + "oooon" + "ooon" + "oooon" + "n",
 			domain.Usage{Input: 128, CacheRead: 1920, Output: 300, Reasoning: 128, Reported: true}, true,
 		},
-		{"stream_search.sse", "..." + "..p.c" + "..c....E", "nnh" + "hhhhn" + "ttttttnn", domain.Usage{Input: 300, Output: 16, Reported: true}, true},
+		{"stream_search.sse", "..." + "..p.c" + "..c....E", "nnh" + "hhhhn" + "ttttttnn", domain.Usage{Input: 300, Output: 16, Searches: 1, Reported: true}, true},
 		{"stream_refusal.sse", "....c...E", "nnttttt" + "nn", domain.Usage{Input: 10, Output: 5, Reported: true}, true},
 		{"stream_error.sse", "..!!", "nnnn", domain.Usage{}, false},
 		{"stream_compatible.sse", "p..cc..cc..." + ".EE", "nnhhht" + "nnn" + "ttnnnn", domain.Usage{Input: 5, Output: 3, Reported: true}, true},

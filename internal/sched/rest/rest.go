@@ -55,7 +55,10 @@ func Begin(cell *sched.Rest, e failover.Effect, now time.Time) (changed bool) {
 		// A refusal may have been the provider's mistake: one request asks again now and then.
 		return cell.Extend(now.Add(credentialProbe(cell.Streak())), uint8(e.Class), sched.EndChanged)
 	case e.Stated:
-		return cell.Extend(now.Add(e.For), uint8(e.Class), sched.EndStated)
+		if changed = cell.Extend(now.Add(e.For), uint8(e.Class), sched.EndStated); changed && e.For > sched.AskEarly {
+			cell.AskAgain(now.Add(sched.AskEarly)) // an end so far away may be a mistake
+		}
+		return changed
 	}
 	// Anything that was not stated is a guess, and is probed before traffic returns.
 	return cell.Extend(now.Add(e.For), uint8(e.Class), End(e.Class))

@@ -188,7 +188,19 @@ func usage(u domain.Usage) string {
 	if !u.Reported {
 		return "usage -"
 	}
-	return fmt.Sprintf("usage input=%d read=%d write5m=%d write1h=%d output=%d reasoning=%d", u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning)
+	out := fmt.Sprintf("usage input=%d read=%d write5m=%d write1h=%d output=%d reasoning=%d", u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning)
+	for _, more := range []struct {
+		name string
+		n    int64
+	}{{"audio_in", u.AudioInput}, {"audio_read", u.AudioCacheRead}, {"audio_out", u.AudioOutput}, {"image_in", u.ImageInput}, {"image_out", u.ImageOutput}, {"searches", u.Searches}} {
+		if more.n > 0 {
+			out += fmt.Sprintf(" %s=%d", more.name, more.n)
+		}
+	}
+	if u.Tier != domain.TierStandard {
+		out += " served=" + u.Tier.String()
+	}
+	return out
 }
 
 // DumpEvent writes an event down in one line or more.

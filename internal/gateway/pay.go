@@ -1,0 +1,148 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"turnout/internal/domain"
+	"turnout/internal/ledger"
+	"turnout/internal/sched"
+)
+
+// Ledger holds what requests may cost. It must be safe for concurrent use.
+type Ledger interface {
+	// Hold sets aside what the request may cost, before the first byte goes
+	// upstream. An error refuses the request; a *domain.Error says it to the caller.
+	Hold(ctx context.Context, ask *ledger.Ask) (Holding, error)
+	// Priced reports whether the prices of a model at an account are known.
+	Priced(a *domain.Account, model string, at time.Time) bool
+}
+
+// Holding is what one request has set aside; *ledger.Holding is the real one. It must be safe for concurrent use.
+type Holding interface {
+	// Again holds for further ways that the request may take. An error says that it may not take them.
+	Again(ctx context.Context, routes []ledger.Route, now time.Time) error
+	// Grow is told how many tokens of the answer have come, while there come more.
+	Grow(ctx context.Context, a *domain.Account, model string, output int64, now time.Time)
+	// Lost is told of every attempt that ended without being the answer, and says what it cost.
+	Lost(a *domain.Account, model string, u domain.Usage, now time.Time) domain.NanoUSD
+	// Settle ends the holding with what was used. It is called at least once for every holding; only the first call counts.
+	Settle(f ledger.Final) (s domain.Settlement, first bool)
+	// Warnings are what the caller should hear of its budgets.
+	Warnings() []string
+}
+
+// budgetHeader tells a caller that a soft limit is passed.
+const budgetHeader = "X-Turnout-Budget-Warning"
+
+// NoLedger holds nothing.
+type NoLedger struct{}
+
+// Hold implements Ledger.
+func (NoLedger) Hold(context.Context, *ledger.Ask) (Holding, error) {
+	return (*ledger.Holding)(nil), nil // whose methods do nothing
+}
+
+// Priced implements Ledger.
+func (NoLedger) Priced(*domain.Account, string, time.Time) bool { return true }
+
+// growEvery is after how many events of a stream its holding is looked at.
+const growEvery = 64
+
+// hold sets aside what the request may cost.
+//
+//go:noinline
+func (x *exchange) hold(ctx context.Context) (err error) {
+	x.holding = (*ledger.Holding)(nil)
+	if x.ownSeat != nil || x.onlyCounts() {
+		return nil // it costs the caller's own account, or nothing
+	}
+	x.promptGuess, _ = x.estimate()
+	ask := &ledger.Ask{
+		Request: x.id, At: x.began, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model,
+		Input: x.promptGuess, Output: x.req.MaxTokens, Policy: x.pools[0].payment, Routes: x.routes(x.views()),
+	}
+	h, err := x.g.deps.Ledger.Hold(ctx, ask)
+	if err == nil {
+		x.holding = h
+	}
+	return err
+}
+
+// maxRoutes is how many different ways a holding looks at.
+const maxRoutes = 256
+
+// routes are the different ways through views, as far as their prices may differ.
+func (x *exchange) routes(views []*sched.View) (all []ledger.Route) {
+	for _, v := range views {
+		if known, ok := x.snap.routes.Load(v); ok {
+			all = append(all, known.([]ledger.Route)...)
+			continue
+		}
+		type way struct{ platform, url, prices, model string }
+		seen := map[way]bool{}
+		var mine []ledger.Route
+		for i := range v.Candidates {
+			c := &v.Candidates[i]
+			w := way{c.Account.Platform, c.Account.BaseURL, "", c.Sent}
+			if c.Account.OwnPrices {
+				w.prices = c.Account.Name
+			}
+			if !seen[w] && len(mine) < maxRoutes {
+				seen[w] = true
+				mine = append(mine, ledger.Route{Account: c.Account, Model: c.Sent})
+			}
+		}
+		x.snap.routes.Store(v, mine)
+		all = append(all, mine...)
+	}
+	return all
+}
+
+// affords reports whether a fallback may be gone on with: it is held for, too.
+func (x *exchange) affords(t *target) bool {
+	return x.holding.Again(x.ctx, x.routes(t.views), time.Now()) == nil
+}
+
+// lost tells the ledger of an attempt that is not the answer.
+func (x *exchange) lost(at *attempt) domain.NanoUSD {
+	return x.holding.Lost(at.cand.Account, at.cand.Sent, at.usage, time.Now())
+}
+
+// charge ends the holding with an attempt's answer; nil: there is none. whole: the answer has come to its end. The caller gets the end of
+// an answer only after that.
+//
+//go:noinline
+func (x *exchange) charge(at *attempt, u domain.Usage, whole bool) {
+	f := ledger.Final{At: time.Now(), Usage: u, Interrupted: !whole}
+	if at == nil {
+		f.Interrupted = false
+		x.holding.Settle(f)
+		return
+	}
+	f.Account, f.Model = at.cand.Account, at.cand.Sent
+	if !u.Reported || !whole {
+		f.Usage, f.Estimated = x.guess(at, u)
+	}
+	if b := x.boundAtStart; b != 0 && b != at.cand.ID {
+		f.LostCache = max(x.warmAtStart-u.CacheRead, 0)
+	}
+	x.holding.Settle(f)
+}
+
+// guess is what an answer has used whose upstream has not said so, or not to its end.
+func (x *exchange) guess(at *attempt, u domain.Usage) (domain.Usage, bool) {
+	was := u
+	if u.Prompt() == 0 {
+		u.Input = x.promptGuess
+	}
+	if x.path == "" { // what further paths answer is no text
+		_, _, written := x.ans.state()
+		if x.req.Stream {
+			u.Output = max(u.Output, int64(at.deltas)) // about a token in each
+		} else {
+			u.Output = max(u.Output, written/4)
+		}
+	}
+	return u, u != was
+}
