@@ -35,6 +35,7 @@ type poolPolicy struct {
 	Limits    *domain.TimeLimits `json:"limits,omitempty"`
 	Errors    []domain.ErrorRule `json:"errors,omitempty"`
 	Hedge     time.Duration      `json:"hedge,omitempty"`
+	Resume    domain.Resume      `json:"resume,omitempty"`
 	OwnSeat   bool               `json:"own_seat,omitempty"`
 	Strategy  domain.Strategy    `json:"strategy,omitempty"`
 	Rates     *domain.Rates      `json:"rates,omitempty"`
@@ -44,7 +45,7 @@ type poolPolicy struct {
 // policyOf is what the store keeps of a pool. What stands at its default is left
 // out, so that no new setting makes an old pool look edited.
 func policyOf(p config.Pool) poolPolicy {
-	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat, Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates, Unpriced: p.Unpriced}
+	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat, Strategy: p.Strategy, Hedge: p.Hedge, Resume: p.Resume, Rates: p.Rates, Unpriced: p.Unpriced}
 	if p.Commit != (domain.Commit{}) {
 		out.Commit = &p.Commit
 	}
@@ -58,7 +59,7 @@ func policyOf(p config.Pool) poolPolicy {
 func (p poolPolicy) compiled(pool domain.Pool) gateway.PoolConfig {
 	c := gateway.PoolConfig{
 		Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, MaxResting: p.Policy.MaxResting, OwnSeat: p.OwnSeat,
-		Strategy: p.Strategy, Hedge: p.Hedge, Rates: p.Rates,
+		Strategy: p.Strategy, Hedge: p.Hedge, Resume: p.Resume, Rates: p.Rates,
 	}
 	c.Payment.RefuseUnpriced = p.Unpriced == domain.UnpricedRefuse
 	if p.Commit != nil {

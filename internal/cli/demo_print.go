@@ -214,6 +214,8 @@ func (a *traceAttempt) brief(followed bool) string {
 		return "says nothing; the other one was faster"
 	case "left":
 		return "cancelled, the caller left"
+	case "differs":
+		return "says something else than the caller has got"
 	case "broken":
 		return "breaks in the middle: " + inWords(classes, a.Class)
 	}

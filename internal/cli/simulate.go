@@ -244,7 +244,7 @@ func sessionID(n uint64) (id domain.SessionID) {
 func (t *trace) attempts(began time.Time) (out []simulate.Attempt) {
 	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 	for _, a := range t.Attempts {
-		if a.Account == 0 || a.Result == "lost" || a.Result == "left" {
+		if a.Account == 0 || a.Result == "lost" || a.Result == "left" || a.Result == "differs" {
 			continue
 		}
 		r := simulate.Reply{OK: a.Result == "served", First: ms(a.Content), Took: ms(a.Took), Reset: ms(a.Reset)}

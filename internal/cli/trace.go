@@ -35,6 +35,7 @@ type traceAttempt struct {
 	Rule      string         `json:"r"`
 	Beside    bool           `json:"bs"`
 	NextPool  bool           `json:"np"`
+	Resumes   string         `json:"rj"`
 	Dialect   string         `json:"tr"`
 	Warnings  []string       `json:"wn"`
 	InFlight  int            `json:"f"`
@@ -201,6 +202,12 @@ func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) stri
 	if a.Beside {
 		beside = ", beside the slow one"
 	}
+	switch a.Resumes {
+	case "continue":
+		beside += ", to go on with the broken answer"
+	case "repeat":
+		beside += ", to repeat the broken answer and go on"
+	}
 	if a.NextPool {
 		beside += ", in the key's next pool"
 	}
@@ -227,6 +234,8 @@ func (a *traceAttempt) write(b *strings.Builder, n int, account func(int64) stri
 		fmt.Fprintf(b, "answered %d in %s", a.Status, ms(a.Took))
 	case "lost":
 		fmt.Fprintf(b, "given up after %s: the other attempt was faster", ms(a.Took))
+	case "differs":
+		fmt.Fprintf(b, "given up after %s: its answer does not begin with what the caller has got", ms(a.Took))
 	case "left":
 		fmt.Fprintf(b, "cancelled after %s: the caller left", ms(a.Took))
 	case "broken":

@@ -24,6 +24,7 @@ type Pool struct {
 	Rates     *domain.Rates      // of the callers that use it, together; nil: none
 	Strategy  domain.Strategy    // how an account is chosen
 	Hedge     time.Duration      // see gateway.PoolConfig
+	Resume    domain.Resume      // how a broken answer is gone on with
 	OwnSeat   bool               // callers may send a provider's credential of their own along
 	Unpriced  domain.Unpriced    // what becomes of models without a price
 	Errors    []domain.ErrorRule // in order: the first that matches holds; at most maxErrorRules
@@ -58,6 +59,7 @@ func (r *reader) pools(n node) {
 			field{"limits", func(n node) { n.timeLimits(&p.Limits) }},
 			field{"rates", func(n node) { n.rates(&p.Rates) }},
 			field{"hedge", scalar(&p.Hedge, duration(100*time.Millisecond, time.Minute, true))},
+			field{"resume", scalar(&p.Resume, domain.ParseResume)},
 			field{"own_seat", scalar(&p.OwnSeat, yesNo)},
 			field{"unpriced", scalar(&p.Unpriced, domain.ParseUnpriced)},
 			field{"errors", func(n node) { n.errorRules(&p.Errors) }},

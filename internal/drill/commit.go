@@ -10,7 +10,7 @@ import (
 // commitPoints are the rows of commit points other than the default and complete.
 func commitPoints() []*Scenario {
 	at := func(c domain.Commit) func(*config.Pool) {
-		return func(p *config.Pool) { p.Commit = c }
+		return func(p *config.Pool) { p.Commit, p.Resume = c, 0 }
 	}
 	tokens5 := at(domain.Commit{Point: domain.CommitTokens, Tokens: 5})
 	// By time a token comes each 0.3 s: three of them take 0.6 s, ten of them 2.7 s.

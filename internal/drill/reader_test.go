@@ -177,7 +177,7 @@ func TestChoose(t *testing.T) {
 	for _, s := range chosen {
 		names = append(names, s.Name)
 	}
-	if got, want := strings.Join(names, " "), "cut cut+complete dns leave-before leave-in-line leave-in-wait leave-in-hold leave-beside leave-while-held leave-mid-stream"; got != want {
+	if got, want := strings.Join(names, " "), "cut cut+complete cut+resume dns leave-before leave-in-line leave-in-wait leave-in-hold leave-beside leave-while-held leave-mid-stream"; got != want {
 		t.Errorf("chosen: %s, want %s", got, want)
 	}
 	if len(unknown) != 1 || unknown[0] != "nothing" {

@@ -81,6 +81,17 @@ func complete(s *Scenario) *Scenario {
 	})
 }
 
+// resumed is the scenario with a pool that goes on with answers that broke. Nothing says of the models that they take an
+// answer that was begun, so that they are asked for all of it again.
+func resumed(s *Scenario) *Scenario {
+	return s.with("resume", func(s *Scenario) {
+		s.Must = "the whole answer"
+		s.Does += " (resume: both)"
+		s.Modes = only("only streams break after their beginning has gone out", streaming)
+		s.Pool = func(p *config.Pool) { p.Resume = domain.ResumeBoth }
+	})
+}
+
 // broken judges a stream that breaks after content, or a body that breaks: the whole
 // answer, or, where the pool commits before the end, content and then the protocol's error
 // event.
@@ -88,7 +99,7 @@ func broken(r *Run, j *Judgement, a *Answer) {
 	clean := Fail
 	if r.Mode.Stream {
 		clean = Pass
-		if strings.HasSuffix(r.Scenario.Name, "+complete") {
+		if strings.HasSuffix(r.Scenario.Name, "+complete") || strings.HasSuffix(r.Scenario.Name, "+resume") {
 			clean = Safe
 		}
 	}
@@ -218,13 +229,13 @@ func sixteen() []*Scenario {
 			},
 		},
 		slow, asModels(slow, domain.FallbackAny),
-		cut, complete(cut),
-		stalled, complete(stalled),
+		cut, complete(cut), resumed(cut),
+		stalled, complete(stalled), resumed(stalled),
 	}
 	list = append(list, malformed()...)
 	list = append(list, unended()...)
 	list = append(list, long, asModels(long, tooLong))
-	list = append(list, refused(), prefill, complete(prefill), outage, asModels(outage, domain.FallbackAny),
+	list = append(list, refused(), prefill, complete(prefill), resumed(prefill), outage, asModels(outage, domain.FallbackAny),
 		attribution, asModels(attribution, domain.FallbackAny))
 	for _, s := range list {
 		s.Group = Sixteen

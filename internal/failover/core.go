@@ -27,12 +27,14 @@ func AfterFailure(p Policy, s State, o Outcome) (State, Decision) {
 }
 
 func (c *call) afterFailure(a *AccountState) Decision {
+	resumes := c.o.Committed && c.o.Resume && !c.s.Resumed
+	c.s.Resumed = c.s.Resumed || resumes
 	switch {
-	case c.o.Committed, c.p.Final.Has(c.o.Class):
+	case c.o.Committed && !resumes, c.p.Final.Has(c.o.Class):
 		// Not excluded unless it is spent: should the client send the same again,
 		// that is this account's next attempt, with a cache that is warm.
 		c.retire(a)
-		if c.o.Committed {
+		if c.o.Committed && !resumes {
 			return Decision{Reason: ReasonCommitted, Before: c.rest()}
 		}
 		return Decision{Reason: ReasonFinalClass, Before: c.rest()}

@@ -36,6 +36,9 @@ type Outcome struct {
 
 	Opened    bool // status and headers have gone to the caller
 	Committed bool // content has gone to the caller
+	// Resume: what has gone can be gone on with: it is plain text, and the pool wants it. Then a committed answer is
+	// treated as if nothing had gone, once in a request.
+	Resume bool
 
 	// Running is how many other attempts of this request are still under way
 	// (one was started beside another). While there are any, nothing new begins.

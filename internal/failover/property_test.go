@@ -94,7 +94,8 @@ func anyOutcome(t *rapid.T, account domain.AccountID) Outcome {
 		RetrySame: rapid.Bool().Draw(t, "retry same"), CacheLost: rapid.Bool().Draw(t, "cache lost"),
 		Stated: rapid.Bool().Draw(t, "stated"), Reset: time.Duration(rapid.Int64Range(-int64(s1), int64(40*s1)).Draw(t, "reset")),
 		Opened: rapid.Bool().Draw(t, "opened"), Committed: rapid.IntRange(0, 9).Draw(t, "committed") == 0,
-		Ahead: rapid.SampledFrom([]int{0, 0, 1, 50, 5000}).Draw(t, "ahead"), Fallback: rapid.Bool().Draw(t, "fallback"),
+		Resume: rapid.Bool().Draw(t, "resume"),
+		Ahead:  rapid.SampledFrom([]int{0, 0, 1, 50, 5000}).Draw(t, "ahead"), Fallback: rapid.Bool().Draw(t, "fallback"),
 		Soonest: span(t, 30*s1, "soonest"), Probe: rapid.IntRange(0, 4).Draw(t, "probe") == 0,
 		NoRetries: rapid.IntRange(0, 9).Draw(t, "no retries") == 0, AlternativeWell: rapid.Bool().Draw(t, "alternative well"),
 		Spent: span(t, time.Minute, "spent"), Streak: rapid.IntRange(1, 9).Draw(t, "streak"),
@@ -228,12 +229,12 @@ func (l *life) choose() domain.AccountID {
 func (l *life) fail(id domain.AccountID, running int) Decision {
 	o := anyOutcome(l.t, id)
 	o.Running = running
-	tries := l.s.Tries(id)
+	tries, resumed := l.s.Tries(id), l.s.Resumed
 	d := l.decide("AfterFailure", func(p Policy, s State) (State, Decision) { return AfterFailure(p, s, o) })
 	if l.s.Last.Account != id || l.s.Tries(id) != tries+1 || MoreUseful(l.s.Last, l.s.Best) {
 		l.t.Fatalf("the failure is not entered: %+v", l.s)
 	}
-	if o.Committed || l.p.Final.Has(o.Class) {
+	if o.Committed && (!o.Resume || resumed) || l.p.Final.Has(o.Class) {
 		if d.Action != GiveUp {
 			l.t.Fatalf("committed %v, class %s: %+v", o.Committed, o.Class, d)
 		}

@@ -83,6 +83,9 @@ func TestAfterFailure(t *testing.T) {
 	}{
 		// committed and final
 		{"balanced: committed", balanced, bound, failing(StreamCut, func(o *Outcome) { o.Committed = true }), want{reason: ReasonCommitted}},
+		{"committed, and to be resumed", balanced, fresh, failing(StreamCut, func(o *Outcome) { o.Committed, o.Resume = true, true }), want{RetrySame, 1, 500 * ms, ReasonSameAccount, 1, 1}},
+		{"resumed before", balanced, State{Resumed: true}, failing(StreamCut, func(o *Outcome) { o.Committed, o.Resume = true, true }), want{reason: ReasonCommitted}},
+		{"a refusal is not resumed", balanced, fresh, failing(ContentRefused, func(o *Outcome) { o.Committed, o.Resume = true, true }), want{reason: ReasonFinalClass}},
 		{"classic: committed", classic, bound, failing(StreamCut, retryable, func(o *Outcome) { o.Committed = true }), want{reason: ReasonCommitted}},
 		{"balanced: caller's fault", balanced, fresh, failing(CallerFault), want{reason: ReasonFinalClass}},
 		{"balanced: content refused", balanced, fresh, failing(ContentRefused), want{reason: ReasonFinalClass}},

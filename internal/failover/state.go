@@ -32,6 +32,7 @@ type State struct {
 	Rounds           int           // times that the failed accounts were to be forgotten
 	Besides          int           // accounts started beside a slow one
 	Fallbacks        int           // models gone on with after the asked one
+	Resumed          bool          // an answer that broke after its commit was gone on with
 	SingleRetries    int           // uses of the platform's own rule in single-account mode
 	SingleWaited     time.Duration // what they waited
 	Waited           time.Duration // all waits asked for, whether or not they were completed

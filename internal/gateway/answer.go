@@ -137,6 +137,9 @@ func (a *answer) commit(at *attempt, header http.Header, status int, contentType
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.committed != nil || a.ended {
+		if at.joint != nil && !a.ended {
+			a.committed = at // the answer that broke becomes its
+		}
 		return a.committed == at && !a.ended, false
 	}
 	if a.opened && !isEventStream(contentType) && a.array == nil {

@@ -23,11 +23,12 @@ import (
 type result uint8
 
 const (
-	resultFailed result = iota // nothing of it was answered: the failover core decides
-	resultServed               // the caller has the whole answer
-	resultBroken               // it failed after the commit: the caller was told so in the stream
-	resultLost                 // another attempt of the request was faster
-	resultLeft                 // the caller left
+	resultFailed  result = iota // nothing of it was answered: the failover core decides
+	resultServed                // the caller has the whole answer
+	resultBroken                // it failed after the commit: the caller was told so in the stream
+	resultLost                  // another attempt of the request was faster
+	resultLeft                  // the caller left
+	resultDiffers               // it was to go on with an answer that broke, and says something else
 )
 
 // attempt is one try at one account. Its fields belong to the goroutine that runs it
@@ -50,6 +51,9 @@ type attempt struct {
 	warnings []string
 	probe    bool // finds out whether the account is back from a rest
 	alone    bool // a lack of capacity that only this account has reported so far
+
+	said  *said  // what the caller gets of it, should it have to be gone on with; nil: it is not followed
+	joint *joint // where it joins an answer that broke; nil: it begins one
 
 	onStart func() // once the watch runs
 	ctx     context.Context
@@ -91,6 +95,9 @@ func (at *attempt) run() result {
 		at.onStart()
 	}
 	at.result = at.exchange()
+	if at.said != nil && at.result != resultBroken {
+		at.said.drop()
+	}
 	at.watch.Stop()
 	at.cancel(nil)
 	at.took = time.Since(at.began)
@@ -143,6 +150,9 @@ func (at *attempt) exchange() result {
 	}
 	if x.req.Stream && isEventStream(resp.Header.Get("Content-Type")) {
 		return at.relay(resp)
+	}
+	if at.joint != nil {
+		return at.failClass(failover.StreamCut, "resume.no-stream", "an answer that goes on with a stream is none")
 	}
 	if x.path != "" && !isJSON(resp.Header.Get("Content-Type")) {
 		return at.copied(resp)

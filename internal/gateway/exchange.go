@@ -38,6 +38,7 @@ type exchange struct {
 	holding     Holding                   // of the money that it may cost
 	promptGuess int64                     // tokens of the prompt, estimated
 	warmAtStart int64                     // tokens that were warm at the account that the session was bound to
+	splice      atomic.Pointer[splice]    // the answer that broke and is gone on with; nil: none is
 	admission   *admission                // by the caller's limits; nil: there are none
 	ans         *answer
 
@@ -203,6 +204,11 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 			continue
 		}
 		at := x.newAttempt(x.target.Load(), picked.cand, &picked.choice, next.retryOf == x.provider(picked.cand))
+		if !x.join(at) {
+			at.cancel(nil)
+			x.giveBack(picked.cand)
+			return nil, ending{}
+		}
 		x.mu.Lock()
 		x.register(at)
 		x.mu.Unlock()
@@ -275,7 +281,12 @@ func (x *exchange) settle(at *attempt, res result) (d failover.Decision, end end
 	case resultServed:
 		return d, ending{served: at}, true
 	case resultBroken:
-		return d, x.ruled(ending{broken: at, err: x.brokenError(at)}, at.verdict.Class, at), true
+		if d, resumes := x.resume(at); resumes {
+			return d, end, false
+		}
+		return d, x.brokenEnd(at), true
+	case resultDiffers:
+		return d, end, true // finish says what of it
 	case resultLeft, resultLost:
 		return d, ending{left: true}, true
 	}
@@ -425,6 +436,18 @@ func (x *exchange) payload(at *attempt, plain bool) *payload {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	k := x.payloadFor(at.cand, plain, at.how, at.d)
+	if at.joint != nil && at.joint.row != nil {
+		k.begun = true
+		if p := x.prepared(k); p != nil {
+			return p
+		}
+		return x.goingOn(at, k)
+	}
+	return x.payloadOf(at, k)
+}
+
+// payloadOf makes a payload, or finds it; the lock is held.
+func (x *exchange) payloadOf(at *attempt, k payloadKey) *payload {
 	if p := x.prepared(k); p != nil {
 		return p
 	}
@@ -440,7 +463,7 @@ func (x *exchange) payload(at *attempt, plain bool) *payload {
 		}
 	}
 	ask := x.req.AskUsage
-	if plain {
+	if k.plain {
 		ask = dialect.Edit{}
 	}
 	if r, ok := x.d.(dialect.Renamer); ok && x.path != "" && k.sent != x.req.Model {
@@ -486,6 +509,7 @@ type payloadKey struct {
 	how     reading
 	dialect domain.Dialect
 	reader  domain.AccountID // 0: it is the same for every account
+	begun   bool             // the answer so far stands behind it
 }
 
 // payload is the request as it goes upstream.

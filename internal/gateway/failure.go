@@ -18,6 +18,8 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	opened, committed, _ := x.ans.state()
 	o := x.outcome(at)
 	o.Opened, o.Committed = opened, committed && at.committed()
+	s := x.splice.Load()
+	o.Resume = s != nil && s.from == at
 	o.Class, o.Status, o.Scope = at.verdict.Class, at.status, at.verdict.Scope
 	o.RetrySame, o.Reset, o.Stated = at.verdict.RetrySame, at.verdict.Reset, at.verdict.Stated
 	if x.hasFallback(o.Class) {

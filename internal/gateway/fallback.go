@@ -43,7 +43,7 @@ func fallsBack(c failover.Class) bool {
 // failure, less what the key may not use and what was gone on with already.
 func (x *exchange) fallbackModels(c failover.Class) []string {
 	p := x.pools[0]
-	if len(p.fallbacks) == 0 || !fallsBack(c) || x.ownSeat != nil {
+	if len(p.fallbacks) == 0 || !fallsBack(c) || x.ownSeat != nil || x.splice.Load() != nil { // an answer is gone on with by its own model
 		return nil
 	}
 	var out []string

@@ -29,7 +29,12 @@ func (x *exchange) committed(at *attempt) {
 	if body := x.body.bytes(); x.req.Stream && body != nil {
 		x.self = formerKeyOf(x.key.ID, x.session.id, body) // should the stream break
 	}
-	x.release()
+	if at.said == nil || at.said.lost { // else the request may have to be asked again
+		x.release()
+	}
+	if at.joint != nil {
+		at.joint.splice.joined = at
+	}
 	ended := false
 	for _, cell := range at.cand.Rests {
 		ended = cell.Begin(now, at.choice.Rule == sched.RuleLeastBad) || ended

@@ -62,6 +62,7 @@ const (
 	EventWait        = "wait"         // a request was held; the core's reason
 	EventCallerLimit = "caller_limit" // a caller's own limit refused a request; whose and which
 	EventUsage       = "usage"        // an answer stated a usage that cannot be, and it was not believed; the platform
+	EventResume      = "resume"       // an answer broke after its commit and was to be gone on with; what came of it
 	EventErrorRule   = "error_rule"   // an administrator's rule decided what the caller is told; pass or replace
 )
 

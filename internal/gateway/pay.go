@@ -24,7 +24,8 @@ type Holding interface {
 	Again(ctx context.Context, routes []ledger.Route, now time.Time) error
 	// Grow is told how many tokens of the answer have come, while there come more.
 	Grow(ctx context.Context, a *domain.Account, model string, output int64, now time.Time)
-	// Lost is told of every attempt that ended without being the answer, and says what it cost.
+	// Lost is told of every attempt that ended without being the answer, and of what one that went on with another's answer read besides
+	// it, and says what that cost.
 	Lost(a *domain.Account, model string, u domain.Usage, now time.Time) domain.NanoUSD
 	// Settle ends the holding with what was used. It is called at least once for every holding; only the first call counts.
 	Settle(f ledger.Final) (s domain.Settlement, first bool)
@@ -139,7 +140,7 @@ func (x *exchange) guess(at *attempt, u domain.Usage) (domain.Usage, bool) {
 	if x.path == "" { // what further paths answer is no text
 		_, _, written := x.ans.state()
 		if x.req.Stream {
-			u.Output = max(u.Output, int64(at.deltas)) // about a token in each
+			u.Output = max(u.Output, at.tokens())
 		} else {
 			u.Output = max(u.Output, written/4)
 		}

@@ -315,7 +315,7 @@ func (x *exchange) usedTokens(final *attempt) int64 {
 		}
 		return 0
 	}
-	u := final.usage
+	u := final.usageOf()
 	prompt, output := a.input, u.Output
 	if n := u.Prompt(); n > 0 {
 		prompt = n

@@ -93,12 +93,12 @@ func (x *exchange) record(end ending, status int) *Record {
 		}
 	}
 	if final != nil {
-		r.Account, r.Usage = max(final.cand.ID, 0), final.usage // an own seat is nobody's account
+		r.Account, r.Usage = max(final.cand.ID, 0), final.usageOf() // an own seat is nobody's account
 		if final.result != resultServed {
 			r.Class = final.verdict.Class
 		}
-		if final.firstToken > 0 {
-			r.First = final.began.Sub(x.began) + final.firstToken
+		if began := final.starts(); began.firstToken > 0 {
+			r.First = began.began.Sub(x.began) + began.firstToken
 		}
 	}
 	r.Trace = x.trace()
@@ -115,6 +115,7 @@ func (x *exchange) record(end ending, status int) *Record {
 //	n   decisions without an attempt: [at, action, reason, wait, soonest, [[resting account, class, left], …], detail]
 //	a   attempts:
 //	    a account (0: the caller's own seat)  m model upstream  r rule  bs started beside a slow one  np of one of the key's next pools  f in flight before
+//	    rj how it goes on with an answer that broke: continue or repeat
 //	    tr the account's dialect, where the request was translated into it  wn what could not be translated
 //	    u runners-up [id, in flight, score]  sc score, term by term (sched.Term)  sy score of the session's account where it was weighed
 //	    c verdict counts {name: n} of what was looked at
@@ -190,6 +191,9 @@ func (at *attempt) trace(b []byte) []byte {
 	b = dialect.AppendString(append(b, `,"r":`...), at.choice.Rule.String())
 	if at.beside {
 		b = append(b, `,"bs":true`...)
+	}
+	if at.joint != nil {
+		b = dialect.AppendString(append(b, `,"rj":`...), at.joint.way.String())
 	}
 	if len(at.target.views) > 1 && at.target.views[0].Find(at.cand.ID) == nil {
 		b = append(b, `,"np":true`...)
@@ -325,7 +329,7 @@ const maxRecorded = 64
 
 // String is the result's name in traces.
 func (r result) String() string {
-	return [...]string{"failed", "served", "broken", "lost", "left"}[r]
+	return [...]string{"failed", "served", "broken", "lost", "left", "differs"}[r]
 }
 
 func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }

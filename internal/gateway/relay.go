@@ -55,7 +55,8 @@ type relayer struct {
 
 func (at *attempt) relay(resp *http.Response) result {
 	r := newRelayer(at, resp)
-	if at.codec != nil {
+	at.follows()
+	if at.codec != nil || at.joint != nil {
 		if r.conv = newConversion(at); r.conv == nil {
 			r.close()
 			return resultLost
@@ -70,7 +71,7 @@ func (at *attempt) relay(resp *http.Response) result {
 func newRelayer(at *attempt, resp *http.Response) *relayer {
 	p := relayPool.Get().(*[]byte)
 	req := &at.x.req
-	if at.codec != nil {
+	if at.codec != nil || at.joint != nil {
 		req = &dialect.Request{Stream: true, Model: at.cand.Sent} // it hides nothing: all of it is read
 	}
 	var reader dialect.Reader
@@ -103,6 +104,9 @@ func (r *relayer) close() {
 	}
 	if c, ok := from.(dialect.Counter); ok {
 		r.at.nextEvent = c.Next()
+	}
+	if r.at.said != nil {
+		r.at.said.ended(r.reader.Open())
 	}
 	r.calm()
 	relayPool.Put(r.pooled)
@@ -257,8 +261,10 @@ func (r *relayer) events() (res result, stop bool) {
 		if r.conv != nil {
 			if err := r.conv.event(raw, ev.Kind); err != nil {
 				_ = r.flush()
-				return at.failClass(failover.StreamCut, "stream.untranslatable", err.Error()), true
+				return at.unsaid(err), true
 			}
+		} else if at.said != nil {
+			at.said.event(raw)
 		}
 		r.done += size
 		r.quiet = r.quiet && ev.Kind == dialect.EventPing
@@ -298,6 +304,9 @@ func (r *relayer) events() (res result, stop bool) {
 // holding counts an event that is held back, and commits when it is time to. Where
 // that cannot be, ok is false and res is how the attempt ends.
 func (r *relayer) holding(kind dialect.EventKind, now time.Time) (res result, ok bool) {
+	if r.at.joint != nil {
+		return r.joining(kind, now)
+	}
 	h := &r.hold
 	if kind == dialect.EventContent && h.first.IsZero() {
 		h.first = now
@@ -443,7 +452,7 @@ func endsWithFinish(d dialect.Dialect) bool { return d.ID() == domain.DialectGem
 func (r *relayer) settle() {
 	if r.owns {
 		r.at.usage = r.at.plausible(r.reader.Usage())
-		r.at.x.charge(r.at, r.at.usage, true)
+		r.at.x.charge(r.at, r.at.usageOf(), true)
 	}
 }
 
@@ -469,17 +478,17 @@ func (r *relayer) over(err error) result {
 	}
 	if r.reader.Finished() {
 		// The finish reason was seen: the answer is whole, only its end is missing.
+		closing := r.reader.Closing()
+		if r.conv != nil {
+			if err := r.conv.close(); err != nil {
+				return at.unsaid(err)
+			}
+			closing = r.conv.take()
+		}
 		if !r.owns {
 			if res, ok := r.commit(); !ok {
 				return res
 			}
-		}
-		closing := r.reader.Closing()
-		if r.conv != nil {
-			if err := r.conv.close(); err != nil {
-				return at.failClass(failover.StreamCut, "stream.untranslatable", err.Error())
-			}
-			closing = r.conv.take()
 		}
 		r.settle()
 		if at.x.ans.write(writeWhole|writeFlush, r.hold.release(), closing) != nil {

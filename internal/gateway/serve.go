@@ -61,6 +61,9 @@ const eventStream = "text/event-stream"
 // also stops what still runs and settles what is held; the panic goes on.
 func (x *exchange) leave() {
 	x.release()
+	if s := x.splice.Load(); s != nil {
+		s.from.said.drop()
+	}
 	if x.ended {
 		return
 	}
@@ -77,6 +80,9 @@ func (x *exchange) leave() {
 			at.watch.Stop()
 		}
 		if !at.beside { // that one runs in a goroutine of its own, and ends with its context
+			if at.said != nil {
+				at.said.drop()
+			}
 			x.giveBack(at.cand)
 		}
 	}
@@ -146,6 +152,7 @@ func (g *Gateway) turnAway(w http.ResponseWriter, x *exchange, err error) {
 func (x *exchange) finish(end ending) {
 	g := x.g
 	x.seat.leave()
+	x.unresumed(&end)
 	if end.served == nil && end.broken == nil && !end.left {
 		x.remember(end)
 	}
@@ -155,22 +162,20 @@ func (x *exchange) finish(end ending) {
 	var usage domain.Usage
 	final := x.ans.owner()
 	if final != nil {
-		usage = final.usage
+		usage = final.usageOf()
 		x.warm(final)
 	}
 	x.admission.end(g, x.usedTokens(final))
-	for _, at := range x.attempts {
-		if at != final && at.result != resultFailed {
-			x.lost(at)
-		}
-	}
+	x.others(final)
 	x.charge(final, usage, end.served != nil)
 	if end.served != nil {
 		x.succeeded(end.served)
 		g.deps.Observer.Attempt(end.served.plat.Name, "", "", end.served.took)
 	}
 	if end.broken != nil {
-		x.afterFailure(end.broken)
+		if end.broken.decision.Reason == "" {
+			x.afterFailure(end.broken)
+		}
 		x.remember(end)
 	}
 	if final != nil && final.heldBound != "" {

@@ -67,6 +67,7 @@ type PoolConfig struct {
 	Limits     domain.TimeLimits // zero values: the default's
 	Errors     []domain.ErrorRule
 	Hedge      time.Duration // a second attempt beside the first after so long, for sessions with nothing to lose; 0: none
+	Resume     domain.Resume // how an answer that breaks after its commit is gone on with
 	OwnSeat    bool          // callers may send a credential of their own along
 	MaxResting *int          // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
@@ -87,6 +88,7 @@ type pool struct {
 	errors    []domain.ErrorRule
 	ownSeat   bool
 	hedge     time.Duration
+	resume    domain.Resume
 	tuning    sched.Tuning
 	rates     *domain.Rates
 	payment   ledger.Policy
@@ -173,7 +175,7 @@ func NewSnapshot(version uint64, s Settings, keys Keys, pools []PoolConfig, acco
 	for _, pc := range pools {
 		c := &pool{
 			Pool: pc.Pool, keepAlive: pc.KeepAlive,
-			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, rates: pc.Rates, payment: pc.Payment,
+			commit: pc.Commit, fallbacks: pc.Fallbacks, limits: pc.Limits.Or(domain.DefaultTimeLimits()), errors: pc.Errors, ownSeat: pc.OwnSeat, hedge: pc.Hedge, resume: pc.Resume, rates: pc.Rates, payment: pc.Payment,
 			tuning: sched.Tuning{Strategy: pc.Strategy, MaxResting: maxResting},
 		}
 		if pc.MaxResting != nil {

@@ -241,12 +241,17 @@ type conversion struct {
 	emit func(*neutral.Event)
 	ping []byte
 	out  []byte // what is ready to go to the caller
+	// joint is where it goes on with another stream; nil: it begins one.
+	joint *joint
 }
 
 // newConversion begins one; nil: the body has been let go, and the attempt is lost.
 //
 //go:noinline
 func newConversion(at *attempt) *conversion {
+	if at.joint != nil {
+		return newJoining(at)
+	}
 	raw, done := at.x.body.use()
 	if raw == nil {
 		return nil
@@ -258,6 +263,23 @@ func newConversion(at *attempt) *conversion {
 			at.names.Restore(ev.Block)
 		}
 		c.out = c.enc.Append(c.out, ev)
+	}
+	if s := at.said; s != nil {
+		s.enc = c.enc
+		write := c.emit
+		c.emit = func(ev *neutral.Event) { s.tell(ev); write(ev) }
+	}
+	return c
+}
+
+// newJoining is the conversion of a stream that goes on with another one.
+func newJoining(at *attempt) *conversion {
+	c := &conversion{dec: at.d.(neutral.Codec).NewDecoder(), enc: at.joint.splice.enc, joint: at.joint, ping: at.x.d.KeepAlive()}
+	c.emit = func(ev *neutral.Event) {
+		if ev.Kind == neutral.Opened && at.codec != nil {
+			at.names.Restore(ev.Block)
+		}
+		c.out = c.joint.add(c.out, ev)
 	}
 	return c
 }
@@ -271,13 +293,20 @@ func (c *conversion) event(raw []byte, kind dialect.EventKind) error {
 	if err := c.dec.Event(raw, c.emit); err != nil {
 		return err
 	}
+	return c.failure()
+}
+
+func (c *conversion) failure() error {
+	if c.joint != nil && c.joint.differs {
+		return errDiffers
+	}
 	return neutral.Failure(c.enc)
 }
 
 // close adds what ends the caller's stream, where the upstream's ended without saying so.
 func (c *conversion) close() error {
 	c.dec.Close(c.emit)
-	return neutral.Failure(c.enc)
+	return c.failure()
 }
 
 // take gives what is ready. It is good until the next event.

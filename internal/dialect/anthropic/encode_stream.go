@@ -9,7 +9,14 @@ import (
 
 // NewEncoder implements neutral.Codec.
 func (Dialect) NewEncoder(s *neutral.Session) neutral.Encoder {
-	return &encoder{session: neutral.Session{RequestID: s.RequestID, Model: s.Model, Now: s.Now}, index: -1}
+	e := &encoder{session: neutral.Session{RequestID: s.RequestID, Model: s.Model, Now: s.Now}, index: -1}
+	if b := s.Begun; b != nil {
+		e.usage, e.index, e.block = b.Usage, b.Index-1, neutral.Block{Kind: neutral.KindText}
+		if e.speak(nil); b.Closed {
+			e.stop(nil)
+		}
+	}
+	return e
 }
 
 // encoder writes one stream in the order in which the API does: message_start; per block

@@ -16,6 +16,11 @@ func newEncoder(s *neutral.Session) *encoder {
 	if s.Request != nil {
 		e.show = s.Request.Reasoning.Show
 	}
+	if b := s.Begun; b != nil {
+		e.start(&neutral.Event{ID: b.ID})
+		e.block.Kind = neutral.KindText
+		e.grounding.text.add(b.Text)
+	}
 	return e
 }
 

@@ -43,6 +43,21 @@ type Session struct {
 	RequestID string   // Turnout's, for ids that the dialect wants and the upstream does not give
 	Model     string   // the model that answers, as the caller is to see it
 	Now       int64    // Unix seconds
+	Begun     *Begun   // the stream that the encoder goes on with; nil: it begins one
+}
+
+// Begun is what a caller has got of a stream that another writer began: the answer's head and, of its content, one text, which is open unless it says that it is not.
+// The model's name is the session's.
+type Begun struct {
+	ID      string // as the caller got it
+	Created int64
+	Tier    string
+	Usage   domain.Usage
+	Index   int    // of the open text among the blocks
+	Text    []byte // of it so far, a JSON string with its quotes
+	Closed  bool   // the text is closed: nothing more of it comes
+	Item    string // id of the message that it stands in, in a dialect that names them
+	Next    int64  // number of the next event, in a dialect that counts them
 }
 
 // Decoder reads the events of one stream of an upstream, in order. It is used by one
@@ -64,6 +79,12 @@ type Encoder interface {
 	Append(b []byte, ev *Event) []byte
 	// KeepAlive is an event without meaning inside the block that is open; nil: there is none.
 	KeepAlive() []byte
+}
+
+// Placing is a decoder of a dialect whose texts stand in messages that have ids.
+type Placing interface {
+	// Message is the id of the message that was begun last; empty: it has none.
+	Message() string
 }
 
 // MaxKept bounds what an encoder keeps of one answer because a later event repeats it, in bytes.

@@ -9,10 +9,17 @@ import (
 // NewEncoder implements neutral.Codec.
 func (Dialect) NewEncoder(s *neutral.Session) neutral.Encoder {
 	e := &encoder{session: neutral.Session{RequestID: s.RequestID, Model: s.Model, Now: s.Now}}
+	if s.Request != nil {
+		e.showUsage, e.legacy = s.Request.ShowUsage, s.Request.LegacyCalls
+	}
+	if b := s.Begun; b != nil {
+		e.heads(b.ID, b.Created, b.Tier)
+		e.open(nil, &neutral.Block{Kind: neutral.KindText})
+		e.length = characters(b.Text)
+	}
 	if s.Request == nil {
 		return e
 	}
-	e.showUsage, e.legacy = s.Request.ShowUsage, s.Request.LegacyCalls
 	return neutral.CustomEncoder(e, neutral.CustomTools(s.Request))
 }
 
@@ -86,11 +93,18 @@ const maxCites = 1024
 func (e *encoder) KeepAlive() []byte { return e.alive }
 
 func (e *encoder) start(b []byte, ev *neutral.Event) []byte {
+	e.heads(completionID(ev.ID, &e.session), created(ev.Created, &e.session), ev.Tier)
+	b = append(e.delta(b), `"role":"assistant","content":"","refusal":null`...)
+	return append(b, e.suffix...)
+}
+
+// heads makes ready what every chunk begins and ends with.
+func (e *encoder) heads(id string, created int64, tier string) {
 	j := neutral.JSON{B: append(make([]byte, 0, 256), "data: "...)}
-	j.Open().Member("id", completionID(ev.ID, &e.session)).Member("object", "chat.completion.chunk")
-	j.MemberInt("created", created(ev.Created, &e.session)).Member("model", e.session.Model)
-	if ev.Tier != "" {
-		j.Member("service_tier", ev.Tier)
+	j.Open().Member("id", id).Member("object", "chat.completion.chunk")
+	j.MemberInt("created", created).Member("model", e.session.Model)
+	if tier != "" {
+		j.Member("service_tier", tier)
 	}
 	e.head = append(j.B, `,"choices":[`...)
 	e.suffix = append(e.suffix, `},"logprobs":null,"finish_reason":null}]`...)
@@ -98,8 +112,6 @@ func (e *encoder) start(b []byte, ev *neutral.Event) []byte {
 		e.suffix = append(e.suffix, `,"usage":null`...)
 	}
 	e.suffix = append(e.suffix, "}\n\n"...)
-	b = append(e.delta(b), `"role":"assistant","content":"","refusal":null`...)
-	return append(b, e.suffix...)
 }
 
 // delta begins a chunk with a delta.

@@ -22,9 +22,10 @@ type decoder struct {
 	item   int  // output_index of the open block's item, and of what came last
 	inItem bool // the item with that index is not done
 	typ    string
-	parts  int  // of the open message: blocks made of it
-	next   bool // of reasoning: another part of the summary begins
-	plain  bool // of reasoning: the thoughts themselves are what is shown
+	id     string // of the item that was begun last
+	parts  int    // of the open message: blocks made of it
+	next   bool   // of reasoning: another part of the summary begins
+	plain  bool   // of reasoning: the thoughts themselves are what is shown
 
 	calls, refused bool
 	later          queue
@@ -165,15 +166,19 @@ func (d *decoder) start(response []byte, emit func(*neutral.Event)) {
 func (d *decoder) begin(index int, item []byte, emit func(*neutral.Event)) {
 	d.close(emit)
 	d.item, d.inItem, d.parts, d.typ = index, true, 0, text(dialect.Member(item, "type"))
+	d.id = text(dialect.Member(item, "id"))
 	switch d.typ {
 	case "reasoning":
-		d.openBlock(&neutral.Block{Kind: neutral.KindReasoning, ID: text(dialect.Member(item, "id")), Origin: own}, emit)
+		d.openBlock(&neutral.Block{Kind: neutral.KindReasoning, ID: d.id, Origin: own}, emit)
 	case "function_call", "custom_tool_call":
 		b := call(item)
 		b.Custom = d.typ == "custom_tool_call"
 		d.openBlock(&b, emit)
 	}
 }
+
+// Message implements neutral.Placing.
+func (d *decoder) Message() string { return d.id }
 
 func (d *decoder) openBlock(b *neutral.Block, emit func(*neutral.Event)) {
 	d.close(emit)

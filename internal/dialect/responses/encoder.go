@@ -88,7 +88,26 @@ func newEncoder(s *neutral.Session) *encoder {
 		e.show, e.unkept = s.Request.Reasoning.Show, s.Request.Unkept
 		e.names, e.padded = namesOf(s.Request.Tools), s.Request.Obfuscation
 	}
+	if s.Begun != nil {
+		e.goOn(s.Begun)
+	}
 	return e
+}
+
+// goOn takes a stream over inside the text of its first item.
+func (e *encoder) goOn(b *neutral.Begun) {
+	e.id, e.tier, e.usage, e.alive = b.ID, b.Tier, b.Usage, aliveEvent
+	if b.Created > 0 {
+		e.created = b.Created
+	}
+	e.item = item{typ: "message", id: b.Item}
+	if b.Item == "" {
+		e.item.id = e.itemID(messagePrefix, "")
+	}
+	e.block = block{kind: neutral.KindText}
+	e.beginPart(nil)
+	e.block.text.Add(b.Text)
+	e.seq = b.Next
 }
 
 // Append implements neutral.Encoder.
