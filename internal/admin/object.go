@@ -43,6 +43,10 @@ const maxBody = 1 << 20
 // Objects are the calls for keys, accounts, pools, teams and users.
 func Objects(op Operator) Routes {
 	return func(mux *http.ServeMux) {
+		mux.HandleFunc("GET "+ObjectsPath+Balances, func(w http.ResponseWriter, r *http.Request) {
+			v, err := op.List(r.Context(), Balances)
+			answerWith(w, v, err)
+		})
 		for _, kind := range []string{Keys, Accounts, Pools, Teams, Users} {
 			path := ObjectsPath + kind
 			mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {

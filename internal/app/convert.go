@@ -40,12 +40,16 @@ type poolPolicy struct {
 	Strategy  domain.Strategy    `json:"strategy,omitempty"`
 	Rates     *domain.Rates      `json:"rates,omitempty"`
 	Unpriced  domain.Unpriced    `json:"unpriced,omitempty"`
+	Payment   *domain.Payment    `json:"payment,omitempty"`
 }
 
 // policyOf is what the store keeps of a pool. What stands at its default is left
 // out, so that no new setting makes an old pool look edited.
 func policyOf(p config.Pool) poolPolicy {
 	out := poolPolicy{Policy: p.Policy, KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, OwnSeat: p.OwnSeat, Strategy: p.Strategy, Hedge: p.Hedge, Resume: p.Resume, Rates: p.Rates, Unpriced: p.Unpriced}
+	if p.Payment != (domain.Payment{}) {
+		out.Payment = &p.Payment
+	}
 	if p.Commit != (domain.Commit{}) {
 		out.Commit = &p.Commit
 	}
@@ -60,6 +64,9 @@ func (p poolPolicy) compiled(pool domain.Pool) gateway.PoolConfig {
 	c := gateway.PoolConfig{
 		Pool: pool, Policy: override(p.Policy), KeepAlive: p.KeepAlive, Fallbacks: p.Fallbacks, Errors: p.Errors, MaxResting: p.Policy.MaxResting, OwnSeat: p.OwnSeat,
 		Strategy: p.Strategy, Hedge: p.Hedge, Resume: p.Resume, Rates: p.Rates,
+	}
+	if p.Payment != nil {
+		c.Payment = *p.Payment
 	}
 	c.Payment.RefuseUnpriced = p.Unpriced == domain.UnpricedRefuse
 	if p.Commit != nil {

@@ -52,6 +52,7 @@ pools:
         model_gone: {most: 2h}
     keep_alive: 20s
     unpriced: refuse
+    payment: {hold: cap, cap_usd: 0.75, cache_billing: true}
     commit: {seconds: 2.3}
     fallbacks:
       m: [m2, m3]

@@ -120,8 +120,10 @@ func (a *App) edit(ctx context.Context, kind, name string, body []byte) (any, er
 		want, err = a.editPool(&s, e, name)
 	case admin.Teams:
 		want, err = a.editTeam(&s, e, name)
-	default:
+	case admin.Users:
 		want, err = a.editUser(&s, e, name)
+	default:
+		err = unknownAction(kind, "edit", "nothing")
 	}
 	if err != nil {
 		return nil, err

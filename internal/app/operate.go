@@ -41,6 +41,8 @@ func (a *App) List(ctx context.Context, kind string) (any, error) {
 		return a.listPools(&s)
 	case admin.Teams:
 		return listTeams(&s), nil
+	case admin.Balances:
+		return a.balances(ctx, &s)
 	default:
 		return listUsers(&s), nil
 	}
@@ -115,6 +117,8 @@ func (a *App) Do(ctx context.Context, kind, name, action string, body []byte) (a
 	var out any
 	var err error
 	switch {
+	case action == admin.CreditAction && kind != admin.Accounts && kind != admin.Pools:
+		out, err = a.credit(ctx, kind, name, body)
 	case action == "edit":
 		out, err = a.edit(ctx, kind, name, body)
 	case kind == admin.Keys:

@@ -50,6 +50,7 @@ type commands struct {
 	Pools    poolsCommand    `cmd:"" help:"List pools, or add one."`
 	Teams    teamsCommand    `cmd:"" help:"List, make, disable and enable teams."`
 	Users    usersCommand    `cmd:"" help:"List, make, disable and enable users."`
+	Ledger   ledgerCommand   `cmd:"" help:"Look at balances, put money into them, and check the books."`
 	Prices   pricesCommand   `cmd:"" help:"Look at what models cost, price a usage, and put another catalogue in force."`
 	Reload   reloadCommand   `cmd:"" help:"Make the running gateway read its configuration again."`
 	Config   configCommand   `cmd:"" help:"Check a configuration file, or print an example."`

@@ -224,8 +224,8 @@ func (n node) spending(s *domain.Spending, may int) []field {
 
 // overdraft reports one that nothing is paid from.
 func (n node) overdraft(s *domain.Spending) {
-	if path := n.at.path + ".overdraft_usd"; !s.Prepaid && s.Overdraft > 0 {
-		n.r.problem(n.r.where(path), "this has no effect without prepaid: true beside it: add that, or take this out (budgets limit what is not prepaid)")
+	if path := n.at.path + ".overdraft_usd"; !mayOverdraw(s) && s.Overdraft > 0 {
+		n.r.problem(n.r.where(path), "this has no effect without prepaid: true or a budget with hard_usd beside it: add one, or take this out")
 	}
 }
 

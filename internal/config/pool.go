@@ -27,6 +27,7 @@ type Pool struct {
 	Resume    domain.Resume      // how a broken answer is gone on with
 	OwnSeat   bool               // callers may send a provider's credential of their own along
 	Unpriced  domain.Unpriced    // what becomes of models without a price
+	Payment   domain.Payment     // without RefuseUnpriced, which Unpriced says
 	Errors    []domain.ErrorRule // in order: the first that matches holds; at most maxErrorRules
 }
 
@@ -62,6 +63,7 @@ func (r *reader) pools(n node) {
 			field{"resume", scalar(&p.Resume, domain.ParseResume)},
 			field{"own_seat", scalar(&p.OwnSeat, yesNo)},
 			field{"unpriced", scalar(&p.Unpriced, domain.ParseUnpriced)},
+			field{"payment", func(n node) { n.payment(&p.Payment) }},
 			field{"errors", func(n node) { n.errorRules(&p.Errors) }},
 		)...)
 		names.need(item, p.Name)

@@ -158,3 +158,43 @@ type Spending struct {
 	Budgets   []Budget `json:"budgets,omitempty"`
 	Factor    Factor   `json:"factor,omitempty"` // on list prices; those of team, key and pool multiply
 }
+
+// HoldSize says how much of what a request may cost is set aside before it is sent. The numbers are stored: never renumber.
+type HoldSize uint8
+
+// The sizes.
+const (
+	HoldMaximum HoldSize = 0 // what the prompt, as estimated, and the longest answer that is asked for can cost
+	HoldP95     HoldSize = 1 // what 95 of 100 requests of this key and model have cost; it grows while a stream does
+	HoldCap     HoldSize = 2 // as HoldMaximum, and never more than Payment.Cap; it grows while a stream does
+)
+
+var holdNames = [...]string{"maximum", "p95", "cap"}
+
+// String is the size's name in the configuration.
+func (h HoldSize) String() string {
+	if int(h) < len(holdNames) {
+		return holdNames[h]
+	}
+	return "unknown"
+}
+
+// ParseHoldSize reads what String wrote.
+func ParseHoldSize(s string) (HoldSize, bool) {
+	for i, n := range holdNames {
+		if n == s {
+			return HoldSize(i), true
+		}
+	}
+	return 0, false
+}
+
+// Payment is how a pool's requests are paid. The zero value holds the maximum.
+type Payment struct {
+	Hold HoldSize `json:"hold,omitempty"`
+	Cap  NanoUSD  `json:"cap,omitempty"` // of HoldCap
+	// RefuseUnpriced: models without a price are refused, not charged at their family's highest. It is stored with the pool as "unpriced".
+	RefuseUnpriced bool `json:"-"`
+	// CacheBilling: who loses a warm cache because the request was served by another account than its session's pays as if it had been read.
+	CacheBilling bool `json:"cache_billing,omitempty"`
+}

@@ -39,12 +39,16 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	if rest.Blames(o.Class) {
 		c.Stat.Attempt(true, now)
 	}
-	o.NoRetries = !x.g.loads.mayRetry(x.loadKey(c), pol.Retries, now)
 	if at.result == resultFailed && !at.beside {
 		o.Ahead, x.seat = x.g.crowd.join(crowdKey{account: c.ID}, x.key.ID)
 	}
 
+	decided := func() {}
+	if pol.Braked.Has(o.Class) {
+		decided = x.g.loads.decide(x.loadKey(c))
+	}
 	x.mu.Lock()
+	o.NoRetries = !x.g.loads.mayRetry(x.loadKey(c), pol.Retries, now)
 	state := x.state
 	id, soonest, known := x.awaited(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) })
 	if x.awaiting = id; known {
@@ -68,6 +72,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 		x.g.loads.began(x.paid, true, now)
 	}
 	x.mu.Unlock()
+	decided()
 	if d.Wait == 0 && !at.beside {
 		x.seat.leave()
 	}
@@ -132,6 +137,17 @@ func (x *exchange) alternative(leave domain.AccountID) *sched.Candidate {
 // afterNoCandidate asks the core what follows when nobody was left at the time of a choice: who has come
 // back since then was resting.
 func (x *exchange) afterNoCandidate(now time.Time, choice *sched.Decision) failover.Decision {
+	pol := x.policy()
+	x.mu.Lock()
+	if n := len(x.attempts); n > 0 {
+		pol = x.pools[0].policyOf(x.attempts[n-1].plat.Name)
+	}
+	retry, owed := x.owed(pol)
+	x.mu.Unlock()
+	decided := func() {}
+	if owed {
+		decided = x.g.loads.decide(retry)
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	state := x.state
@@ -139,14 +155,9 @@ func (x *exchange) afterNoCandidate(now time.Time, choice *sched.Decision) failo
 	x.seat = s
 	id, soonest, known := x.awaited(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) })
 	x.awaiting = id
-	pol := x.policy()
-	if n := len(x.attempts); n > 0 {
-		pol = x.pools[0].policyOf(x.attempts[n-1].plat.Name)
-	}
 	if x.g.crowd.held(x.pools[0].ID) > x.snap.Settings.QueuePlaces {
 		known = false // enough are waiting; more would only come back together
 	}
-	retry, owed := x.owed(pol)
 	if owed && !x.g.loads.mayRetry(retry, pol.Retries, now) {
 		known = false
 	}
@@ -156,6 +167,7 @@ func (x *exchange) afterNoCandidate(now time.Time, choice *sched.Decision) failo
 		x.paid = retry
 		x.g.loads.began(retry, true, now)
 	}
+	decided()
 	if !known || d.Wait < soonest {
 		x.awaiting = 0
 	}

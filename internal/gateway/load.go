@@ -19,6 +19,9 @@ type loads struct {
 type load struct {
 	failover.Load
 	share failover.RetryShare
+	// deciding is held from looking at the budget until what is decided has been counted, so that not all who fail in one instant find it
+	// full. It is taken before an exchange's lock.
+	deciding sync.Mutex
 }
 
 type loadKey struct {
@@ -42,6 +45,15 @@ func (l *loads) of(k loadKey) *load {
 		l.m[k] = one
 	}
 	return one
+}
+
+// decide waits until nobody else decides about a retry at a provider; decided lets the next one.
+func (l *loads) decide(k loadKey) (decided func()) {
+	l.mu.Lock()
+	one := l.of(k)
+	l.mu.Unlock()
+	one.deciding.Lock()
+	return one.deciding.Unlock
 }
 
 // empty is how many retry budgets are used up.

@@ -61,7 +61,13 @@ func (x *exchange) hold(ctx context.Context) (err error) {
 	x.promptGuess, _ = x.estimate()
 	ask := &ledger.Ask{
 		Request: x.id, At: x.began, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model,
-		Input: x.promptGuess, Output: x.req.MaxTokens, Policy: x.pools[0].payment, Routes: x.routes(x.views()),
+		Input: x.promptGuess, Output: x.req.MaxTokens, Tags: domain.TagText(x.tags), Policy: x.pools[0].payment, Routes: x.routes(x.views()),
+	}
+	if u := x.key.Owner.User; u != nil {
+		ask.User = u.ID
+	}
+	if t := x.key.Owner.Team; t != nil {
+		ask.Team = t.ID
 	}
 	h, err := x.g.deps.Ledger.Hold(ctx, ask)
 	if err == nil {

@@ -14,7 +14,6 @@ import (
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 	"turnout/internal/failover"
-	"turnout/internal/ledger"
 	"turnout/internal/platform"
 	"turnout/internal/sched"
 )
@@ -71,8 +70,8 @@ type PoolConfig struct {
 	OwnSeat    bool          // callers may send a credential of their own along
 	MaxResting *int          // percent of its accounts that may rest on a guess; nil: half
 	Strategy   domain.Strategy
-	Rates      *domain.Rates // of the callers that use it, together; nil: none
-	Payment    ledger.Policy // how its requests are paid
+	Rates      *domain.Rates  // of the callers that use it, together; nil: none
+	Payment    domain.Payment // how its requests are paid
 }
 
 // pool is a pool, compiled.
@@ -91,7 +90,7 @@ type pool struct {
 	resume    domain.Resume
 	tuning    sched.Tuning
 	rates     *domain.Rates
-	payment   ledger.Policy
+	payment   domain.Payment
 }
 
 // policyOf is the policy for a failure on a platform. It is large: a copy would be

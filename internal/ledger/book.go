@@ -22,6 +22,8 @@ type Store interface {
 	Take(ctx context.Context, payer domain.Spender, want, overdraft domain.NanoUSD, now time.Time) (got domain.NanoUSD, err error)
 	// Return gives back what is in the grants of the owners named, or of all.
 	Return(ctx context.Context, now time.Time, payers ...domain.Spender) error
+	// Restore makes up for records of requests that died with a process: of those that are settled and have none.
+	Restore(ctx context.Context, settlements []domain.Settlement) error
 	// Spent is what owners have spent, slot by slot since a slot, and before it in one.
 	Spent(ctx context.Context, owner domain.Spender, since int64) ([]domain.Spent, error)
 }
@@ -129,7 +131,34 @@ func (b *Book) Recover(ctx context.Context, now time.Time) error {
 	if err := b.Flush(ctx); err != nil {
 		return err
 	}
+	last, err := b.last()
+	if err != nil {
+		return err
+	}
+	if err := b.store.Restore(ctx, last); err != nil {
+		return err
+	}
 	return b.store.Return(ctx, now)
+}
+
+// lastMoments is how long before its death a process can have had records in memory.
+const lastMoments = 30 * time.Second
+
+// last are the settlements of the last moments of the journal.
+func (b *Book) last() (last []domain.Settlement, err error) {
+	_, err = b.journal.Read(domain.JournalPosition{}, func(record []byte, _ domain.JournalPosition) error {
+		s, err := Decode(record)
+		if err != nil || s.Late {
+			return err
+		}
+		n := 0
+		for n < len(last) && last[n].At.Before(s.At.Add(-lastMoments)) {
+			n++
+		}
+		last = append(last[n:], s)
+		return nil
+	})
+	return last, err
 }
 
 // Configure puts owners in place of those before; an owner that remains keeps what it has spent and holds. Requests in

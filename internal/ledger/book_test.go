@@ -353,7 +353,7 @@ func TestLosses(t *testing.T) {
 
 // Who lost a warm cache because the request had to move pays as if it had been read; the difference is the operator's.
 func TestForgivenSwitches(t *testing.T) {
-	forgive := func(a *Ask) { a.Policy.ForgiveSwitches = true }
+	forgive := func(a *Ask) { a.Policy.CacheBilling = true }
 	r := newRig(t)
 	u := domain.Usage{Input: 40, CacheWrite5m: 60, Output: 10, Reported: true}
 	f := Final{At: noon, Account: account, Model: "cheap", Usage: u, LostCache: 80}
@@ -381,7 +381,7 @@ func TestFiguresThatCannotBe(t *testing.T) {
 }
 
 func TestUsualHolds(t *testing.T) {
-	usual := func(a *Ask) { a.Policy.Hold, a.Output = SizeUsual, 1000 }
+	usual := func(a *Ask) { a.Policy.Hold, a.Output = domain.HoldP95, 1000 }
 	r := newRig(t, Owner{team1, "research", prepaid(0)})
 	r.store.purse[team1] = 10_000_000
 	h := r.hold(noon, usual)
@@ -402,7 +402,7 @@ func TestUsualHolds(t *testing.T) {
 	if s := r.settle(h, noon, used(100, 100)); s.Charged != 6000 {
 		t.Errorf("charged %v", s.Charged)
 	}
-	capped := r.hold(noon, func(a *Ask) { a.Policy = Policy{Hold: SizeCap, Cap: 700} })
+	capped := r.hold(noon, func(a *Ask) { a.Policy = domain.Payment{Hold: domain.HoldCap, Cap: 700} })
 	if n := capped.Amount(); n != 700 {
 		t.Errorf("capped at 700, and %v is held", n)
 	}

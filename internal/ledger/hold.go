@@ -8,24 +8,6 @@ import (
 	"turnout/internal/domain"
 )
 
-// Size says how much a hold reserves. The numbers are stored.
-type Size uint8
-
-// The sizes.
-const (
-	SizeMaximum Size = 0 // what the prompt, as estimated, and the longest answer that is asked for can cost
-	SizeUsual   Size = 1 // what 95 of 100 requests of this key and model have cost; it grows while a stream does
-	SizeCap     Size = 2 // as SizeMaximum, and never more than Policy.Cap; it grows while a stream does
-)
-
-// Policy is how a pool's requests are paid. The zero value holds the maximum.
-type Policy struct {
-	Hold            Size
-	Cap             domain.NanoUSD // of SizeCap
-	RefuseUnpriced  bool           // models without a price are refused, not charged at their family's highest
-	ForgiveSwitches bool           // who loses a warm cache because the request had to move pays as if it had been read
-}
-
 // unstatedOutput is how long an answer is taken to become at most where the request does not say, in tokens.
 const unstatedOutput = 32_000
 
@@ -47,7 +29,7 @@ type Ask struct {
 	Input   int64  // tokens of the prompt, estimated
 	Output  int64  // the most tokens that the answer may have; 0: not stated
 	Tags    string
-	Policy  Policy
+	Policy  domain.Payment
 	// Routes are all that the request may take, each pair of platform and model once or more. Not kept.
 	Routes []Route
 }
@@ -163,13 +145,13 @@ func (b *Book) Priced(a *domain.Account, model string, at time.Time) bool {
 // size is how much of the most a hold reserves.
 func (b *Book) size(h *Holding, most domain.NanoUSD) domain.NanoUSD {
 	switch h.ask.Policy.Hold {
-	case SizeUsual:
+	case domain.HoldP95:
 		if usual, ok := b.usual.of(h.ask.Key, h.ask.Model); ok {
 			return min(usual, most)
 		}
-	case SizeCap:
+	case domain.HoldCap:
 		return min(h.ask.Policy.Cap, most)
-	case SizeMaximum:
+	case domain.HoldMaximum:
 	}
 	return most
 }
@@ -292,7 +274,7 @@ func (h *Holding) Again(ctx context.Context, routes []Route, now time.Time) erro
 // Grow holds more while an answer grows past what is held: an account's plan, and how many tokens have come. It
 // never fails: what cannot be held is settled as far as the limits go.
 func (h *Holding) Grow(ctx context.Context, a *domain.Account, model string, output int64, now time.Time) {
-	if h == nil || h.n == 0 || h.ask.Policy.Hold == SizeMaximum {
+	if h == nil || h.n == 0 || h.ask.Policy.Hold == domain.HoldMaximum {
 		return
 	}
 	if plan, _ := h.book.prices.Plan(a, model, now); plan != nil {

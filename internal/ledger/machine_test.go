@@ -183,7 +183,7 @@ func TestRandomBooks(t *testing.T) {
 					Request: domain.RequestID{byte(l.n >> 8), byte(l.n)}, At: l.now, Key: domain.KeyID(rapid.IntRange(1, 2).Draw(t, "key")),
 					User: domain.UserID(rapid.IntRange(0, 1).Draw(t, "user")), Team: domain.TeamID(rapid.IntRange(0, 1).Draw(t, "team")), Pool: 1,
 					Model: "cheap", Input: int64(rapid.SampledFrom([]int{0, 50, 100, 200}).Draw(t, "input")), Output: int64(rapid.SampledFrom([]int{1, 10, 50}).Draw(t, "output")),
-					Routes: []Route{{account, "cheap"}}, Policy: Policy{Hold: Size(rapid.IntRange(0, 2).Draw(t, "size")), Cap: 1000},
+					Routes: []Route{{account, "cheap"}}, Policy: domain.Payment{Hold: domain.HoldSize(rapid.IntRange(0, 2).Draw(t, "size")), Cap: 1000},
 				}
 				if h, err := l.book.Hold(l.ctx, a); err == nil {
 					l.open = append(l.open, h)
@@ -290,7 +290,7 @@ func drawSettlement(t *rapid.T) domain.Settlement {
 	for _, n := range usageFields(&s.Usage) {
 		*n = tokens.Draw(t, "tokens")
 	}
-	s.Usage.Reported = rapid.Bool().Draw(t, "reported")
+	s.Usage.Reported, s.Usage.Estimated, s.Usage.Tier = rapid.Bool().Draw(t, "reported"), rapid.Bool().Draw(t, "estimated"), domain.Tier(rapid.IntRange(0, 3).Draw(t, "tier"))
 	for range rapid.IntRange(0, 3).Draw(t, "losses") {
 		s.Losses = append(s.Losses, domain.AccountCost{Account: domain.AccountID(id.Draw(t, "account")), Amount: amount.Draw(t, "loss"), Flat: rapid.Bool().Draw(t, "flat")})
 	}

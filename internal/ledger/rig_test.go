@@ -79,6 +79,8 @@ func spenders(s *domain.Settlement) (out []domain.Spender) {
 
 func (b *books) Applied(context.Context) (domain.JournalPosition, error) { return b.applied, nil }
 
+func (b *books) Restore(context.Context, []domain.Settlement) error { return nil }
+
 func (b *books) Durable(context.Context) error { return nil }
 
 func (b *books) Take(_ context.Context, p domain.Spender, want, overdraft domain.NanoUSD, _ time.Time) (domain.NanoUSD, error) {

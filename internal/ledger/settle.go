@@ -72,8 +72,16 @@ func sane(u *domain.Usage) bool {
 			*n, ok = mostTokens, false
 		}
 	}
-	if u.Reasoning > u.Output {
-		u.Reasoning, ok = u.Output, false
+	for _, p := range [...]struct {
+		part  *int64
+		whole int64
+	}{
+		{&u.Reasoning, u.Output}, {&u.AudioOutput, u.Output}, {&u.ImageOutput, u.Output - u.AudioOutput},
+		{&u.AudioInput, u.Input}, {&u.ImageInput, u.Input - u.AudioInput}, {&u.AudioCacheRead, u.CacheRead},
+	} {
+		if *p.part > p.whole {
+			*p.part, ok = max(p.whole, 0), false
+		}
 	}
 	return ok
 }
@@ -173,7 +181,7 @@ func (h *Holding) price(s *domain.Settlement, f *Final) (full domain.NanoUSD) {
 	if f.Account.Flat {
 		s.Flags |= domain.FlagFlat
 	}
-	if f.LostCache > 0 && h.ask.Policy.ForgiveSwitches && plan != nil {
+	if f.LostCache > 0 && h.ask.Policy.CacheBilling && plan != nil {
 		if less, _, _ := priced(plan, asRead(s.Usage, f.LostCache), h.factor); less < full {
 			s.Switch, full = full-less, less
 			s.Flags |= domain.FlagCache

@@ -13,7 +13,8 @@ const codecVersion = 1
 
 // The fields of the usage, in the order in which they are written: append, never reorder.
 func usageFields(u *domain.Usage) []*int64 {
-	return []*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning}
+	return []*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning,
+		&u.AudioInput, &u.AudioCacheRead, &u.AudioOutput, &u.ImageInput, &u.ImageOutput, &u.Searches}
 }
 
 // Encode appends the settlement's form for the journal.
@@ -23,7 +24,7 @@ func Encode(b []byte, s *domain.Settlement) []byte {
 	b = binary.AppendVarint(b, s.At.UnixMilli())
 	for _, n := range [...]int64{
 		int64(s.Key), int64(s.User), int64(s.Team), int64(s.Pool), int64(s.Account), int64(s.Payer.Kind), s.Payer.ID,
-		int64(s.Charged), int64(s.WrittenOff), int64(s.Switch), int64(s.Cost), int64(s.Flags), b2i(s.Late), b2i(s.Usage.Reported),
+		int64(s.Charged), int64(s.WrittenOff), int64(s.Switch), int64(s.Cost), int64(s.Flags), b2i(s.Late), b2i(s.Usage.Reported), b2i(s.Usage.Estimated), int64(s.Usage.Tier),
 	} {
 		b = binary.AppendVarint(b, n)
 	}
@@ -74,6 +75,7 @@ func Decode(b []byte) (s domain.Settlement, err error) {
 	s.Charged, s.WrittenOff = domain.NanoUSD(d.int()), domain.NanoUSD(d.int())
 	s.Switch, s.Cost = domain.NanoUSD(d.int()), domain.NanoUSD(d.int())
 	s.Flags, s.Late, s.Usage.Reported = domain.SettlementFlags(d.int()), d.int() != 0, d.int() != 0
+	s.Usage.Estimated, s.Usage.Tier = d.int() != 0, domain.Tier(d.int())
 	for _, t := range [...]*string{&s.Model, &s.Plan, &s.Tags} {
 		*t = d.text()
 	}

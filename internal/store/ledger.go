@@ -266,3 +266,20 @@ func (s *Store) Durable(ctx context.Context) error {
 	}
 	return err
 }
+
+// Restore writes records of settled requests that have none: they were in the memory of a process that died. What is not known of them is
+// left out.
+func (s *Store) Restore(ctx context.Context, settlements []domain.Settlement) error {
+	rows := make([]RequestRow, len(settlements))
+	for i := range settlements {
+		one := &settlements[i]
+		rows[i] = RequestRow{
+			ID: one.Request, Key: one.Key, Pool: one.Pool, Account: one.Account, Model: one.Model, Outcome: OutcomeOK, Status: 200, Attempts: 1 + len(one.Losses),
+			Usage: one.Usage, Total: max(one.At.Sub(one.Request.Time()), 0),
+		}
+		if one.Flags&domain.FlagInterrupted != 0 {
+			rows[i].Outcome = OutcomeCut
+		}
+	}
+	return s.AppendRequests(ctx, rows)
+}

@@ -179,6 +179,26 @@ func ledger(t *testing.T, open func(*testing.T) Store) {
 		have(t, s, teamTwo, 400, 0)
 	})
 
+	t.Run("records that died are made up for", func(t *testing.T) {
+		s := open(t)
+		one, two, three := settlement(1, 10), settlement(2, 20), settlement(3, 0)
+		two.Flags |= domain.FlagInterrupted
+		known := store.RequestRow{ID: one.Request, Key: 1, Model: "as asked", Outcome: store.OutcomeOK, Status: 200, Attempts: 2}
+		must(t, s.AppendRequests(ctx, []store.RequestRow{known}))
+		for range 2 {
+			must(t, s.Restore(ctx, []domain.Settlement{one, two, three}))
+		}
+		if r := got(s.Request(ctx, one.Request))(t); r.Model != "as asked" || r.Attempts != 2 {
+			t.Errorf("the record that there was has become %+v", r)
+		}
+		if r := got(s.Request(ctx, two.Request))(t); r.Outcome != store.OutcomeCut || r.Usage.Output != two.Usage.Output || r.Account != two.Account || r.Model != two.Model || r.Total != time.Second {
+			t.Errorf("restored as %+v", r)
+		}
+		if all := got(s.Requests(ctx, store.RequestFilter{}))(t); len(all) != 3 {
+			t.Errorf("%d records", len(all))
+		}
+	})
+
 	t.Run("books of random settlements add up", func(t *testing.T) {
 		s := open(t)
 		rng := rand.New(rand.NewPCG(1, 2))

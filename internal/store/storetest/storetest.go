@@ -55,6 +55,7 @@ type Store interface {
 	Apply(context.Context, []domain.Settlement, domain.JournalPosition) error
 	Applied(context.Context) (domain.JournalPosition, error)
 	Durable(context.Context) error
+	Restore(context.Context, []domain.Settlement) error
 	Take(ctx context.Context, p domain.Spender, want, overdraft domain.NanoUSD, now time.Time) (domain.NanoUSD, error)
 	Return(ctx context.Context, now time.Time, spenders ...domain.Spender) error
 	Balance(context.Context, domain.Spender) (purse, grant domain.NanoUSD, err error)
