@@ -315,6 +315,7 @@ func (a *App) editPool(s *stored, e edits, name string) (want store.Desired, err
 		"require": copied(&pool.Require, c.Pools[0].Require), "policy": copied(&pol.Policy, p.Policy), "keep_alive": copied(&pol.KeepAlive, p.KeepAlive), "commit": copied(&pol.Commit, p.Commit),
 		"fallbacks": copied(&pol.Fallbacks, p.Fallbacks), "strategy": copied(&pol.Strategy, p.Strategy), "limits": copied(&pol.Limits, p.Limits), "rates": copied(&pol.Rates, p.Rates),
 		"hedge": copied(&pol.Hedge, p.Hedge), "own_seat": copied(&pol.OwnSeat, p.OwnSeat), "errors": copied(&pol.Errors, p.Errors),
+		"resume": copied(&pol.Resume, p.Resume), "unpriced": copied(&pol.Unpriced, p.Unpriced), "payment": copied(&pol.Payment, p.Payment),
 	})
 	if err := e.apply(copies); err != nil {
 		return want, err

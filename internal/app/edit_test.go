@@ -119,3 +119,49 @@ func TestEdit(t *testing.T) {
 		t.Error("the log holds a secret, or does not say what was changed")
 	}
 }
+
+// TestEverySettingCanBeEdited: what may stand in the file may be edited, but for names, secrets that are rotated, and what makes an account another one.
+func TestEverySettingCanBeEdited(t *testing.T) {
+	p := newProvider(t)
+	a := newRig(t, configuration(p.URL, "one=sk-one-11111111")).start()
+	never := map[string]string{
+		admin.Keys: "name secret secret_sha256", admin.Teams: "name", admin.Users: "name", admin.Pools: "name",
+		admin.Accounts: "name platform api_key_env api_key_file",
+	}
+	objects := map[string]string{
+		admin.Keys: `{"name":"x"}`, admin.Teams: `{"name":"x"}`, admin.Users: `{"name":"x"}`, admin.Pools: `{"name":"x"}`, admin.Accounts: `{"name":"x","platform":"openai","api_key":"k"}`,
+	}
+	for kind, object := range objects {
+		if _, err := a.Create(t.Context(), kind, []byte(object)); err != nil {
+			t.Fatal(err)
+		}
+		list := func(err error, after string) map[string]bool {
+			_, text, ok := strings.Cut(err.Error(), after)
+			if !ok {
+				t.Fatalf("%s: %v", kind, err)
+			}
+			text, _, _ = strings.Cut(text, "\n")
+			out := map[string]bool{}
+			for name := range strings.SplitSeq(text, ", ") {
+				out[name] = true
+			}
+			return out
+		}
+		_, unknown := a.Do(t.Context(), kind, "x", "edit", []byte(`{"qqqqqqqq":1}`))
+		_, none := a.Do(t.Context(), kind, "x", "edit", []byte(`{"qqqqqqqq":null}`))
+		may, can := list(unknown, "Allowed here: "), list(none, "those that can: ")
+		for name := range strings.FieldsSeq(never[kind]) {
+			delete(may, name)
+		}
+		for name := range may {
+			if !can[name] {
+				t.Errorf("%s of %s cannot be edited", name, kind)
+			}
+		}
+		for name := range can {
+			if !may[name] {
+				t.Errorf("%s is no setting of %s", name, kind)
+			}
+		}
+	}
+}
