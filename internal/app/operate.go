@@ -116,22 +116,19 @@ func (a *App) Do(ctx context.Context, kind, name, action string, body []byte) (a
 	defer a.reload.Unlock()
 	var out any
 	var err error
-	if action == admin.CreditAction && kind != admin.Accounts && kind != admin.Pools {
-		if out, err = a.credit(ctx, kind, name, body); err != nil {
-			return nil, plainly(err)
-		}
-		a.did(action, kind, name)
-		return out, nil
-	}
-	switch kind {
-	case admin.Keys:
+	switch {
+	case action == admin.CreditAction && kind != admin.Accounts && kind != admin.Pools:
+		out, err = a.credit(ctx, kind, name, body)
+	case action == "edit":
+		out, err = a.edit(ctx, kind, name, body)
+	case kind == admin.Keys:
 		out, err = a.doKey(ctx, name, action, body)
-	case admin.Accounts:
+	case kind == admin.Accounts:
 		out, err = a.doAccount(ctx, name, action, body)
-	case admin.Teams, admin.Users:
+	case kind == admin.Teams, kind == admin.Users:
 		out, err = a.doOwner(ctx, kind, name, action, body)
 	default:
-		err = unknownAction(kind, action, "nothing")
+		err = unknownAction(kind, action, "edit")
 	}
 	if err != nil {
 		return nil, plainly(err)
@@ -224,7 +221,7 @@ func (a *App) doOwner(ctx context.Context, kind, name, action string, body []byt
 		return nil, err
 	}
 	if action != "disable" && action != "enable" {
-		return nil, unknownAction(kind, action, "disable", "enable")
+		return nil, unknownAction(kind, action, "edit", "disable", "enable")
 	}
 	s, err := a.stored(ctx)
 	if err != nil {

@@ -48,7 +48,7 @@ func (a *App) doAccount(ctx context.Context, name, action string, body []byte) (
 			err = a.restAccount(acc, want)
 		}
 	default:
-		return nil, unknownAction(admin.Accounts, action, "test", "pause", "drain", "resume", "rest")
+		return nil, unknownAction(admin.Accounts, action, "edit", "test", "pause", "drain", "resume", "rest")
 	}
 	if set {
 		if err = admin.Decode(body, &struct{}{}); err == nil {

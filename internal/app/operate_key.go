@@ -80,7 +80,7 @@ func (a *App) doKey(ctx context.Context, name, action string, body []byte) (any,
 		}
 		return admin.NewKey{Name: name, Secret: secret, FormerUntil: moment(until)}, a.apply(ctx)
 	}
-	return nil, unknownAction(admin.Keys, action, "rotate", "revoke", "enable")
+	return nil, unknownAction(admin.Keys, action, "edit", "rotate", "revoke", "enable")
 }
 
 func (a *App) listKeys(s *stored) []admin.Key {

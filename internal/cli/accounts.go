@@ -14,6 +14,7 @@ import (
 type accountsCommand struct {
 	List   accountsListCommand   `cmd:"" help:"List accounts with their state."`
 	Add    accountsAddCommand    `cmd:"" help:"Add an account. Its API key is read from standard input, or from a variable."`
+	Edit   accountsEditCommand   `cmd:"" help:"Change an account that was made by add."`
 	Test   accountsTestCommand   `cmd:"" help:"Make one small request to an account and say what came back."`
 	Pause  accountsPauseCommand  `cmd:"" help:"Take an account out of use; requests in flight go on."`
 	Drain  accountsDrainCommand  `cmd:"" help:"Give an account no new sessions; those that are bound to it go on."`
@@ -68,10 +69,37 @@ func stateText(a *admin.Account, now time.Time) string {
 
 type accountsAddCommand struct {
 	configFlags
-	Name         string            `arg:"" help:"The account's name."`
-	Platform     string            `help:"The platform." required:"" placeholder:"NAME"`
-	KeyEnv       string            `help:"The variable that holds its API key; by default the key is read from standard input." placeholder:"VARIABLE"`
-	NoKey        bool              `help:"It has none (a local model)."`
+	Name     string `arg:"" help:"The account's name."`
+	Platform string `help:"The platform." required:"" placeholder:"NAME"`
+	KeyEnv   string `help:"The variable that holds its API key; by default the key is read from standard input." placeholder:"VARIABLE"`
+	NoKey    bool   `help:"It has none (a local model)."`
+	accountFlags
+}
+
+type accountsEditCommand struct {
+	editFlags
+	KeyEnv   string `help:"The variable that holds its new API key." placeholder:"VARIABLE" xor:"key"`
+	KeyStdin bool   `help:"Read its new API key from standard input." xor:"key"`
+	accountFlags
+}
+
+// Run edits an account.
+func (c accountsEditCommand) Run(s *session) error {
+	return c.edit(s, admin.Accounts, "account", func(object map[string]any) error {
+		if c.KeyEnv != "" || c.KeyStdin {
+			key, err := readAPIKey(s, c.KeyEnv)
+			if err != nil {
+				return err
+			}
+			object["api_key"] = key
+		}
+		c.into(object)
+		return nil
+	})
+}
+
+// accountFlags are what can be said of an account beside its credential.
+type accountFlags struct {
 	BaseURL      string            `help:"What the provider's own SDK takes as base URL, where it is not the platform's own." placeholder:"URL"`
 	Organization string            `help:"Accounts of one organisation share limits and prompt cache." placeholder:"NAME"`
 	Pools        []string          `help:"Its pools; by default the pool default." placeholder:"NAME"`
@@ -79,7 +107,22 @@ type accountsAddCommand struct {
 	Priority     string            `help:"Lower is tried first." placeholder:"N"`
 	Weight       string            `help:"Its share of the load." placeholder:"N"`
 	MaxInFlight  string            `name:"max-concurrency" help:"Requests at a time." placeholder:"N"`
+	Billing      string            `help:"tokens, or flat for an account with a fixed price." placeholder:"tokens|flat"`
+	InputPrice   string            `name:"input-price-usd" help:"Of a million tokens of the prompt." placeholder:"USD"`
 	Models       map[string]string `help:"Models, as they are asked for and as they are sent; by default all under their own names." placeholder:"ASKED=SENT" mapsep:","`
+}
+
+func (c accountFlags) into(object map[string]any) {
+	set(object, "base_url", c.BaseURL)
+	set(object, "organization", c.Organization)
+	set(object, "pools", c.Pools)
+	set(object, "labels", c.Labels)
+	set(object, "priority", c.Priority)
+	set(object, "weight", c.Weight)
+	set(object, "max_concurrency", c.MaxInFlight)
+	set(object, "billing", c.Billing)
+	set(object, "input_price_usd", c.InputPrice)
+	set(object, "models", c.Models)
 }
 
 // mostSecret bounds what is read from standard input.
@@ -89,20 +132,13 @@ const mostSecret = 64 << 10
 func (c accountsAddCommand) Run(s *session) error {
 	object := map[string]any{"name": c.Name, "platform": c.Platform}
 	if !c.NoKey {
-		key, err := c.apiKey(s)
+		key, err := readAPIKey(s, c.KeyEnv)
 		if err != nil {
 			return err
 		}
 		object["api_key"] = key
 	}
-	set(object, "base_url", c.BaseURL)
-	set(object, "organization", c.Organization)
-	set(object, "pools", c.Pools)
-	set(object, "labels", c.Labels)
-	set(object, "priority", c.Priority)
-	set(object, "weight", c.Weight)
-	set(object, "max_concurrency", c.MaxInFlight)
-	set(object, "models", c.Models)
+	c.into(object)
 	var d admin.Done
 	if err := c.create(s, admin.Accounts, object, &d); err != nil {
 		return err
@@ -111,11 +147,12 @@ func (c accountsAddCommand) Run(s *session) error {
 	return err
 }
 
-func (c accountsAddCommand) apiKey(s *session) (string, error) {
-	if c.KeyEnv != "" {
-		key, _ := s.Getenv(c.KeyEnv)
+// readAPIKey reads an API key from a variable, or from standard input where none is named.
+func readAPIKey(s *session, variable string) (string, error) {
+	if variable != "" {
+		key, _ := s.Getenv(variable)
 		if key = strings.TrimSpace(key); key == "" {
-			return "", fmt.Errorf("the variable %s is not set, or empty", c.KeyEnv)
+			return "", fmt.Errorf("the variable %s is not set, or empty", variable)
 		}
 		return key, nil
 	}

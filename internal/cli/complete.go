@@ -91,9 +91,9 @@ func (c completeCommand) Run(s *session, k *kong.Context) error {
 var (
 	namedFlags = map[string]string{"key": "keys", "account": "accounts", "to": "accounts", "pools": "pools", "pool": "pools", "owner": "owners", "team": "teams"}
 	namedArgs  = map[string]string{
-		"keys rotate": "keys", "keys revoke": "keys", "keys enable": "keys",
-		"accounts test": "accounts", "accounts pause": "accounts", "accounts drain": "accounts", "accounts resume": "accounts", "accounts rest": "accounts",
-		"teams disable": "teams", "teams enable": "teams", "users disable": "users", "users enable": "users",
+		"keys edit": "keys", "keys rotate": "keys", "keys revoke": "keys", "keys enable": "keys",
+		"accounts edit": "accounts", "pools edit": "pools", "accounts test": "accounts", "accounts pause": "accounts", "accounts drain": "accounts", "accounts resume": "accounts", "accounts rest": "accounts",
+		"teams edit": "teams", "users edit": "users", "teams disable": "teams", "teams enable": "teams", "users disable": "users", "users enable": "users",
 	}
 )
 

@@ -9,15 +9,15 @@ import (
 
 type keysCommand struct {
 	Create keysCreateCommand `cmd:"" help:"Make a key. Its secret is printed, this once."`
+	Edit   keysEditCommand   `cmd:"" help:"Change what a key may do that was made by create."`
 	List   keysListCommand   `cmd:"" help:"List keys."`
 	Rotate keysRotateCommand `cmd:"" help:"Give a key a new secret, which is printed, this once; the old one works beside it for a while."`
 	Revoke keysRevokeCommand `cmd:"" help:"Take a key away: the next request with it is refused."`
 	Enable keysEnableCommand `cmd:"" help:"Give a revoked key back."`
 }
 
-type keysCreateCommand struct {
-	configFlags
-	Name      string   `arg:"" help:"The key's name."`
+// keyFlags are what a key may do.
+type keyFlags struct {
 	Owner     string   `help:"Whose it is." placeholder:"user:NAME|team:NAME"`
 	Pools     []string `help:"Pools, in the order in which they are used; by default the pool default." placeholder:"NAME"`
 	Networks  []string `help:"Networks that its requests may come from; by default any." placeholder:"CIDR"`
@@ -25,18 +25,36 @@ type keysCreateCommand struct {
 	TagHeader []string `help:"Tags that its callers may set by the header x-turnout-tags." placeholder:"TAG"`
 	Factor    string   `name:"price-factor" help:"On list prices." placeholder:"NUMBER"`
 	ownerFlags
-	JSON bool `help:"Print JSON."`
 }
 
-// Run makes a key.
-func (c keysCreateCommand) Run(s *session) error {
-	object := map[string]any{"name": c.Name}
+func (c keyFlags) into(object map[string]any) error {
 	set(object, "owner", c.Owner)
 	set(object, "pools", c.Pools)
 	set(object, "networks", c.Networks)
 	set(object, "expires", c.Expires)
 	set(object, "tag_header", c.TagHeader)
 	set(object, "price_factor", c.Factor)
+	return c.ownerFlags.into(object)
+}
+
+type keysCreateCommand struct {
+	configFlags
+	Name string `arg:"" help:"The key's name."`
+	keyFlags
+	JSON bool `help:"Print JSON."`
+}
+
+type keysEditCommand struct {
+	editFlags
+	keyFlags
+}
+
+// Run edits a key.
+func (c keysEditCommand) Run(s *session) error { return c.edit(s, admin.Keys, "key", c.keyFlags.into) }
+
+// Run makes a key.
+func (c keysCreateCommand) Run(s *session) error {
+	object := map[string]any{"name": c.Name}
 	if err := c.into(object); err != nil {
 		return err
 	}

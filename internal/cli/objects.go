@@ -158,6 +158,36 @@ func (f configFlags) create(s *session, kind string, object map[string]any, out 
 	return errors.Join(o.ask(s.ctx, http.MethodPost, admin.ObjectsPath+kind, object, out), o.Close())
 }
 
+// editFlags are those of every edit.
+type editFlags struct {
+	configFlags
+	Name  string   `arg:"" help:"Its name."`
+	Unset []string `help:"Settings to take out, by their names in the configuration file." placeholder:"SETTING"`
+}
+
+// edit changes what was given, and leaves the rest as it is.
+func (f editFlags) edit(s *session, kind, noun string, into func(map[string]any) error) error {
+	object := map[string]any{}
+	if err := into(object); err != nil {
+		return err
+	}
+	for _, name := range f.Unset {
+		if _, given := object[name]; given {
+			return fmt.Errorf("%s is given and taken out at once", name)
+		}
+		object[name] = nil
+	}
+	if len(object) == 0 {
+		return errors.New("nothing is to be changed: give a setting by its flag, or take one out with --unset")
+	}
+	var d admin.Done
+	if err := f.act(s, kind, f.Name, "edit", object, &d); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(s.Stdout, "%s %s: changed\n", noun, d.Name)
+	return err
+}
+
 // set puts what was given into an object, as it would stand in the file.
 func set(object map[string]any, name string, value any) {
 	switch v := value.(type) {

@@ -111,6 +111,24 @@ ada   ops   all     -         prepaid  1     active
 		}
 	}
 
+	// What was made can be changed.
+	d.does("keys", "edit", "ci", "--models", "gpt-*", "--owner", "team:ops")
+	d.does("keys", "edit", "ci", "--unset", "owner,tags")
+	d.does("teams", "edit", "ops", "--unset", "budgets")
+	d.does("users", "edit", "ada", "--team", "ops", "--deny", "x")
+	d.does("pools", "edit", "spare", "--strategy", "fill_first")
+	if out, errs, code := d.run("sk-canary-new", "accounts", "edit", "one", "--key-stdin", "--weight", "3", "-c", d.config()); code != 0 || out != "account one: changed\n" {
+		t.Errorf("%d %s%s", code, out, errs)
+	}
+	if out := d.does("keys", "list"); !strings.Contains(out, "ci      -         default        gpt-* ") {
+		t.Errorf("%s", out)
+	}
+	for _, args := range [][]string{{"keys", "edit", "ci"}, {"keys", "edit", "ci", "--models", "a", "--unset", "models"}, {"keys", "edit", "ci", "--unset", "nonsense"}, {"teams", "edit", "nobody", "--models", "x"}} {
+		if _, _, code := d.run("", append(args, "-c", d.config())...); code != 1 {
+			t.Errorf("%v: code %d", args, code)
+		}
+	}
+
 	// For scripts: names that stay, and nothing secret.
 	var keys []map[string]any
 	if err := json.Unmarshal([]byte(d.does("keys", "list", "--json")), &keys); err != nil || len(keys) != 2 {
@@ -177,7 +195,7 @@ func TestCompletion(t *testing.T) {
 	d.does("users", "create", "ada")
 	d.does("pools", "add", "spare")
 	for _, c := range []struct{ typed, want string }{
-		{"keys ", "create enable list revoke rotate"},
+		{"keys ", "create edit enable list revoke rotate"},
 		{"keys r", "revoke rotate"},
 		{"ke", "keys"},
 		{"__", ""},
@@ -193,7 +211,7 @@ func TestCompletion(t *testing.T) {
 		{"teams disable --config CONFIG ", "ops"},
 		{"sessions move s --dialect o", "openai-chat openai-responses"},
 		{"completion ", "bash fish zsh"},
-		{"keys nonsense ", "create enable list revoke rotate"},
+		{"keys nonsense ", "create edit enable list revoke rotate"},
 	} {
 		args := strings.Split(strings.ReplaceAll(c.typed, "CONFIG", d.config()), " ")
 		out, _, code := d.run("", append([]string{"__complete", "--"}, args...)...)

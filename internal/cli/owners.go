@@ -8,6 +8,7 @@ import (
 
 type poolsCommand struct {
 	List poolsListCommand `cmd:"" help:"List pools."`
+	Edit poolsEditCommand `cmd:"" help:"Change a pool that was made by add."`
 	Add  poolsAddCommand  `cmd:"" help:"Add a pool. What more it can say stands in the configuration file."`
 }
 
@@ -22,7 +23,20 @@ func (c poolsListCommand) Run(s *session) error {
 
 type poolsAddCommand struct {
 	configFlags
-	Name     string            `arg:"" help:"The pool's name."`
+	Name string `arg:"" help:"The pool's name."`
+	poolFlags
+}
+
+type poolsEditCommand struct {
+	editFlags
+	poolFlags
+}
+
+// Run edits a pool.
+func (c poolsEditCommand) Run(s *session) error { return c.edit(s, admin.Pools, "pool", c.into) }
+
+// poolFlags are what can be said of a pool here.
+type poolFlags struct {
 	Policy   string            `help:"balanced or classic." placeholder:"NAME"`
 	Strategy string            `help:"How an account is chosen: score, least_loaded, round_robin, weighted, cheapest, soonest_reset or fill_first." placeholder:"NAME"`
 	Require  map[string]string `help:"Labels that every account used for it must carry." placeholder:"LABEL=VALUE" mapsep:","`
@@ -34,15 +48,19 @@ type poolsAddCommand struct {
 // Run adds a pool.
 func (c poolsAddCommand) Run(s *session) error {
 	object := map[string]any{"name": c.Name}
+	if err := c.into(object); err != nil {
+		return err
+	}
+	return c.made(s, admin.Pools, "pool", object)
+}
+
+func (c poolFlags) into(object map[string]any) error {
 	set(object, "policy", c.Policy)
 	set(object, "strategy", c.Strategy)
 	set(object, "require", c.Require)
 	set(object, "rates", c.Rates)
 	set(object, "price_factor", c.Factor)
-	if err := setBudgets(object, c.Budgets); err != nil {
-		return err
-	}
-	return c.made(s, admin.Pools, "pool", object)
+	return setBudgets(object, c.Budgets)
 }
 
 // made makes an object of which there is nothing to tell.
@@ -58,6 +76,7 @@ func (f configFlags) made(s *session, kind, noun string, object map[string]any) 
 type teamsCommand struct {
 	List    teamsListCommand    `cmd:"" help:"List teams."`
 	Create  teamsCreateCommand  `cmd:"" help:"Make a team."`
+	Edit    teamsEditCommand    `cmd:"" help:"Change a team that was made by create."`
 	Disable teamsDisableCommand `cmd:"" help:"Disable a team: none of its keys may be used, its users' neither."`
 	Enable  teamsEnableCommand  `cmd:"" help:"Enable a team again."`
 }
@@ -65,6 +84,7 @@ type teamsCommand struct {
 type usersCommand struct {
 	List    usersListCommand    `cmd:"" help:"List users."`
 	Create  usersCreateCommand  `cmd:"" help:"Make a user."`
+	Edit    usersEditCommand    `cmd:"" help:"Change a user that was made by create."`
 	Disable usersDisableCommand `cmd:"" help:"Disable a user: none of its keys may be used."`
 	Enable  usersEnableCommand  `cmd:"" help:"Enable a user again."`
 }
@@ -120,17 +140,53 @@ func (c usersListCommand) Run(s *session) error {
 	})
 }
 
+// teamFlags are what can be said of a team.
+type teamFlags struct {
+	ownerFlags
+	Factor string `name:"price-factor" help:"On list prices." placeholder:"NUMBER"`
+}
+
+func (c teamFlags) into(object map[string]any) error {
+	set(object, "price_factor", c.Factor)
+	return c.ownerFlags.into(object)
+}
+
+// userFlags are what can be said of a user.
+type userFlags struct {
+	Team string `help:"Its team." placeholder:"NAME"`
+	ownerFlags
+}
+
+func (c userFlags) into(object map[string]any) error {
+	set(object, "team", c.Team)
+	return c.ownerFlags.into(object)
+}
+
+type teamsEditCommand struct {
+	editFlags
+	teamFlags
+}
+
+// Run edits a team.
+func (c teamsEditCommand) Run(s *session) error { return c.edit(s, admin.Teams, "team", c.into) }
+
+type usersEditCommand struct {
+	editFlags
+	userFlags
+}
+
+// Run edits a user.
+func (c usersEditCommand) Run(s *session) error { return c.edit(s, admin.Users, "user", c.into) }
+
 type teamsCreateCommand struct {
 	configFlags
 	Name string `arg:"" help:"The team's name."`
-	ownerFlags
-	Factor string `name:"price-factor" help:"On list prices." placeholder:"NUMBER"`
+	teamFlags
 }
 
 // Run makes a team.
 func (c teamsCreateCommand) Run(s *session) error {
 	object := map[string]any{"name": c.Name}
-	set(object, "price_factor", c.Factor)
 	if err := c.into(object); err != nil {
 		return err
 	}
@@ -140,14 +196,12 @@ func (c teamsCreateCommand) Run(s *session) error {
 type usersCreateCommand struct {
 	configFlags
 	Name string `arg:"" help:"The user's name."`
-	Team string `help:"Its team." placeholder:"NAME"`
-	ownerFlags
+	userFlags
 }
 
 // Run makes a user.
 func (c usersCreateCommand) Run(s *session) error {
 	object := map[string]any{"name": c.Name}
-	set(object, "team", c.Team)
 	if err := c.into(object); err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ func (r *reader) keys(n node) {
 			field{"secret_sha256", func(n node) { hashed = n.hash(&k.Hash) }},
 			field{"pools", func(n node) { n.poolNames(&k.Pools) }},
 			field{"owner", func(n node) { n.owner(&k.User, &k.Team) }},
-			field{"models", func(n node) { n.patterns("models", &k.Models) }},
-			field{"deny", func(n node) { n.patterns("models", &k.Deny) }},
+			field{"models", func(n node) { n.patterns(&k.Models) }},
+			field{"deny", func(n node) { n.patterns(&k.Deny) }},
 			field{"require", func(n node) { n.labels(&k.Require) }},
 			field{"networks", func(n node) { n.networks(&k.Networks) }},
 			field{"tags", func(n node) { n.tags(&k.Tags) }},
@@ -96,8 +96,8 @@ func (n node) hash(target *[32]byte) bool {
 	return true
 }
 
-func (n node) patterns(what string, target *[]string) {
-	n.list(what, func(_ int, item node) {
+func (n node) patterns(target *[]string) {
+	n.list("models", func(_ int, item node) {
 		text, ok := item.text()
 		if !ok {
 			return

@@ -30,8 +30,8 @@ func (r *reader) teams(n node) {
 		t := domain.Team{Origin: domain.OriginFile, Enabled: true}
 		item.mapping(append(item.spending(&t.Spending, purse|factor),
 			field{"name", func(n node) { names.read(n, &t.Name) }},
-			field{"models", func(n node) { n.patterns("models", &t.Models) }},
-			field{"deny", func(n node) { n.patterns("models", &t.Deny) }},
+			field{"models", func(n node) { n.patterns(&t.Models) }},
+			field{"deny", func(n node) { n.patterns(&t.Deny) }},
 			field{"require", func(n node) { n.labels(&t.Require) }},
 			field{"rates", func(n node) { n.rates(&t.Rates) }},
 			field{"tags", func(n node) { n.tags(&t.Tags) }},
@@ -54,8 +54,8 @@ func (r *reader) users(n node) {
 					r.teamsAt = append(r.teamsAt, reference{n.at, u.Team})
 				}
 			}},
-			field{"models", func(n node) { n.patterns("models", &u.Models) }},
-			field{"deny", func(n node) { n.patterns("models", &u.Deny) }},
+			field{"models", func(n node) { n.patterns(&u.Models) }},
+			field{"deny", func(n node) { n.patterns(&u.Deny) }},
 			field{"require", func(n node) { n.labels(&u.Require) }},
 			field{"rates", func(n node) { n.rates(&u.Rates) }},
 			field{"tags", func(n node) { n.tags(&u.Tags) }},

@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -164,10 +165,11 @@ func (t *accountTest) send(ctx context.Context, method, path string, out []byte)
 	resp, err := t.up.Send(ctx, call)
 	if err != nil {
 		class := failover.NetworkUnknown
-		switch f := upstream.FaultOf(ctx, err); {
+		var f *upstream.Fault
+		switch {
 		case ctx.Err() != nil:
 			class = failover.FirstTokenLate
-		case f.Kind == upstream.FaultUnsent || isUnsent(err):
+		case errors.As(err, &f) && f.Kind == upstream.FaultUnsent:
 			class = failover.NetworkUnsent
 		}
 		t.fault(class, err)
@@ -189,11 +191,6 @@ func (t *accountTest) send(ctx context.Context, method, path string, out []byte)
 		return nil, false
 	}
 	return body, true
-}
-
-func isUnsent(err error) bool {
-	f, ok := err.(*upstream.Fault)
-	return ok && f.Kind == upstream.FaultUnsent
 }
 
 // failed says what an answer means.

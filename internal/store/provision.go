@@ -71,6 +71,44 @@ func (s *Store) Create(ctx context.Context, objects Desired) error {
 	})
 }
 
+// Replace gives objects of origin API another spec, and accounts other secrets, in one transaction. Keys keep their hash. A name that is not there
+// (or is the file's) is a domain error of kind not found.
+func (s *Store) Replace(ctx context.Context, objects Desired) error {
+	const doing = "edit objects"
+	rows, err := objects.objects()
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, doing, func(tx *sql.Tx) error {
+		for _, step := range []struct {
+			table
+			want []object
+		}{{teamTable, rows.teams}, {userTable, rows.users}, {poolTable, rows.pools}, {accountTable, rows.accounts}, {keyTable, rows.keys}} {
+			for i := range step.want {
+				w := &step.want[i]
+				query, args := "UPDATE "+step.name+" SET spec = ? WHERE origin = ? AND name = ?", []any{w.spec, domain.OriginAPI, w.name}
+				if step.table == accountTable {
+					sealed, err := s.sealSecrets(w.name, w.secrets)
+					if err != nil {
+						return err
+					}
+					query, args = "UPDATE accounts SET spec = ?, secrets = ? WHERE origin = ? AND name = ?", []any{w.spec, sealed, domain.OriginAPI, w.name}
+				}
+				res, err := tx.ExecContext(ctx, query, args...)
+				if err != nil {
+					return err
+				}
+				if n, err := res.RowsAffected(); err != nil {
+					return err
+				} else if n == 0 {
+					return domain.Errorf(domain.KindNotFound, doing, "there is no %s %q that was made through the API", step.noun, w.name)
+				}
+			}
+		}
+		return nil
+	})
+}
+
 // table is what the kinds of objects differ by.
 type table struct {
 	noun, name string

@@ -164,6 +164,32 @@ func owners(t *testing.T, open func(*testing.T) Store) {
 		}
 	})
 
+	t.Run("objects of the API are edited, those of the file are not", func(t *testing.T) {
+		s := open(t)
+		got(s.Provision(ctx, desired()))(t)
+		mine := store.Desired{Accounts: []domain.Account{account("mine", "sk-old")}, Keys: []domain.Key{key("mine", "tk-mine")}, Teams: []domain.Team{{Name: "mine"}}, Users: []domain.User{{Name: "mine"}}, Pools: []store.Pool{pool("mine", "")}}
+		must(t, s.Create(ctx, mine))
+		must(t, s.SetAccountState(ctx, "mine", store.AccountState{Paused: true}))
+		mine.Accounts[0].Weight, mine.Accounts[0].APIKey = 9, domain.NewSecret("sk-new")
+		mine.Keys[0].Hash, mine.Keys[0].Models = [32]byte{1}, []string{"x"}
+		mine.Teams[0].Deny, mine.Users[0].Team = []string{"y"}, "mine"
+		mine.Pools[0].Policy = []byte(`"classic"`)
+		must(t, s.Replace(ctx, mine))
+		a, k, teams, users, pools := got(s.Accounts(ctx))(t)[3], got(s.Keys(ctx))(t)[2], got(s.Teams(ctx))(t), got(s.Users(ctx))(t), got(s.Pools(ctx))(t)
+		if a.Weight != 9 || a.APIKey.Reveal() != "sk-new" || !a.Paused || !a.Enabled || a.Origin != domain.OriginAPI {
+			t.Errorf("account %+v", a)
+		}
+		if k.Hash != sha256.Sum256([]byte("tk-mine")) || k.Models[0] != "x" || teams[0].Deny[0] != "y" || users[0].Team != "mine" || string(pools[2].Policy) != `"classic"` {
+			t.Errorf("%+v %+v %+v %+v", k, teams, users, pools[2])
+		}
+		if err := s.Replace(ctx, store.Desired{Teams: []domain.Team{{Name: "mine"}}, Keys: []domain.Key{key("team", "tk-team")}}); domain.KindOf(err) != domain.KindNotFound {
+			t.Errorf("a key of the file was edited: %v", err)
+		}
+		if x := got(s.Teams(ctx))(t); len(x[0].Deny) != 1 {
+			t.Errorf("half of it was done: %+v", x)
+		}
+	})
+
 	t.Run("draining survives provisioning", func(t *testing.T) {
 		s := open(t)
 		got(s.Provision(ctx, desired()))(t)

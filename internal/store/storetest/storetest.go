@@ -28,6 +28,7 @@ type Store interface {
 	SetAccountState(ctx context.Context, account string, state store.AccountState) error
 	SetRevoked(ctx context.Context, key string, revoked bool) error
 	Rotate(ctx context.Context, key string, hash [32]byte, formerUntil time.Time) error
+	Replace(context.Context, store.Desired) error
 	SetEnabled(ctx context.Context, kind store.Kind, name string, enabled bool) error
 	SaveLastUse(context.Context, store.LastUse) error
 
