@@ -329,6 +329,10 @@ func (x *exchange) brokenError(at *attempt) *domain.Error {
 // some sleep for hours (client packages' sources, read 2026-11).
 const longRetryAfter = 60 * time.Second
 
+// promoHeader is where Codex looks for words to show beside "You've hit your usage limit" (codex-rs/codex-api, rate_limits.rs; tried with 0.169.0):
+// of the error's own it shows nothing there.
+const promoHeader = "X-Codex-Promo-Message"
+
 // retryHeaders tell a client when, and whether, to try again.
 func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool) {
 	if e.RetryAfter > 0 {
@@ -341,6 +345,9 @@ func retryHeaders(h http.Header, d dialect.Dialect, e *domain.Error, tried bool)
 	switch {
 	case e.Kind == domain.KindBalance, e.Kind == domain.KindBudget: // nothing that a client does at once helps
 		h["X-Should-Retry"] = []string{"false"}
+		if d.ID() == domain.DialectOpenAIResp {
+			h[promoHeader] = []string{strings.TrimSuffix(e.Message, ".")}
+		}
 	case e.RetryAfter > longRetryAfter,
 		// Failover has been tried; two more rounds of the SDK's own add nothing.
 		tried && (e.Kind == domain.KindUpstream || e.Kind == domain.KindUpstreamTimeout),

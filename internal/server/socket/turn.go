@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"turnout/internal/dialect"
 )
@@ -104,6 +105,19 @@ func errorEvent(status int, object []byte) []byte {
 	b := strconv.AppendInt([]byte(`{"type":"error","status":`), int64(status), 10)
 	b = append(append(b, `,"error":`...), object...)
 	return append(b, '}')
+}
+
+// promoHeader is the one header of an error that some client reads from its event: Codex, the words to show where money is used up.
+const promoHeader = "X-Codex-Promo-Message"
+
+// withHeaders adds it to an error's event, as the API's own events have the headers of their answers (codex-rs/codex-api, responses_websocket.rs).
+func withHeaders(event []byte, h http.Header) []byte {
+	text := h.Get(promoHeader)
+	if text == "" {
+		return event
+	}
+	event = append(event[:len(event)-1], `,"headers":{"`+strings.ToLower(promoHeader)+`":`...)
+	return append(dialect.AppendString(event, text), "}}"...)
 }
 
 // warningHeader says what of a request could not be done as it was asked.
@@ -242,6 +256,6 @@ func (w *writer) end() {
 		object = []byte(`{"type":"server_error","code":null,"message":"the turn failed","param":null}`)
 	}
 	if !w.loses(object) {
-		w.send(errorEvent(w.status, object))
+		w.send(withHeaders(errorEvent(w.status, object), w.header))
 	}
 }
