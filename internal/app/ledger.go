@@ -154,8 +154,10 @@ func (a *App) bookFailed(what string, err error) {
 // unpriced tells of a model without a price: each once an hour, and every time in the metrics.
 func (a *App) unpriced(acc *domain.Account, model string, refused bool) {
 	detail, what := "charged", "charged at its family's highest price, and marked as estimated"
-	if refused {
+	if plan, _ := a.prices.Plan(acc, model, time.Now()); refused {
 		detail, what = "refused", "refused"
+	} else if plan == nil {
+		detail, what = "unknown", "counted as costing nothing, and marked: nothing is known of its family either"
 	}
 	a.metrics.Ledger("unpriced", detail)
 	if a.said.due(acc.Platform+"\x00"+model, time.Hour, time.Now()) {

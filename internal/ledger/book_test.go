@@ -322,7 +322,10 @@ func TestUnpriced(t *testing.T) {
 	if s.Charged != 30_000 || s.Flags != domain.FlagUnpriced|domain.FlagEstimated {
 		t.Errorf("charged %v (%v)", s.Charged, s.Flags)
 	}
-	h = r.hold(noon, odd)
+	unheard := func(a *Ask) { a.Model, a.Routes = "unheard of", []Route{{account, "unheard of"}} }
+	limited := newRig(t, Owner{team1, "research", prepaid(0)})
+	limited.refused(noon, domain.KindForbidden, `The model "unheard of" has no price here`, unheard)
+	h = r.hold(noon, unheard)
 	s, _ = h.Settle(Final{At: noon, Account: account, Model: "unheard of", Usage: used(100, 10)})
 	if s.Charged != 0 || s.Flags != domain.FlagUnpriced|domain.FlagEstimated {
 		t.Errorf("charged %v (%v)", s.Charged, s.Flags)

@@ -119,11 +119,10 @@ func (b *Book) most(h *Holding, routes []Route, input, output int64, limited boo
 	priced := len(routes) == 0
 	for _, r := range routes {
 		plan, guessed := b.prices.Plan(r.Account, r.Model, h.ask.At)
-		if plan == nil || guessed {
-			if h.ask.Policy.RefuseUnpriced {
-				b.events.Unpriced(r.Account, r.Model, true)
-				continue
-			}
+		if plan == nil || guessed && h.ask.Policy.RefuseUnpriced {
+			// Whoever is limited is not let use for nothing what nobody knows the price of.
+			b.events.Unpriced(r.Account, r.Model, true)
+			continue
 		}
 		priced = true
 		if plan != nil {

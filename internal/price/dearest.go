@@ -8,7 +8,8 @@ import (
 // Dearest makes a plan for a model that has no price: what the dearest of its family costs, kind by kind. The family are the provider's
 // models whose names begin with as many of the asked name's words as any do, and with its first word at least; a name's words are parted by
 // anything but letters and digits. If none begins like it, the family are all of the provider's models. Long-context prices count whatever the
-// request's length, and so do all times of the day. false: the provider is not known, or none of its models has a price.
+// request's length, and so do all times of the day. Where the provider is not known, the family is looked for among the models of all providers.
+// false: there is none, or none of its models has a price.
 func (c *Catalogue) Dearest(provider, model string, at time.Time) (*Plan, bool) {
 	at = at.UTC()
 	q := askedDay{asked{provider, model}, dayOf(at)}
@@ -38,7 +39,7 @@ func (c *Catalogue) dearest(seller, name string, at time.Time) (*Plan, bool) {
 	id, _ := splitSeller(seller)
 	p := c.provider(id)
 	if p == nil {
-		return nil, false
+		return c.anywhere(name, at)
 	}
 	family, begins := p.family(strings.ToLower(strings.TrimSpace(name)))
 	if begins != "" {
@@ -47,6 +48,20 @@ func (c *Catalogue) dearest(seller, name string, at time.Time) (*Plan, bool) {
 		}
 	}
 	plan := c.ofFamily(p, p.models, "", at)
+	return plan, plan != nil
+}
+
+// anywhere looks for a family among all providers' models, for a name that somebody sells of whom nothing is known.
+func (c *Catalogue) anywhere(name string, at time.Time) (*Plan, bool) {
+	all := &provider{Provider: Provider{ID: "any"}}
+	for _, p := range c.providers {
+		all.models = append(all.models, p.models...)
+	}
+	family, begins := all.family(strings.ToLower(strings.TrimSpace(name)))
+	if begins == "" {
+		return nil, false
+	}
+	plan := c.ofFamily(all, family, begins, at)
 	return plan, plan != nil
 }
 

@@ -190,9 +190,14 @@ func TestDearest(t *testing.T) {
 	if p, ok := c.Dearest("openai", "zzz", noon); !ok || p.Name() != "openai/*" || cost(t, p, domain.Usage{Output: 1}) < 600_000 {
 		t.Errorf("%v %v", p, ok)
 	}
+	// Nothing is known of the provider: the dearest of the family, whosever it is.
 	for _, provider := range []string{"", "nobody"} {
-		if _, ok := c.Dearest(provider, "gpt-5", noon); ok {
-			t.Errorf("something is known of %q", provider)
+		p, ok := c.Dearest(provider, "gpt-5-mini-next", noon)
+		if !ok || p.Name() != "any/gpt-5-mini*" || cost(t, p, domain.Usage{Output: 1000}) < cost(t, find(t, "openai", "gpt-5-mini", noon), domain.Usage{Output: 1000}) {
+			t.Errorf("%q: %v %v", provider, p, ok)
+		}
+		if p, ok := c.Dearest(provider, "zzz", noon); ok {
+			t.Errorf("%q: %v is of the family of zzz", provider, p)
 		}
 	}
 	again, _ := c.Dearest("anthropic", "claude-opus-9", noon.Add(time.Hour))
