@@ -11,6 +11,7 @@ import (
 	"turnout/internal/gateway"
 	"turnout/internal/journal"
 	"turnout/internal/ledger"
+	"turnout/internal/store"
 )
 
 // The times of the books.
@@ -45,7 +46,22 @@ func (a *App) openBook(ctx context.Context, prices ledger.Prices) (err error) {
 }
 
 // holdings is the ledger as the gateway asks it.
-type holdings struct{ *ledger.Book }
+type holdings struct {
+	*ledger.Book
+	store *store.Store
+}
+
+// Money implements gateway.Purses.
+func (h holdings) Money(ctx context.Context, of domain.Spender, now time.Time) (m gateway.Money, err error) {
+	st := h.Book.Standing(of, now)
+	m.Prepaid, m.Budgets = st.Prepaid, st.Budgets
+	if !st.Prepaid {
+		return m, nil
+	}
+	purse, _, err := h.store.Balance(ctx, of)
+	m.Left = purse + st.Granted - st.Held
+	return m, err
+}
 
 // Hold implements gateway.Ledger.
 func (h holdings) Hold(ctx context.Context, ask *ledger.Ask) (gateway.Holding, error) {
