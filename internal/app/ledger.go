@@ -191,7 +191,7 @@ func (s *seldom) due(what string, every time.Duration, now time.Time) bool {
 func (a *App) bookFailed(what string, err error) {
 	a.metrics.Ledger("failed", "")
 	if a.said.due(what, sayEvery, time.Now()) {
-		a.log.Error("the books: "+what, "error", err.Error())
+		a.log.Error("the books have a trouble", "what", what, "error", err.Error())
 	}
 }
 
@@ -205,7 +205,7 @@ func (a *App) unpriced(acc *domain.Account, model string, refused bool) {
 	}
 	a.metrics.Ledger("unpriced", detail)
 	if a.said.due(acc.Platform+"\x00"+model, time.Hour, time.Now()) {
-		a.log.Warn("a model has no price", "platform", acc.Platform, "account", acc.Name, "model", model, "requests are", what, "mend it with", "turnout prices, or prices: in the configuration")
+		a.log.Warn("a model has no price", "platform", acc.Platform, "account", acc.Name, "model", model, "requests_are", what, "mend_it_with", "turnout prices, or prices: in the configuration")
 	}
 }
 

@@ -122,9 +122,7 @@ func (b *Book) most(h *Holding, routes []Route, input, output int64, limited boo
 			continue
 		}
 		priced = true
-		if plan != nil {
-			most = max(most, plan.Most(input, output, h.factor))
-		}
+		most = max(most, plan.Most(input, output, h.factor))
 	}
 	if !priced {
 		return 0, domain.Errorf(domain.KindForbidden, doing, "The model %q has no price here, and models without a price are not let through. Ask whoever runs this Turnout to add one.", h.ask.Model)
