@@ -158,6 +158,9 @@ type Event struct {
 	Cut Span
 	// Counted: it has a number, which the caller would miss without it.
 	Counted bool
+	// Text is how many bytes of the event are what the model has written, as they stand there; data written as text is left out. What an
+	// answer without stated usage has taken is estimated by it.
+	Text int
 }
 
 // Counter is what reads or writes a stream of a protocol that counts its events.
@@ -232,6 +235,12 @@ type Maker interface {
 type Named interface {
 	// ID is the answer's id; empty: it was not stated yet.
 	ID() string
+}
+
+// Meter is a Dialect with further paths that stream.
+type Meter interface {
+	// ReadUsage takes over what a usage object states.
+	ReadUsage(usage []byte, u *domain.Usage)
 }
 
 // Answer is what a whole JSON answer says about itself.

@@ -47,7 +47,7 @@ func (NoLedger) Hold(context.Context, *ledger.Ask) (Holding, error) {
 // Priced implements Ledger.
 func (NoLedger) Priced(*domain.Account, string, time.Time) bool { return true }
 
-// growEvery is after how many events of a stream its holding is looked at.
+// growEvery is after how many tokens of a stream its holding is looked at.
 const growEvery = 64
 
 // hold sets aside what the request may cost.
@@ -143,13 +143,40 @@ func (x *exchange) guess(at *attempt, u domain.Usage) (domain.Usage, bool) {
 	if u.Prompt() == 0 {
 		u.Input = x.promptGuess
 	}
-	if x.path == "" { // what further paths answer is no text
-		_, _, written := x.ans.state()
-		if x.req.Stream {
-			u.Output = max(u.Output, at.tokens())
-		} else {
-			u.Output = max(u.Output, written/4)
-		}
+	if x.writes() {
+		u.Output = max(u.Output, at.tokens())
 	}
 	return u, u != was
+}
+
+// textToken is how many bytes of text a token has, about.
+const textToken = 4
+
+// writes reports whether the answer is text that a model writes; of sounds, images and vectors no tokens are known.
+func (x *exchange) writes() bool {
+	switch x.path {
+	case "", "/v1/completions", "/v1/responses/compact", "/v1/audio/transcriptions", "/v1/audio/translations":
+		return true
+	}
+	return false
+}
+
+// prose counts what of an answer is text: long runs without a break are data that is written as text.
+type prose struct{ n, run int64 }
+
+// longestWord is more than any word has, in bytes; what is longer is data.
+const longestWord = 512
+
+func (p *prose) add(b []byte) {
+	for _, c := range b {
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '=' || c == '-' || c == '_' {
+			p.run++
+			continue
+		}
+		if p.run <= longestWord {
+			p.n += p.run
+		}
+		p.run = 0
+		p.n++
+	}
 }

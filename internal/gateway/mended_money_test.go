@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"turnout/internal/dialect/openai"
+	"turnout/internal/domain"
+)
+
+// tell serves a request and reports whether end had gone out before anything was settled.
+func (r *rig) tell(c Call, body, end string, header ...string) (text string, early bool) {
+	w := &watched{httptest.NewRecorder(), nil}
+	w.see = func(b []byte) {
+		r.ledger.mu.Lock()
+		defer r.ledger.mu.Unlock()
+		early = early || strings.Contains(w.Body.String()+string(b), end) && len(r.ledger.ends) == 0
+	}
+	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	req.Header.Set("X-Api-Key", testKey)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	r.g.Serve(w, req, &c)
+	return w.Body.String(), early
+}
+
+func textEvent(text, rest string) string {
+	return `data: {"id":"c","object":"text_completion","choices":[{"index":0,"text":"` + text + `","finish_reason":` + rest + "}\n\n"
+}
+
+// What further paths say of their usage is read, and what they do not say is estimated by their text.
+func TestFurtherPathsArePaid(t *testing.T) {
+	long := strings.Repeat("word ", 2000)
+	one, fin := textEvent(long, "null}]"), textEvent("", `"stop"}]`)
+	usage := `data: {"id":"c","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":4000,"total_tokens":4005}}` + "\n\n"
+	done := "data: [DONE]\n\n"
+	image := `data: {"type":"image_generation.completed","b64_json":"` + strings.Repeat("aaaa", 5000) + `","usage":{"total_tokens":1000,"input_tokens":10,"output_tokens":990,"input_tokens_details":{"text_tokens":4,"image_tokens":6}}}` + "\n\n"
+	form := "--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\nXXXX\r\n--B--\r\n"
+	const formKind = "multipart/form-data; boundary=B"
+	for name, c := range map[string]struct {
+		path, ask, kind string
+		reply           reply
+		input, output   int64 // the least
+		estimated       bool
+		lacks           string // of what the caller gets
+	}{
+		"stated":            {path: "/v1/completions", ask: `{"model":"m","stream":true,"stream_options":{"include_usage":true},"prompt":"hi"}`, reply: stream(io.EOF, part{0, one + fin + usage + done}), input: 5, output: 4000},
+		"hidden":            {path: "/v1/completions", ask: `{"model":"m","stream":true,"prompt":"hi"}`, reply: stream(io.EOF, part{0, one + fin + usage + done}), input: 5, output: 4000, lacks: "usage"},
+		"not stated":        {path: "/v1/completions", ask: `{"model":"m","stream":true,"prompt":"hi"}`, reply: stream(io.EOF, part{0, one + one + fin + done}), output: 5000, estimated: true},
+		"JSON":              {path: "/v1/completions", ask: `{"model":"m","prompt":"hi"}`, reply: status(200, `{"choices":[{"text":"`+long+`","finish_reason":"stop"}]}`), output: 2500, estimated: true},
+		"JSON of the chat":  {ask: `{"model":"m","messages":[{"role":"user","content":"hi"}]}`, reply: status(200, `{"choices":[{"message":{"content":"`+long+`"},"finish_reason":"stop"}]}`), output: 2500, estimated: true},
+		"images":            {path: "/v1/images/generations", ask: `{"model":"m","stream":true,"prompt":"hi"}`, reply: stream(io.EOF, part{0, image}), input: 10, output: 990},
+		"images as JSON":    {path: "/v1/images/generations", ask: `{"model":"m","prompt":"hi"}`, reply: status(200, `{"data":[{"b64_json":"aaaa"}],"usage":{"input_tokens":10,"output_tokens":990}}`), input: 10, output: 990},
+		"a transcript":      {path: "/v1/audio/transcriptions", ask: form, kind: formKind, reply: status(200, `{"text":"`+long+`","usage":{"type":"duration","seconds":9}}`), output: 2500, estimated: true},
+		"transcript tokens": {path: "/v1/audio/transcriptions", ask: form, kind: formKind, reply: status(200, `{"text":"a","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"audio_tokens":4},"output_tokens":101}}`), input: 14, output: 101},
+		"one big delta":     {ask: chatAsk, reply: stream(io.EOF, part{0, `data: {"choices":[{"index":0,"delta":{"content":"` + long + `"},"finish_reason":null}]}` + "\n\n" + `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n" + done}), output: 2500, estimated: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := openaiRig(t, account{name: "a"})
+				r.on("a", c.reply)
+				kind := c.kind
+				if kind == "" {
+					kind = "application/json"
+				}
+				text, _ := r.tell(Call{Dialect: r.d, Path: c.path}, c.ask, "[DONE]", "Content-Type", kind)
+				f := r.ledger.ends[0]
+				if f.Estimated != c.estimated || f.Interrupted || f.Usage.Input < c.input || f.Usage.Output < c.output || f.Usage.Output > c.output+c.output/10 {
+					t.Errorf("settled as %+v", f)
+				}
+				if c.lacks != "" && strings.Contains(text, c.lacks) {
+					t.Errorf("the caller got %s", clipText(text))
+				}
+				if asks := strings.Contains(r.attempts[0].body, "stream_options"); strings.Contains(c.path, "images") && asks {
+					t.Errorf("images know no stream_options: %s", r.attempts[0].body)
+				}
+			})
+		})
+	}
+}
+
+// Data that is written as text is no text.
+func TestProse(t *testing.T) {
+	for text, want := range map[string]int64{
+		`{"a":"some words"}`: 18, `{"a":"` + strings.Repeat("iVBORw0KGgo", 1000) + `"}`: 8, strings.Repeat("日本語", 400): 3600,
+	} {
+		var whole, pieces prose
+		whole.add([]byte(text))
+		for i := range len(text) {
+			pieces.add([]byte(text[i : i+1]))
+		}
+		if whole.n != want || pieces.n != want {
+			t.Errorf("%.20s: %d and %d bytes, want %d", text, whole.n, pieces.n, want)
+		}
+	}
+}
+
+var (
+	_ = time.Second
+	_ = openai.Dialect{}
+	_ = domain.Usage{}
+)
