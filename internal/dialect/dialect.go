@@ -107,6 +107,9 @@ type Request struct {
 	// Stored: what is answered stays at the account, under the answer's id (Responses).
 	Stored bool
 
+	// Background: the answer is made after the request has ended (Responses).
+	Background bool
+
 	// System and Messages are the members that Opening looks into; Prefix looks into Tools as well.
 	System, Messages, Tools Span
 

@@ -9,7 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"turnout/internal/dialect"
+	"turnout/internal/dialect/anthropic"
 	"turnout/internal/dialect/openai"
+	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
 )
 
@@ -101,8 +104,45 @@ func TestProse(t *testing.T) {
 	}
 }
 
-var (
-	_ = time.Second
-	_ = openai.Dialect{}
-	_ = domain.Usage{}
-)
+// What is made after its request has ended cannot be held for: who is limited by money does not get it.
+func TestLimitedCallersGetNothingLater(t *testing.T) {
+	batch := func(path string) string {
+		if path == "/v1/batches" {
+			return `{"input_file_id":"file-1","endpoint":"/v1/chat/completions","completion_window":"24h"}`
+		}
+		return `{"requests":[{"custom_id":"1","params":` + askJSON + `}]}`
+	}
+	for _, limited := range []bool{false, true} {
+		want := map[bool]int{false: 200, true: 403}[limited]
+		for path, c := range map[string]struct {
+			d        dialect.Dialect
+			platform string
+		}{"/v1/messages/batches": {anthropic.Dialect{}, "anthropic"}, "/v1/batches": {openai.Dialect{}, "openai"}} {
+			synctest.Test(t, func(t *testing.T) {
+				kept := memoryObjects{}
+				_ = kept.SaveObject(t.Context(), domain.Object{ID: domain.NewObjectID(1, "file-1"), Account: 1, Expires: time.Now().Add(time.Hour)})
+				r := newRig(t, []account{{name: "a", platform: c.platform}}, as(c.d), func(rc *rigConfig) { rc.objects = kept })
+				r.ledger.limited = limited
+				r.on("a", status(200, `{"id":"batch_1"}`))
+				w := r.object("POST", testKey, ObjectCall{Dialect: c.d, Collection: path}, batch(path))
+				if w.Code != want || len(r.attempts) != map[bool]int{false: 1, true: 0}[limited] || strings.Contains(w.Body.String(), "a batch cannot be paid") != limited {
+					t.Errorf("%s: %d %s", path, w.Code, w.Body)
+				}
+				if w := r.object("GET", testKey, ObjectCall{Dialect: c.d, Collection: path, ID: "batch_1"}, ""); limited == (w.Code == 200) {
+					t.Errorf("%s: reading it: %d %s", path, w.Code, w.Body)
+				}
+			})
+		}
+		for _, ask := range []string{`{"model":"m","background":true,"input":"write a book"}`, `{"model":"m","background":true,"stream":true,"input":"write a book","background":false}`} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", platform: "openai"}}, as(responses.Dialect{}))
+				r.ledger.limited = limited
+				r.on("a", status(200, `{"id":"resp_1","object":"response","background":true,"status":"queued","model":"m","output":[],"usage":null}`))
+				w := r.ask(Call{Dialect: r.d}, []byte(ask))
+				if refused := w.Code == 403; refused != limited || limited && len(r.attempts) > 0 || limited && !strings.Contains(w.Body.String(), "in the background cannot be paid") {
+					t.Errorf("limited %v: %d %s, asked %s", limited, w.Code, w.Body, r.asked())
+				}
+			})
+		}
+	}
+}

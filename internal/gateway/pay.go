@@ -16,6 +16,8 @@ type Ledger interface {
 	Hold(ctx context.Context, ask *ledger.Ask) (Holding, error)
 	// Priced reports whether the prices of a model at an account are known.
 	Priced(a *domain.Account, model string, at time.Time) bool
+	// Limited reports whether any of them is prepaid or has a hard budget. It is asked of requests whose cost nobody can hold for.
+	Limited(key domain.KeyID, user domain.UserID, team domain.TeamID, pool domain.PoolID) bool
 }
 
 // Holding is what one request has set aside; *ledger.Holding is the real one. It must be safe for concurrent use.
@@ -47,6 +49,9 @@ func (NoLedger) Hold(context.Context, *ledger.Ask) (Holding, error) {
 // Priced implements Ledger.
 func (NoLedger) Priced(*domain.Account, string, time.Time) bool { return true }
 
+// Limited implements Ledger.
+func (NoLedger) Limited(domain.KeyID, domain.UserID, domain.TeamID, domain.PoolID) bool { return false }
+
 // growEvery is after how many tokens of a stream its holding is looked at.
 const growEvery = 64
 
@@ -58,22 +63,51 @@ func (x *exchange) hold(ctx context.Context) (err error) {
 	if x.ownSeat != nil || x.onlyCounts() {
 		return nil // it costs the caller's own account, or nothing
 	}
+	if x.req.Background {
+		if err = x.unlimited("an answer in the background", `leave "background" out`); err != nil {
+			return err
+		}
+	}
 	x.promptGuess, _ = x.estimate()
+	user, team := x.owners()
 	ask := &ledger.Ask{
-		Request: x.id, At: x.began, Key: x.key.ID, Pool: x.pools[0].ID, Model: x.req.Model,
+		Request: x.id, At: x.began, Key: x.key.ID, User: user, Team: team, Pool: x.pools[0].ID, Model: x.req.Model,
 		Input: x.promptGuess, Output: x.req.MaxTokens, Tags: domain.TagText(x.tags), Policy: x.pools[0].payment, Routes: x.routes(x.views()),
-	}
-	if u := x.key.Owner.User; u != nil {
-		ask.User = u.ID
-	}
-	if t := x.key.Owner.Team; t != nil {
-		ask.Team = t.ID
 	}
 	h, err := x.g.deps.Ledger.Hold(ctx, ask)
 	if err == nil {
 		x.holding = h
 	}
 	return err
+}
+
+// owners are the user and the team that the key belongs to; 0: none.
+func (x *exchange) owners() (user domain.UserID, team domain.TeamID) {
+	if u := x.key.Owner.User; u != nil {
+		user = u.ID
+	}
+	if t := x.key.Owner.Team; t != nil {
+		team = t.ID
+	}
+	return user, team
+}
+
+// unlimited refuses what ends long after its request, at a price that is not known then, to callers that are limited by money: nothing can
+// be held for it yet, and so nothing would end it when the money does. Others get it, and it is not in their spending.
+func (x *exchange) unlimited(what, instead string) error {
+	user, team := x.owners()
+	for _, name := range x.key.Pools {
+		p := x.snap.pools[name]
+		if p == nil || !p.Enabled || !x.g.deps.Ledger.Limited(x.key.ID, user, team, p.ID) {
+			continue
+		}
+		return &domain.Error{
+			Kind: domain.KindForbidden, Op: "hold what the request may cost", Code: "not_with_a_budget",
+			Message: what + " cannot be paid from a balance or a hard budget: what it costs is not known until long after its request, and cannot be held for yet; " +
+				instead + ", or use a key without such a limit",
+		}
+	}
+	return nil
 }
 
 // maxRoutes is how many different ways a holding looks at.
