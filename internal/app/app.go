@@ -70,10 +70,12 @@ type App struct {
 	journal *journal.Journal
 	book    *ledger.Book
 	said    seldom
-	prices  PriceList
-	loops   []*jobs.Loop
-	run     *runFile
-	lock    *flock.Flock
+	// unconfigured are owners whose limits could not be put in force yet; nil: there are none.
+	unconfigured atomic.Pointer[[]ledger.Owner]
+	prices       PriceList
+	loops        []*jobs.Loop
+	run          *runFile
+	lock         *flock.Flock
 
 	version atomic.Uint64
 	reload  sync.Mutex

@@ -19,6 +19,7 @@ const (
 	journalSync = time.Second
 	applyEvery  = 100 * time.Millisecond
 	tidyEvery   = time.Minute
+	cutPatience = 5 * time.Second     // for requests that a stop has cut off
 	foldAfter   = 40 * 24 * time.Hour // a month's budgets look back 33 days at most
 )
 
@@ -77,6 +78,22 @@ func (s *stored) spenders() (out []ledger.Owner) {
 	return out
 }
 
+// configureBook puts limits in force. While a gateway runs, a store that cannot be written keeps no key from being revoked: the limits before
+// hold until the books can be brought up to date.
+func (a *App) configureBook(ctx context.Context, owners []ledger.Owner) error {
+	err := a.book.Configure(ctx, owners, time.Now())
+	if err == nil {
+		a.unconfigured.Store(nil)
+		return nil
+	}
+	if a.gateway == nil || a.gateway.Snapshot() == nil {
+		return fmt.Errorf("put budgets and balances in force: %w", err)
+	}
+	a.unconfigured.Store(&owners)
+	a.bookFailed("put budgets and balances in force; those before hold until it is mended", err)
+	return nil
+}
+
 // keepBooks applies settlements and tidies, until it is stopped.
 func (a *App) keepBooks(ctx context.Context, last bool) {
 	if last { // Close applies the rest
@@ -84,6 +101,12 @@ func (a *App) keepBooks(ctx context.Context, last bool) {
 	}
 	if err := a.book.Flush(ctx); err != nil && ctx.Err() == nil {
 		a.bookFailed("book settlements", err)
+	} else if owners := a.unconfigured.Load(); err == nil && owners != nil {
+		a.reload.Lock()
+		if a.unconfigured.Load() == owners {
+			_ = a.configureBook(ctx, *owners) // says what is wrong itself
+		}
+		a.reload.Unlock()
 	}
 }
 
@@ -108,6 +131,11 @@ func (a *App) closeBook() {
 	if a.book != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
+		if a.gateway != nil { // requests that were cut off settle as they end
+			ending, done := context.WithTimeout(ctx, cutPatience)
+			_ = a.gateway.Wait(ending)
+			done()
+		}
 		if err := a.book.Close(ctx, time.Now()); err != nil {
 			a.log.Error("close the books; the journal keeps what is not booked, and the next start books it", "error", err.Error())
 		}

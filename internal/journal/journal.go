@@ -136,6 +136,12 @@ func (j *Journal) Torn() int64 { return j.torn }
 
 // begin makes a new segment the one that is appended to.
 func (j *Journal) begin(n uint64) error {
+	if j.file != nil {
+		// Before there is another one: behind a segment with a successor nothing may be missing.
+		if err := j.file.Sync(); err != nil {
+			return fmt.Errorf("end a segment of the journal: %w", err)
+		}
+	}
 	f, err := os.OpenFile(j.path(n), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return fmt.Errorf("begin a segment of the journal: %w", err)
@@ -144,7 +150,7 @@ func (j *Journal) begin(n uint64) error {
 		return errors.Join(fmt.Errorf("begin a segment of the journal: %w", err), f.Close(), os.Remove(j.path(n)))
 	}
 	if j.file != nil {
-		if err := errors.Join(j.file.Sync(), j.file.Close()); err != nil {
+		if err := j.file.Close(); err != nil {
 			j.opts.Failed(fmt.Errorf("end a segment of the journal: %w", err))
 		}
 	}

@@ -213,11 +213,15 @@ func TestBudgets(t *testing.T) {
 	r.settle(r.hold(noon), noon, used(100, 10))
 	b := r.hold(noon)
 	e := r.refused(noon, domain.KindBudget, `The budget "day" of key "ci" is used up: $0.0000015 of $0.0000035 is spent and $0.0000015 is held by requests in flight`)
+	if e.RetryAfter != 5*time.Second || !strings.Contains(e.Message, "Requests in flight hold what is left of it") {
+		t.Errorf("in %v: %s", e.RetryAfter, e.Message)
+	}
+	r.settle(b, noon, used(100, 10))
+	e = r.refused(noon, domain.KindBudget, `The budget "day" of key "ci" is used up: $0.000003 of $0.0000035 is spent, and`)
 	// In India the day ends at 18:30 UTC.
 	if want := 6*time.Hour + 30*time.Minute; e.RetryAfter != want || !strings.Contains(e.Message, "It begins anew at 2026-11-26 18:30 UTC") {
 		t.Errorf("in %v: %s", e.RetryAfter, e.Message)
 	}
-	r.settle(b, noon, used(100, 10))
 	evening := noon.Add(6*time.Hour + 30*time.Minute)
 	r.refused(evening.Add(-time.Second), domain.KindBudget, "")
 	for range 2 {
