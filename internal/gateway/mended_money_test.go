@@ -146,3 +146,37 @@ func TestLimitedCallersGetNothingLater(t *testing.T) {
 		}
 	}
 }
+
+// A cache is lost by what happens to the account of the session, and not by what the caller asks for.
+func TestOnlyAccountsLoseCaches(t *testing.T) {
+	models := domain.ModelMap{"claude-x": "claude-x"}
+	for name, c := range map[string]struct {
+		accounts []account
+		first    string // the request that makes the cache warm
+		then     reply  // a's answer to the next
+		ask      string
+		least    int64
+		most     int64
+	}{
+		"it fails":                  {[]account{{name: "a"}, {name: "b", priority: 1}}, askJSON, fail503, askJSON, 50_000, 50_010},
+		"another model":             {[]account{{name: "a", models: models}, {name: "b", models: domain.ModelMap{"claude-dear": "claude-dear"}, priority: 1}}, askJSON, fail503, strings.Replace(askJSON, "claude-x", "claude-dear", 1), 0, 0},
+		"one organisation":          {[]account{{name: "a", org: "o"}, {name: "b", org: "o", priority: 1}}, askJSON, status(403, errorJSON("permission_error")), askJSON, 0, 0},
+		"the conversation is short": {[]account{{name: "a"}, {name: "b", priority: 1}}, strings.Replace(askJSON, "hi", strings.Repeat("many words ", 1000), 1), fail503, askJSON, 1, 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, c.accounts)
+				r.on("a", warmJSON("a"), c.then)
+				r.on("b", jsonOK("b"))
+				r.send(c.first, claude)
+				if g := r.send(c.ask, claude); g.Code != 200 {
+					t.Fatalf("%d %s", g.Code, g.text())
+				}
+				f := r.ledger.ends[1]
+				if f.Account.Name != "b" || f.LostCache < c.least || f.LostCache > c.most {
+					t.Errorf("asked %s: settled as %+v", r.names(), f)
+				}
+			})
+		})
+	}
+}

@@ -165,10 +165,25 @@ func (x *exchange) charge(at *attempt, u domain.Usage, whole bool) {
 	if !u.Reported || !whole {
 		f.Usage, f.Estimated = x.guess(at, u)
 	}
-	if b := x.boundAtStart; b != 0 && b != at.cand.ID {
+	if x.lostCache(at) {
 		f.LostCache = max(x.warmAtStart-u.CacheRead, 0)
 	}
 	x.holding.Settle(f)
+}
+
+// lostCache reports whether the answer had to do without what was warm for its session, through no fault of the caller: it came from
+// another cache than that of the session's account, which serves the same model, and the session has left that account. A session that
+// stays, because the request asks for another model, names what lives elsewhere, or is one of more than its account takes at a time, has lost nothing.
+func (x *exchange) lostCache(at *attempt) bool {
+	if x.boundAtStart == 0 || x.boundAtStart == at.cand.ID || x.stays || x.only != 0 || at.target.fallback {
+		return false
+	}
+	bound := x.snap.account(x.boundAtStart)
+	if bound == nil || sched.OrganizationOf(bound) == at.cand.Organization {
+		return false
+	}
+	_, serves := bound.Models.Resolve(x.req.Model)
+	return serves
 }
 
 // guess is what an answer has used whose upstream has not said so, or not to its end.
