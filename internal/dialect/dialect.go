@@ -92,6 +92,7 @@ type Request struct {
 
 	Stream    bool
 	MaxTokens int64 // 0: not stated
+	Choices   int   // how many answers are asked for at once, each of them so long; 0: not stated
 	Effort    Effort
 	Size      int // bytes of the body
 

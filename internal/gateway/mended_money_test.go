@@ -11,6 +11,7 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/dialect/anthropic"
+	"turnout/internal/dialect/gemini"
 	"turnout/internal/dialect/openai"
 	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
@@ -144,6 +145,47 @@ func TestLimitedCallersGetNothingLater(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What several answers may cost is held for.
+func TestHoldsForEveryChoice(t *testing.T) {
+	form := "--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--B\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n10\r\n--B--\r\n"
+	gem := Call{Dialect: gemini.Dialect{}, At: dialect.Route{Model: "m", Version: "v1beta", Verb: "generateContent"}}
+	for name, c := range map[string]struct {
+		call Call
+		ask  string
+		want int64
+	}{
+		"one":          {Call{Dialect: openai.Dialect{}}, `{"model":"m","max_tokens":100,"messages":[]}`, 100},
+		"n":            {Call{Dialect: openai.Dialect{}}, `{"model":"m","n":128,"max_tokens":100,"messages":[]}`, 12_800},
+		"n, as long":   {Call{Dialect: openai.Dialect{}}, `{"model":"m","n":4,"messages":[]}`, 128_000},
+		"written odd":  {Call{Dialect: openai.Dialect{}}, `{"model":"m","n":1.28e2,"max_tokens":100,"messages":[]}`, 12_800},
+		"twice":        {Call{Dialect: openai.Dialect{}}, `{"model":"m","n":5,"n":1,"max_tokens":100,"messages":[]}`, 500},
+		"no number":    {Call{Dialect: openai.Dialect{}}, `{"model":"m","n":-3,"max_tokens":100,"messages":[]}`, 100},
+		"far too many": {Call{Dialect: openai.Dialect{}}, `{"model":"m","n":1e300,"max_tokens":100,"messages":[]}`, 409_600},
+		"best_of":      {Call{Dialect: openai.Dialect{}, Path: "/v1/completions"}, `{"model":"m","n":1,"best_of":20,"max_tokens":100,"prompt":"x"}`, 2000},
+		"prompts":      {Call{Dialect: openai.Dialect{}, Path: "/v1/completions"}, `{"model":"m","n":2,"max_tokens":100,"prompt":["x","y",[1,2]]}`, 600},
+		"tokens":       {Call{Dialect: openai.Dialect{}, Path: "/v1/completions"}, `{"model":"m","max_tokens":100,"prompt":[1,2,3]}`, 100},
+		"images":       {Call{Dialect: openai.Dialect{}, Path: "/v1/images/generations"}, `{"model":"m","n":10,"prompt":"x"}`, 80_000},
+		"form":         {Call{Dialect: openai.Dialect{}, Path: "/v1/images/edits"}, form, 80_000},
+		"candidates":   {gem, `{"contents":[],"generationConfig":{"candidateCount":8,"maxOutputTokens":100}}`, 800},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			platform, kind := "openai-compatible", "application/json"
+			if c.call.Dialect.ID() == domain.DialectGeminiContent {
+				platform = "gemini"
+			}
+			if c.ask == form {
+				kind = "multipart/form-data; boundary=B"
+			}
+			r := newRig(t, []account{{name: "a", platform: platform}}, as(c.call.Dialect))
+			r.on("a", status(400, `{"error":{"message":"no"}}`))
+			r.ask(c.call, []byte(c.ask), "Content-Type", kind)
+			if len(r.ledger.asks) != 1 || r.ledger.asks[0].Output != c.want {
+				t.Errorf("%s: held for %+v, want %d", name, r.ledger.asks, c.want)
+			}
+		})
 	}
 }
 

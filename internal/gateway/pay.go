@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"turnout/internal/domain"
@@ -72,13 +73,34 @@ func (x *exchange) hold(ctx context.Context) (err error) {
 	user, team := x.owners()
 	ask := &ledger.Ask{
 		Request: x.id, At: x.began, Key: x.key.ID, User: user, Team: team, Pool: x.pools[0].ID, Model: x.req.Model,
-		Input: x.promptGuess, Output: x.req.MaxTokens, Tags: domain.TagText(x.tags), Policy: x.pools[0].payment, Routes: x.routes(x.views()),
+		Input: x.promptGuess, Output: x.mostOutput(), Tags: domain.TagText(x.tags), Policy: x.pools[0].payment, Routes: x.routes(x.views()),
 	}
 	h, err := x.g.deps.Ledger.Hold(ctx, ask)
 	if err == nil {
 		x.holding = h
 	}
 	return err
+}
+
+// How long an answer may become that does not say: text as the ledger takes it by itself, and a picture, of which the largest have some 6,300 tokens
+// (OpenAI, image generation guide).
+const (
+	unstatedOutput  = 32_000
+	unstatedPicture = 8_000
+)
+
+// mostOutput is how many tokens all the answers may have that the request asks for at once; 0: one, that is as long as it may.
+func (x *exchange) mostOutput() int64 {
+	n := int64(x.req.Choices)
+	switch {
+	case n <= 1:
+		return x.req.MaxTokens
+	case strings.HasPrefix(x.path, "/v1/images/"):
+		return max(n*unstatedPicture, unstatedOutput)
+	case x.req.MaxTokens == 0:
+		return n * unstatedOutput
+	}
+	return n * min(x.req.MaxTokens, plausibleNever)
 }
 
 // owners are the user and the team that the key belongs to; 0: none.
