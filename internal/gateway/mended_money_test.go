@@ -222,3 +222,21 @@ func TestOnlyAccountsLoseCaches(t *testing.T) {
 		})
 	}
 }
+
+// Of a key with several pools that one is charged whose account has answered.
+func TestThePoolThatServesIsCharged(t *testing.T) {
+	for name, c := range map[string]struct {
+		b    account
+		want domain.PoolID
+	}{"the second": {account{name: "b", pool: "other"}, 2}, "the first": {account{name: "b", priority: 1}, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []account{{name: "a"}, c.b, {name: "c", pool: "other", priority: 9}}, func(rc *rigConfig) { rc.key.Pools = []string{"default", "other"} })
+			r.on("a", fail429)
+			r.on("b", whole("hi"))
+			r.send(askStream)
+			if f := r.ledger.ends[0]; f.Account.Name != "b" || f.Pool != c.want {
+				t.Errorf("%s: asked %s, settled as %+v", name, r.asked(), f)
+			}
+		})
+	}
+}

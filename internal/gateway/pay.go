@@ -183,7 +183,7 @@ func (x *exchange) charge(at *attempt, u domain.Usage, whole bool) {
 		x.holding.Settle(f)
 		return
 	}
-	f.Account, f.Model = at.cand.Account, at.cand.Sent
+	f.Account, f.Model, f.Pool = at.cand.Account, at.cand.Sent, x.servedBy(at)
 	if !u.Reported || !whole {
 		f.Usage, f.Estimated = x.guess(at, u)
 	}
@@ -191,6 +191,22 @@ func (x *exchange) charge(at *attempt, u domain.Usage, whole bool) {
 		f.LostCache = max(x.warmAtStart-u.CacheRead, 0)
 	}
 	x.holding.Settle(f)
+}
+
+// servedBy is the pool whose account an attempt has asked.
+func (x *exchange) servedBy(at *attempt) (p domain.PoolID) {
+	for _, v := range at.target.views {
+		switch c := v.Find(at.cand.ID); {
+		case c == at.cand:
+			return v.Pool
+		case c != nil && p == 0:
+			p = v.Pool // the account was found in views that have been made anew since
+		}
+	}
+	if p == 0 {
+		p = x.pools[0].ID
+	}
+	return p
 }
 
 // lostCache reports whether the answer had to do without what was warm for its session, through no fault of the caller: it came from
