@@ -441,6 +441,7 @@ type countingLedger struct {
 	deny     error  // of the next holds
 	again    error  // of holding for fallbacks
 	unpriced string // an account
+	limited  bool
 }
 
 func (l *countingLedger) Hold(_ context.Context, ask *ledger.Ask) (Holding, error) {
@@ -459,6 +460,10 @@ func (l *countingLedger) Hold(_ context.Context, ask *ledger.Ask) (Holding, erro
 
 func (l *countingLedger) Priced(a *domain.Account, _ string, _ time.Time) bool {
 	return a.Name != l.unpriced
+}
+
+func (l *countingLedger) Limited(domain.KeyID, domain.UserID, domain.TeamID, domain.PoolID) bool {
+	return l.limited
 }
 
 type countedHolding struct {

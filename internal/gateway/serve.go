@@ -334,7 +334,9 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
 			x.binding, x.boundAtStart = b, b.Account
 			if b.WarmUntil.After(x.began) {
-				x.warmAtStart = b.WarmTokens
+				x.mu.Lock()
+				x.warmAtStart = x.staked()
+				x.mu.Unlock()
 			}
 			x.stays = x.lacksModel(b.Account)
 		} else if !x.session.parent.IsZero() {
