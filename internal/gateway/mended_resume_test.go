@@ -16,7 +16,7 @@ func TestResumeLeavesNothingBehind(t *testing.T) {
 	up := wires["chat"]
 	for name, w := range wires {
 		for what, more := range map[string]string{
-			"a call": up.call_,
+			"a call":     up.call_,
 			"a citation": data("", `{"id":"up-2","object":"chat.completion.chunk","created":7,"model":"claude-x","choices":[{"index":0,"delta":{"annotations":[{"type":"url_citation","url_citation":{"url":"https://of-b.example","title":"b","start_index":0,"end_index":3}}]},"finish_reason":null}]}`),
 		} {
 			t.Run(name+" "+what, func(t *testing.T) {

@@ -27,7 +27,7 @@ type splice struct {
 	text   string   // what it has said
 	closed bool     // that is all of it
 	enc    neutral.Encoder
-	plain  bool     // a model may be given the text to go on with: the request asks for no thinking and no other form
+	plain  bool // a model may be given the text to go on with: the request asks for no thinking and no other form
 	ways   domain.Resume
 	joined *attempt // which went on with it; nil: none so far
 
