@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"turnout/internal/dialect"
@@ -77,8 +78,9 @@ type attempt struct {
 	usage        domain.Usage
 	doubted      bool // what the upstream stated of it was not believed
 	events       int
-	deltas       int   // of them, those with content
-	text         int64 // bytes of what the model has written, as far as the answer was read for it
+	deltas       int         // of them, those with content
+	text         int64       // bytes of what the model has written, as far as the answer was read for it
+	finishing    atomic.Bool // a stream's finish has gone to the caller, and its usage may be still to come
 	result       result
 	verdict      platform.Verdict // of a failure
 	fault        string           // a connection's failure, for logs
@@ -368,7 +370,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		a = dialect.WholeFurther(at.d, buf)
 	}
 	at.usage, at.answerID = at.plausible(a.Usage), a.ID
-	if !at.usage.Reported {
+	if !at.usage.Reported || at.usage.Output == 0 && a.Content {
 		said.add(buf)
 		at.text = said.n
 	}
