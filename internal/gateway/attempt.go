@@ -336,7 +336,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		if err != nil {
 			return at.failFault(upstream.FaultOf(at.ctx, err))
 		}
-		if held && (!room || int64(len(buf)) > x.snap.Settings.MaxAnswer) || !held && len(buf) > 0 {
+		if held && (!room || int64(len(buf)) > x.snap.Settings.MaxAnswer) || !held && len(buf) > wholeTail {
 			// Too large to hold: from here on it is passed through, and cannot fail over.
 			if at.codec != nil {
 				return at.failClass(failover.CallerFault, "answer.too-large", "the answer is too large to be translated")
@@ -347,17 +347,20 @@ func (at *attempt) whole(resp *http.Response) result {
 				}
 			}
 			held = false
-			said.add(buf)
+			now := max(len(buf)-wholeTail, 0)
+			said.add(buf[:now])
 			at.text = said.n
-			if x.ans.write(writeWhole|writeFlush, buf) != nil {
+			if x.ans.write(writeWhole|writeFlush, buf[:now]) != nil {
 				return resultLeft
 			}
-			buf = buf[:0]
+			buf = buf[:copy(buf, buf[now:])]
 		}
 	}
 	if !held {
 		said.add(buf)
 		at.text = said.n
+		at.usage = at.plausible(usageAtEnd(at.d, buf))
+		x.charge(at, at.usage, true)
 		if x.ans.write(writeWhole|writeFlush, buf) != nil {
 			return resultLeft
 		}

@@ -16,6 +16,7 @@ import (
 	"turnout/internal/dialect/openai"
 	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
+	"turnout/internal/upstream"
 )
 
 // tell serves a request and reports whether end had gone out before anything was settled.
@@ -365,4 +366,49 @@ func (w *leaving) Write(b []byte) (int, error) {
 		w.leave()
 	}
 	return w.ResponseRecorder.Write(b)
+}
+
+// What is passed through ends after it has been settled, too, and states its usage if its end does.
+func TestPassedThroughIsSettled(t *testing.T) {
+	words := strings.Repeat("many words ", 30_000)
+	data := strings.Repeat("iVBORw0KGgo", 30_000)
+	fake := `{"id":"msg_1","type":"message","usage":{"input_tokens":10,"output_tokens":90000},"content":[{"type":"tool_use","input":{"usage":{"input_tokens":1,"output_tokens":1}}},{"type":"text","text":"` + words + `"},{"type":"tool_use","input":{"usage":{"input_tokens":1,"output_tokens":1}}}],"stop_reason":"end_turn"}`
+	sound := func(string) reply {
+		return func(context.Context, *upstream.Call) (*http.Response, error) {
+			return answer200("audio/mpeg", strings.Repeat("\x01", 1000)+"THE END"), nil
+		}
+	}
+	chat := func(text, usage string) string {
+		return `{"choices":[{"index":0,"message":{"content":"` + text + `"},"finish_reason":"stop"}]` + usage + `,"END":true}`
+	}
+	for name, c := range map[string]struct {
+		d         dialect.Dialect
+		path, ask string
+		reply     reply
+		end       string
+		output    [2]int64 // from, to
+		estimated bool
+	}{
+		"speech":           {openai.Dialect{}, "/v1/audio/speech", `{"model":"m","input":"hi"}`, sound(""), "THE END", [2]int64{0, 0}, true},
+		"stated":           {anthropic.Dialect{}, "", askJSON, status(200, strings.Replace(messageJSON(words), `"output_tokens":5`, `"output_tokens":70000`, 1)), `70000}}`, [2]int64{70_000, 70_000}, false},
+		"stated with more": {openai.Dialect{}, "", `{"model":"m","messages":[]}`, status(200, chat(words, `,"usage":{"prompt_tokens":5,"completion_tokens":60000}`)), `"END":true}`, [2]int64{60_000, 60_000}, false},
+		"images":           {openai.Dialect{}, "/v1/images/generations", `{"model":"m","prompt":"x"}`, status(200, `{"data":[{"b64_json":"`+data+`"}],"usage":{"input_tokens":10,"output_tokens":990}}`), `990}}`, [2]int64{990, 990}, false},
+		"images, unstated": {openai.Dialect{}, "/v1/images/generations", `{"model":"m","prompt":"x"}`, status(200, `{"data":[{"b64_json":"`+data+`"}],"END":true}`), `"END":true}`, [2]int64{0, 0}, true},
+		"text, unstated":   {openai.Dialect{}, "", `{"model":"m","messages":[]}`, status(200, chat(words, "")), `"END":true}`, [2]int64{82_000, 83_000}, true},
+		"data, unstated":   {openai.Dialect{}, "", `{"model":"m","messages":[]}`, status(200, chat(data, "")), `"END":true}`, [2]int64{1, 100}, true},
+		"not the model's":  {anthropic.Dialect{}, "", askJSON, status(200, fake), `"end_turn"}`, [2]int64{82_000, 83_000}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				platform := map[domain.Dialect]string{domain.DialectAnthropic: "anthropic", domain.DialectOpenAIChat: "openai"}[c.d.ID()]
+				r := newRig(t, []account{{name: "a", platform: platform}}, as(c.d), func(rc *rigConfig) { rc.settings.MaxAnswer = 100 << 10 })
+				r.on("a", c.reply)
+				text, early := r.tell(Call{Dialect: c.d, Path: c.path}, c.ask, c.end)
+				f := r.ledger.ends[0]
+				if early || !strings.HasSuffix(text, c.end) || f.Interrupted || f.Estimated != c.estimated || f.Usage.Output < c.output[0] || f.Usage.Output > c.output[1] {
+					t.Errorf("early %v, %d bytes, settled as %+v", early, len(text), f)
+				}
+			})
+		})
+	}
 }

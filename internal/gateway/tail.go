@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"time"
 
+	"turnout/internal/dialect"
+	"turnout/internal/domain"
 	"turnout/internal/upstream"
 )
 
@@ -15,6 +18,30 @@ const (
 	tailPatience  = 2 * time.Second // for the usage behind the last event of a protocol that has no terminal one
 	leavePatience = 2 * time.Second // for the usage of a finished answer whose caller has left
 )
+
+// How much of the end of an answer that is passed through is held back until it has been settled, in bytes. Behind the usage of a JSON answer there stand
+// metadata at most, which OpenAI bounds to 16 values of 512 characters.
+const (
+	wholeTail  = 32 << 10
+	copiedTail = 256
+)
+
+// usageAtEnd finds the usage that a JSON answer states of which only the end is there. It has to be the answer's own: what follows it closes
+// that, and nothing within it.
+func usageAtEnd(d dialect.Dialect, end []byte) (u domain.Usage) {
+	for to := len(end); ; {
+		i := bytes.LastIndex(end[:to], []byte(`"usage`))
+		if i < 0 {
+			return u
+		}
+		if a := d.Whole(append([]byte{'{'}, end[i:]...)); a.Valid && a.Usage.Reported {
+			return a.Usage
+		}
+		if to = i; len(end)-i > wholeTail {
+			return u
+		}
+	}
+}
 
 // tail is the end of a stream without a terminal event, which is held back until it has been settled.
 type tail struct {
