@@ -164,7 +164,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	})
 	bodies := gateway.NewBudget(c.Limits.Bodies)
 	a.gateway = gateway.New(gateway.Deps{
-		Upstream: a.client, Bindings: a.memory, Objects: a.store, Recorder: recorder{a.records}, Ledger: holdings{a.book}, Observer: a.metrics,
+		Upstream: a.client, Bindings: a.memory, Objects: a.store, Recorder: recorder{a.records}, Ledger: holdings{a.book, a.store}, Observer: a.metrics,
 		Cells: a.cells, Bodies: bodies, Log: a.log, Rested: a.rests.note,
 	})
 	snap, err := a.compile(ctx, c)

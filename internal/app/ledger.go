@@ -11,6 +11,7 @@ import (
 	"turnout/internal/gateway"
 	"turnout/internal/journal"
 	"turnout/internal/ledger"
+	"turnout/internal/store"
 )
 
 // The times of the books.
@@ -45,7 +46,22 @@ func (a *App) openBook(ctx context.Context, prices ledger.Prices) (err error) {
 }
 
 // holdings is the ledger as the gateway asks it.
-type holdings struct{ *ledger.Book }
+type holdings struct {
+	*ledger.Book
+	store *store.Store
+}
+
+// Money implements gateway.Purses.
+func (h holdings) Money(ctx context.Context, of domain.Spender, now time.Time) (m gateway.Money, err error) {
+	st := h.Book.Standing(of, now)
+	m.Prepaid, m.Budgets = st.Prepaid, st.Budgets
+	if !st.Prepaid {
+		return m, nil
+	}
+	purse, _, err := h.store.Balance(ctx, of)
+	m.Left = purse + st.Granted - st.Held
+	return m, err
+}
 
 // Hold implements gateway.Ledger.
 func (h holdings) Hold(ctx context.Context, ask *ledger.Ask) (gateway.Holding, error) {
@@ -175,7 +191,7 @@ func (s *seldom) due(what string, every time.Duration, now time.Time) bool {
 func (a *App) bookFailed(what string, err error) {
 	a.metrics.Ledger("failed", "")
 	if a.said.due(what, sayEvery, time.Now()) {
-		a.log.Error("the books: "+what, "error", err.Error())
+		a.log.Error("the books have a trouble", "what", what, "error", err.Error())
 	}
 }
 
@@ -189,7 +205,7 @@ func (a *App) unpriced(acc *domain.Account, model string, refused bool) {
 	}
 	a.metrics.Ledger("unpriced", detail)
 	if a.said.due(acc.Platform+"\x00"+model, time.Hour, time.Now()) {
-		a.log.Warn("a model has no price", "platform", acc.Platform, "account", acc.Name, "model", model, "requests are", what, "mend it with", "turnout prices, or prices: in the configuration")
+		a.log.Warn("a model has no price", "platform", acc.Platform, "account", acc.Name, "model", model, "requests_are", what, "mend_it_with", "turnout prices, or prices: in the configuration")
 	}
 }
 

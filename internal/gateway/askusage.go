@@ -24,6 +24,9 @@ func (at *attempt) send(u *url.URL) (resp *http.Response, res result, ok bool) {
 	for learnt := false; ; {
 		p := x.payload(at, plain)
 		if p == nil {
+			if at.joint != nil { // there is no memory for it
+				return nil, at.unsaid(errDiffers), false
+			}
 			return nil, resultLost, false
 		}
 		header := x.header

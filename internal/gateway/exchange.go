@@ -200,14 +200,16 @@ func (x *exchange) nextAttempt(next *tryNext) (*attempt, ending) {
 				return nil, ending{left: true}
 			}
 			*next = tryNext{retryOf: x.braked(), pin: x.awaiting}
-			x.beginAgain()
+			if x.splice.Load() == nil { // else its own model goes on with it
+				x.beginAgain()
+			}
 			continue
 		}
 		at := x.newAttempt(x.target.Load(), picked.cand, &picked.choice, next.retryOf == x.provider(picked.cand))
 		if !x.join(at) {
-			at.cancel(nil)
-			x.giveBack(picked.cand)
-			return nil, ending{}
+			x.unfit(at)
+			*next = tryNext{}
+			continue
 		}
 		x.mu.Lock()
 		x.register(at)
@@ -231,6 +233,10 @@ func (x *exchange) braked() string {
 func (x *exchange) after(at *attempt, res result, next *tryNext) (end ending, done bool) {
 	d, end, done := x.settle(at, res)
 	if done {
+		return end, true
+	}
+	if x.unjoinable() {
+		x.seat.leave()
 		return end, true
 	}
 	switch d.Action {

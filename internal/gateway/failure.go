@@ -50,7 +50,7 @@ func (x *exchange) afterFailure(at *attempt) failover.Decision {
 	x.mu.Lock()
 	o.NoRetries = !x.g.loads.mayRetry(x.loadKey(c), pol.Retries, now)
 	state := x.state
-	id, soonest, known := x.awaited(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) })
+	id, soonest, known := x.awaited(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) || x.isUnfit(c.ID) })
 	if x.awaiting = id; known {
 		o.Soonest = soonest
 	}
@@ -124,7 +124,7 @@ func (x *exchange) stakeAt(id domain.AccountID) failover.Stake {
 // alternative is where the scheduler would go if an account were left out now.
 func (x *exchange) alternative(leave domain.AccountID) *sched.Candidate {
 	x.mu.Lock()
-	req := sched.Request{Now: time.Now(), Seed: x.seed, Exclude: append(x.state.Failed(), leave), ExcludeOrgs: x.state.Organizations}
+	req := sched.Request{Now: time.Now(), Seed: x.seed, Exclude: append(x.excluded(), leave), ExcludeOrgs: x.state.Organizations}
 	x.mu.Unlock()
 	for _, v := range x.views() {
 		if d := sched.Choose(v, req); d.Candidate != nil {
@@ -153,7 +153,7 @@ func (x *exchange) afterNoCandidate(now time.Time, choice *sched.Decision) failo
 	state := x.state
 	ahead, s := x.g.crowd.join(crowdKey{pool: x.pools[0].ID}, x.key.ID)
 	x.seat = s
-	id, soonest, known := x.awaited(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) })
+	id, soonest, known := x.awaited(now, func(c *sched.Candidate) bool { return state.IsSpent(c.ID) || x.isUnfit(c.ID) })
 	x.awaiting = id
 	if x.g.crowd.held(x.pools[0].ID) > x.snap.Settings.QueuePlaces {
 		known = false // enough are waiting; more would only come back together
@@ -325,7 +325,7 @@ func (x *exchange) afterWait(d failover.Decision) (on failover.Decision) {
 // stillAwaited is whose return the end of a round has to wait for; nil: somebody is there.
 func (x *exchange) stillAwaited(d failover.Decision, now time.Time) *sched.Candidate {
 	state := d.Completed(x.snapshotState())
-	spent := func(c *sched.Candidate) bool { return state.IsSpent(c.ID) }
+	spent := func(c *sched.Candidate) bool { return state.IsSpent(c.ID) || x.isUnfit(c.ID) }
 	id, _, known := x.awaited(now, spent)
 	if !known {
 		return nil

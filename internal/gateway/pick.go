@@ -175,7 +175,7 @@ func (x *exchange) busyPools() []*sched.View {
 	if x.spilled || len(views) < 2 {
 		return nil
 	}
-	req := sched.Request{Now: time.Now(), Seed: x.seed, Exclude: x.state.Failed(), ExcludeOrgs: x.state.Organizations}
+	req := sched.Request{Now: time.Now(), Seed: x.seed, Exclude: x.excluded(), ExcludeOrgs: x.state.Organizations}
 	for i, v := range views[:len(views)-1] {
 		if sched.Choose(v, req).Counts[sched.Full] > 0 {
 			return views[:i+1]
@@ -221,7 +221,7 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 	x.mu.Lock()
 	req := sched.Request{Now: time.Now(), Seed: x.seed, Pin: pin, InputTokens: x.req.InputTokens(), Session: x.session.id}
 	if pin == 0 {
-		req.Exclude, req.ExcludeOrgs = x.state.Failed(), x.state.Organizations
+		req.Exclude, req.ExcludeOrgs = x.excluded(), x.state.Organizations
 	}
 	if besides != 0 {
 		req.Exclude = append(req.Exclude, besides)
@@ -324,7 +324,7 @@ func (x *exchange) lineIn(views []*sched.View, only domain.AccountID, left, pati
 	began := time.Now()
 	state := x.snapshotState()
 	w := &waiter{caller: x.key.ID, views: views, only: only, pool: x.pools[0].ID, exclude: func(c *sched.Candidate) bool {
-		return only == 0 && (c.Drains() || state.Excludes(c.ID, c.Organization))
+		return only == 0 && (c.Drains() || state.Excludes(c.ID, c.Organization) || x.isUnfit(c.ID))
 	}, deadline: began.Add(left)}
 	if only == 0 && (choice.Soonest.IsZero() || choice.Soonest.After(w.deadline)) {
 		w.pace = w.paceNow(began)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -26,8 +27,12 @@ type splice struct {
 	text   string   // what it has said
 	closed bool     // that is all of it
 	enc    neutral.Encoder
-	plain  bool     // a model may be given the text to go on with: the request asks for no thinking and no other form
+	plain  bool // a model may be given the text to go on with: the request asks for no thinking and no other form
+	ways   domain.Resume
 	joined *attempt // which went on with it; nil: none so far
+
+	touched bool               // what writes it has been told more than the caller had got: nobody else can join
+	unfit   []domain.AccountID // accounts that cannot go on with it
 }
 
 // joint is where an attempt joins an answer that broke.
@@ -42,6 +47,7 @@ type joint struct {
 	begun   bool   // the attempt's own text has begun, or ended
 	inside  bool   // it is open
 	hushed  bool   // a block is open that the caller does not get
+	half    []byte // the escape of half a character at the end of what has come, whose other half is to follow
 	differs bool
 }
 
@@ -60,6 +66,11 @@ func (x *exchange) resume(at *attempt) (d failover.Decision, ok bool) {
 	}
 	s.text = nil // the splice has it; it stays counted as long as that lasts
 	x.splice.Store(sp)
+	if t := x.target.Load(); t.model == at.target.model {
+		x.aim(t)
+	} else {
+		x.aim(at.target) // the answer is that of an attempt beside
+	}
 	d = x.afterFailure(at)
 	switch d.Action {
 	case failover.RetrySame, failover.Switch, failover.Round:
@@ -99,7 +110,7 @@ func (x *exchange) newSplice(s *said) *splice {
 	}
 	turns := x.asked.Turns
 	return &splice{
-		from: s.at, text: text, closed: s.closed, enc: s.encoder(),
+		from: s.at, text: text, closed: s.closed, enc: s.encoder(), ways: x.pools[0].resume,
 		plain: !s.thought && !s.closed && x.asked.Reasoning.Mode != neutral.ReasoningOn && x.asked.Format.Mode == neutral.FormatText &&
 			len(turns) > 0 && turns[len(turns)-1].Role == neutral.User,
 	}
@@ -111,9 +122,11 @@ func (x *exchange) join(at *attempt) bool {
 	if s == nil {
 		return true
 	}
+	if kin(at.cand.Sent) != kin(s.from.cand.Sent) {
+		return false // another model by the same name
+	}
 	j := &joint{splice: s, open: !s.closed}
-	ways := x.pools[0].resume
-	if ways&domain.ResumeContinue != 0 && s.plain {
+	if s.ways&domain.ResumeContinue != 0 && s.plain {
 		j.row = at.plat.Continues(at.cand.Account.BaseURL, at.cand.Sent, at.d.ID())
 	}
 	text := s.text
@@ -124,13 +137,43 @@ func (x *exchange) join(at *attempt) bool {
 	switch {
 	case j.row != nil && text != "":
 		j.way = domain.ResumeContinue
-	case ways&domain.ResumeRepeat != 0:
+	case s.ways&domain.ResumeRepeat != 0:
 		j.repeat()
 	default:
 		return false
 	}
 	at.joint = j
-	return true
+	return j.way == domain.ResumeRepeat || x.payload(at, x.g.plain.has(at.cand.ID)) != nil
+}
+
+// unfit goes on without an account that cannot go on with the answer that broke.
+func (x *exchange) unfit(at *attempt) {
+	s := x.splice.Load()
+	s.unfit = append(s.unfit, at.cand.ID)
+	at.cancel(nil)
+	at.cand.EndProbe()
+	x.giveBack(at.cand)
+}
+
+// excluded are the accounts that this request does not ask again; the lock is held.
+func (x *exchange) excluded() []domain.AccountID {
+	out := x.state.Failed()
+	if s := x.splice.Load(); s != nil {
+		out = append(out, s.unfit...)
+	}
+	return out
+}
+
+// isUnfit reports whether an account cannot go on with the answer that broke.
+func (x *exchange) isUnfit(id domain.AccountID) bool {
+	s := x.splice.Load()
+	return s != nil && slices.Contains(s.unfit, id)
+}
+
+// unjoinable reports whether an attempt that has failed since leaves an answer behind that nobody else can join.
+func (x *exchange) unjoinable() bool {
+	s := x.splice.Load()
+	return s != nil && s.touched && s.joined == nil
 }
 
 // repeat makes the attempt say everything again.
@@ -159,6 +202,9 @@ func (x *exchange) goingOn(at *attempt, k payloadKey) *payload {
 	out, ok := dialect.Begin(raw, strings.TrimSuffix(j.splice.text, j.tail), j.row.Mark)
 	b := &body{budget: x.g.deps.Bodies, buf: out}
 	if !ok || !b.budget.take(cap(out)) {
+		if j.splice.ways&domain.ResumeRepeat == 0 {
+			return nil
+		}
 		j.repeat()
 		return p
 	}
@@ -188,7 +234,7 @@ func (j *joint) add(b []byte, ev *neutral.Event) []byte {
 		if j.hushed {
 			return b
 		}
-		if j.inside && (j.left != "" || j.tail != "" || !j.open) {
+		if j.inside && (j.left != "" || j.tail != "" || !j.open || j.half != nil) {
 			text := j.rest(ev.Text)
 			if text == "" {
 				return b
@@ -223,6 +269,13 @@ func (j *joint) add(b []byte, ev *neutral.Event) []byte {
 	if j.differs {
 		return b
 	}
+	return j.write(b, ev)
+}
+
+// write tells the caller's encoder of an event. What it is told of it keeps, also where it writes nothing for it yet: all but figures, which
+// whoever comes next states anew.
+func (j *joint) write(b []byte, ev *neutral.Event) []byte {
+	j.splice.touched = j.splice.touched || ev.Kind != neutral.Measured
 	return j.splice.enc.Append(b, ev)
 }
 
@@ -235,12 +288,24 @@ func (j *joint) shut(b []byte, index int) []byte {
 	if j.differs || !j.open {
 		return b
 	}
+	if j.half != nil { // nothing follows it
+		b = j.write(b, &neutral.Event{Kind: neutral.Added, Index: index, Text: slices.Concat([]byte{'"'}, j.half, []byte{'"'})})
+		j.half = nil
+	}
 	j.open = false
-	return j.splice.enc.Append(b, &neutral.Event{Kind: neutral.Closed, Index: index})
+	return j.write(b, &neutral.Event{Kind: neutral.Closed, Index: index})
 }
 
 // rest is what of a piece of text the caller has not got.
 func (j *joint) rest(quoted []byte) string {
+	if j.half != nil && len(quoted) > 2 {
+		quoted = slices.Concat(quoted[:1], j.half, quoted[1:])
+		j.half = nil
+	}
+	if n := halfAt(quoted); n > 0 {
+		j.half = slices.Clone(quoted[n : len(quoted)-1])
+		quoted = append(slices.Clone(quoted[:n]), '"')
+	}
 	text, ok := dialect.Unquote(quoted)
 	switch {
 	case !ok:
@@ -265,6 +330,28 @@ func (j *joint) rest(quoted []byte) string {
 		text, j.tail = text[n:], j.tail[n:]
 	}
 	return text
+}
+
+// halfAt is where the escape of the first half of a character begins that ends a JSON string; 0: none does.
+func halfAt(quoted []byte) int {
+	n := len(quoted) - len(`\ud800"`)
+	if n < 1 || quoted[n] != '\\' || quoted[n+1] != 'u' || quoted[n+2]|0x20 != 'd' || !strings.ContainsRune("89abAB", rune(quoted[n+3])) {
+		return 0
+	}
+	escapes := 0
+	for i := n - 1; quoted[i] == '\\'; i-- {
+		escapes++
+	}
+	if escapes%2 == 1 {
+		return 0 // it is the text of an escape
+	}
+	return n
+}
+
+// kin is a model's name upstream without what differs by who sells it: a vendor before it, the date of its version, and how the version is written.
+func kin(model string) string {
+	model = strings.ToLower(model[strings.LastIndexByte(model, '/')+1:])
+	return strings.ReplaceAll(family(model), ".", "-")
 }
 
 // usage is that of the whole answer, as the caller is told and charged: its prompt once, and all that it got. An attempt that
@@ -375,7 +462,7 @@ func (r *relayer) joining(kind dialect.EventKind, now time.Time) (res result, ok
 		r.at.firstContent = now.Sub(r.at.began)
 		r.patient = r.at.x.alternative(r.at.cand.ID) == nil
 	}
-	if len(r.conv.out) == 0 {
+	if len(r.conv.out) == 0 && !r.at.joint.splice.touched {
 		return 0, true
 	}
 	return r.commit()

@@ -122,9 +122,7 @@ func (b *Book) most(h *Holding, routes []Route, input, output int64, limited boo
 			continue
 		}
 		priced = true
-		if plan != nil {
-			most = max(most, plan.Most(input, output, h.factor))
-		}
+		most = max(most, plan.Most(input, output, h.factor))
 	}
 	if !priced {
 		return 0, domain.Errorf(domain.KindForbidden, doing, "The model %q has no price here, and models without a price are not let through. Ask whoever runs this Turnout to add one.", h.ask.Model)
@@ -286,7 +284,7 @@ func (h *Holding) Again(ctx context.Context, routes []Route, now time.Time) erro
 // Grow holds more while an answer grows past what is held: an account's plan, and how many tokens have come. It
 // never fails: what cannot be held is settled as far as the limits go.
 func (h *Holding) Grow(ctx context.Context, a *domain.Account, model string, output int64, now time.Time) {
-	if h == nil || h.n == 0 || h.ask.Policy.Hold == domain.HoldMaximum {
+	if h == nil || h.n == 0 {
 		return
 	}
 	if plan, _ := h.book.prices.Plan(a, model, now); plan != nil {

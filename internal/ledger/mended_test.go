@@ -131,7 +131,7 @@ func TestPoolsTellNoAmounts(t *testing.T) {
 	r.settle(r.hold(noon), noon, used(100, 0))
 	h := r.hold(noon, func(a *Ask) { a.Input = 10 })
 	r.settle(h, noon, used(10, 0))
-	e := r.refused(noon, domain.KindBudget, "A budget of all who use this pool is used up. It begins anew at 2026-11-27 00:00 UTC.")
+	e := r.refusal(noon, domain.KindBudget, "A budget of all who use this pool is used up. It begins anew at 2026-11-27 00:00 UTC.")
 	for _, text := range append(h.Warnings(), e.Message) {
 		if strings.Contains(text, "$") || strings.Contains(text, "secret-pool") {
 			t.Errorf("it says %q", text)

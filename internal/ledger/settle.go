@@ -264,22 +264,22 @@ func (h *Holding) charge(full domain.NanoUSD, pool domain.PoolID, now time.Time)
 }
 
 // warning is what a passed soft limit says; first: it is the first time in its period.
-func (g *budget) warning(o *owner) (text string, first bool) {
-	if g.Soft == 0 || g.spent < g.Soft {
-		g.warned = false
+func (b *budget) warning(o *owner) (text string, first bool) {
+	if b.Soft == 0 || b.spent < b.Soft {
+		b.warned = false
 		return "", false
 	}
-	first, g.warned = !g.warned, true
-	limit := g.Hard
+	first, b.warned = !b.warned, true
+	limit := b.Hard
 	if limit == 0 {
-		limit = g.Soft
+		limit = b.Soft
 	}
 	if o.Spender.Kind == domain.SpenderPool {
 		return "a budget of all who use this pool is nearly used up", first
 	}
-	text = fmt.Sprintf("budget %q of %s %q: %s of %s spent", g.Label(), o.Spender.Kind, o.Name, g.spent, limit)
-	if !g.until.IsZero() {
-		text += ", begins anew at " + g.until.UTC().Format("2006-01-02 15:04 MST")
+	text = fmt.Sprintf("budget %q of %s %q: %s of %s spent", b.Label(), o.Spender.Kind, o.Name, b.spent, limit)
+	if !b.until.IsZero() {
+		text += ", begins anew at " + b.until.UTC().Format("2006-01-02 15:04 MST")
 	}
 	return text, first
 }

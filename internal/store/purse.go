@@ -62,27 +62,24 @@ func (s *Store) Take(ctx context.Context, p domain.Spender, need, want, overdraf
 // purse.
 func (s *Store) Return(ctx context.Context, now time.Time, spenders ...domain.Spender) error {
 	return s.tx(ctx, "give back what was taken", func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, "SELECT kind, ref, credits - debits FROM ledger_accounts WHERE kind > ? AND kind <= ? AND credits <> debits", AccountGrant, AccountGrant+AccountTeamPurse)
-		if err != nil {
-			return err
-		}
 		type grant struct {
 			of   domain.Spender
 			left domain.NanoUSD
 		}
 		var grants []grant
-		for rows.Next() {
+		const query = "SELECT kind, ref, credits - debits FROM ledger_accounts WHERE kind > ? AND kind <= ? AND credits <> debits"
+		err := eachRow(ctx, tx, query, func(scan func(...any) error) error {
 			var g grant
-			if err := rows.Scan(&g.of.Kind, &g.of.ID, &g.left); err != nil {
-				_ = rows.Close()
+			if err := scan(&g.of.Kind, &g.of.ID, &g.left); err != nil {
 				return err
 			}
 			g.of.Kind -= domain.SpenderKind(AccountGrant)
 			if len(spenders) == 0 || slices.Contains(spenders, g.of) {
 				grants = append(grants, g)
 			}
-		}
-		if err := rows.Close(); err != nil {
+			return nil
+		}, AccountGrant, AccountGrant+AccountTeamPurse)
+		if err != nil {
 			return err
 		}
 		b := newPostings(tx)
@@ -175,12 +172,6 @@ func (s *Store) Credit(ctx context.Context, c Credit, now time.Time) error {
 // it took from.
 func (s *Store) ExpireCredits(ctx context.Context, now time.Time) (n int, err error) {
 	err = s.tx(ctx, "expire credits", func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT c.id, a.kind, a.ref, c.left, a.credits - a.debits, COALESCE(g.credits - g.debits, 0)
-			FROM ledger_credits c JOIN ledger_accounts a ON a.id = c.account LEFT JOIN ledger_accounts g ON g.kind = a.kind + 10 AND g.ref = a.ref
-			WHERE c.left > 0 AND c.expires > 0 AND c.expires <= ? ORDER BY c.account, c.expires, c.id`, now.UnixMilli())
-		if err != nil {
-			return err
-		}
 		type expired struct {
 			id         int64
 			purse      ledgerKey
@@ -188,15 +179,15 @@ func (s *Store) ExpireCredits(ctx context.Context, now time.Time) (n int, err er
 			granted    domain.NanoUSD // may hold some of it
 		}
 		var all []expired
-		for rows.Next() {
+		err := eachRow(ctx, tx, `SELECT c.id, a.kind, a.ref, c.left, a.credits - a.debits, COALESCE(g.credits - g.debits, 0)
+			FROM ledger_credits c JOIN ledger_accounts a ON a.id = c.account LEFT JOIN ledger_accounts g ON g.kind = a.kind + 10 AND g.ref = a.ref
+			WHERE c.left > 0 AND c.expires > 0 AND c.expires <= ? ORDER BY c.account, c.expires, c.id`, func(scan func(...any) error) error {
 			var e expired
-			if err := rows.Scan(&e.id, &e.purse.kind, &e.purse.ref, &e.left, &e.have, &e.granted); err != nil {
-				_ = rows.Close()
-				return err
-			}
+			err := scan(&e.id, &e.purse.kind, &e.purse.ref, &e.left, &e.have, &e.granted)
 			all = append(all, e)
-		}
-		if err := rows.Close(); err != nil {
+			return err
+		}, now.UnixMilli())
+		if err != nil {
 			return err
 		}
 		b := newPostings(tx)
