@@ -125,6 +125,11 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 	}
 	if q.Session != "" && first != nil {
 		if b, ok := g.deps.Bindings.Lookup(sessionNamed(q.Session, q.Dialect, key.ID, first.Pool)); ok {
+			for _, v := range views {
+				if !warmFor(&b, v.Find(b.Account)) {
+					b.WarmTokens = 0
+				}
+			}
 			req.Bound, req.WarmTokens, req.WarmUntil, req.Keep = b.Account, b.WarmTokens, b.WarmUntil, b.Placed
 			out.Bound = &RouteBound{Account: snap.nameOf(b.Account), Placed: b.Placed, Verdict: sched.Eligible.String()}
 			if b.WarmTokens > 0 && b.WarmUntil.After(now) {

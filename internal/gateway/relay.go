@@ -287,7 +287,7 @@ func (r *relayer) events() (res result, stop bool) {
 	}
 	if at.deltas/growEvery != r.grown {
 		r.grown = at.deltas / growEvery
-		at.x.holding.Grow(at.ctx, at.cand.Account, at.cand.Sent, int64(at.deltas), now)
+		at.x.holding.Grow(at.ctx, at.cand.Account, at.cand.Sent, at.tokens(), now)
 	}
 	if r.ended {
 		return resultServed, true

@@ -333,7 +333,7 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 	if !x.session.id.IsZero() {
 		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
 			x.binding, x.boundAtStart = b, b.Account
-			if b.WarmUntil.After(x.began) {
+			if b.WarmUntil.After(x.began) && warmFor(&b, x.candidate(b.Account)) {
 				x.warmAtStart = b.WarmTokens
 			}
 			x.stays = x.lacksModel(b.Account)
