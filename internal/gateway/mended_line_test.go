@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"turnout/internal/domain"
+	"turnout/internal/sched"
 )
 
 // Who waits for other accounts of the pool is not ahead of a request: neither its refusal nor what it is told counts them.
@@ -45,4 +46,47 @@ func TestLineOfOtherAccounts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The explanation of a route tells of the line what the next request finds: that it waits where an account is back from its rest in time, and that it
+// waits a moment for a first pool that is only busy.
+func TestRouteTellsTheLine(t *testing.T) {
+	t.Run("a rest that ends in time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []account{{name: "a", limit: 1}, {name: "b", limit: 1, priority: 1}}, byLoad)
+			r.on("a", after(5*time.Second, jsonOK("fine")))
+			r.on("b", after(5*time.Second, jsonOK("fine")))
+			for i := range 5 {
+				r.send(saying(askJSON, fmt.Sprint("w", i)))
+			}
+			r.cells.Rest(restKeyOf(2)).Extend(time.Now().Add(6*time.Second), 3, sched.EndStated)
+			var wg sync.WaitGroup
+			for i := range 20 {
+				wg.Go(func() { r.send(saying(askJSON, fmt.Sprint(i))) })
+				synctest.Wait()
+			}
+			a, err := r.g.Route(RouteQuery{Model: "claude-x", Dialect: domain.DialectAnthropic})
+			g := r.send(saying(askJSON, "mine"))
+			if err != nil || a.Refused != "" || a.Wait == nil || a.Wait.Expect != 0 || g.took == 0 {
+				t.Errorf("told %+v %q, %v; it took %s", a.Wait, a.Refused, err, g.took)
+			}
+			wg.Wait()
+		})
+	})
+	t.Run("a first pool that is busy", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []account{{name: "a", limit: 1}, {name: "b", pool: "second"}}, func(c *rigConfig) { c.key.Pools = []string{"default", "second"} })
+			r.on("a", after(20*time.Second, jsonOK("fine")))
+			r.on("b", jsonOK("fine"))
+			var wg sync.WaitGroup
+			wg.Go(func() { r.send(saying(askJSON, "x")) })
+			synctest.Wait()
+			a, err := r.g.Route(RouteQuery{Model: "claude-x", Dialect: domain.DialectAnthropic})
+			g := r.send(saying(askJSON, "mine"))
+			if err != nil || a.Account != "b" || a.Wait == nil || a.Wait.Account != "" || a.Wait.Most != g.took.Seconds() {
+				t.Errorf("told %s, %+v, %v; it took %s", a.Account, a.Wait, err, g.took)
+			}
+			wg.Wait()
+		})
+	})
 }

@@ -75,6 +75,13 @@ func (q *queue) ahead(w *waiter) int {
 	return n
 }
 
+// standing is how many would be ahead of a waiter, and how many of its pool wait.
+func (q *queue) standing(w *waiter) (ahead, places int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ahead(w), q.pools[w.pool]
+}
+
 // shares reports whether another waiter can use an account that this one can. known remembers it by the other's views.
 func (w *waiter) shares(o *waiter, known map[*sched.View]bool) bool {
 	if w.only != 0 {
