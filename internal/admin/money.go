@@ -56,7 +56,7 @@ func ParseUSD(s string) (domain.NanoUSD, error) {
 	if err != nil || err2 != nil {
 		return 0, wrong
 	}
-	n := domain.NanoUSD(dollars)*domain.Dollar + domain.NanoUSD(nano) //nolint:gosec // both are below a billion
+	n := domain.NanoUSD(dollars)*domain.Dollar + domain.NanoUSD(nano)
 	if negative {
 		n = -n
 	}

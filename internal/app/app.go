@@ -70,10 +70,12 @@ type App struct {
 	journal *journal.Journal
 	book    *ledger.Book
 	said    seldom
-	prices  PriceList
-	loops   []*jobs.Loop
-	run     *runFile
-	lock    *flock.Flock
+	// unconfigured are owners whose limits could not be put in force yet; nil: there are none.
+	unconfigured atomic.Pointer[[]ledger.Owner]
+	prices       PriceList
+	loops        []*jobs.Loop
+	run          *runFile
+	lock         *flock.Flock
 
 	version atomic.Uint64
 	reload  sync.Mutex
@@ -162,7 +164,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	})
 	bodies := gateway.NewBudget(c.Limits.Bodies)
 	a.gateway = gateway.New(gateway.Deps{
-		Upstream: a.client, Bindings: a.memory, Objects: a.store, Recorder: recorder{a.records}, Ledger: holdings{a.book}, Observer: a.metrics,
+		Upstream: a.client, Bindings: a.memory, Objects: a.store, Recorder: recorder{a.records}, Ledger: holdings{a.book, a.store}, Observer: a.metrics,
 		Cells: a.cells, Bodies: bodies, Log: a.log, Rested: a.rests.note,
 	})
 	snap, err := a.compile(ctx, c)

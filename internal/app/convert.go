@@ -215,8 +215,8 @@ func (a *App) compile(ctx context.Context, c *config.Config) (*gateway.Snapshot,
 		a.log.Warn("a key can use no account", "why", text)
 	}
 	if a.book != nil {
-		if err := a.book.Configure(ctx, s.spenders(), time.Now()); err != nil {
-			return nil, fmt.Errorf("put budgets and balances in force: %w", err)
+		if err := a.configureBook(ctx, s.spenders()); err != nil {
+			return nil, err
 		}
 	}
 	return s.snapshot(a.version.Add(1), c, a.cells)

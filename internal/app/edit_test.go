@@ -10,7 +10,7 @@ import (
 // TestEdit: what is given changes, what is not stays, null takes out; the next request finds it.
 func TestEdit(t *testing.T) {
 	p := newProvider(t)
-	r := newRig(t, configuration(p.URL, "one=sk-one-11111111")+"teams: [{name: filed}]\n")
+	r := newRig(t, configuration(p.URL, "one=sk-one-11111111")+"teams: [{name: filed}]\nprices: [{model: m, input: 1.00, output: 2.00}]\n")
 	a := r.start()
 	do := func(kind, name, action, body string) error {
 		t.Helper()

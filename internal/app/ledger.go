@@ -11,6 +11,7 @@ import (
 	"turnout/internal/gateway"
 	"turnout/internal/journal"
 	"turnout/internal/ledger"
+	"turnout/internal/store"
 )
 
 // The times of the books.
@@ -19,6 +20,7 @@ const (
 	journalSync = time.Second
 	applyEvery  = 100 * time.Millisecond
 	tidyEvery   = time.Minute
+	cutPatience = 5 * time.Second     // for requests that a stop has cut off
 	foldAfter   = 40 * 24 * time.Hour // a month's budgets look back 33 days at most
 )
 
@@ -44,7 +46,22 @@ func (a *App) openBook(ctx context.Context, prices ledger.Prices) (err error) {
 }
 
 // holdings is the ledger as the gateway asks it.
-type holdings struct{ *ledger.Book }
+type holdings struct {
+	*ledger.Book
+	store *store.Store
+}
+
+// Money implements gateway.Purses.
+func (h holdings) Money(ctx context.Context, of domain.Spender, now time.Time) (m gateway.Money, err error) {
+	st := h.Book.Standing(of, now)
+	m.Prepaid, m.Budgets = st.Prepaid, st.Budgets
+	if !st.Prepaid {
+		return m, nil
+	}
+	purse, _, err := h.store.Balance(ctx, of)
+	m.Left = purse + st.Granted - st.Held
+	return m, err
+}
 
 // Hold implements gateway.Ledger.
 func (h holdings) Hold(ctx context.Context, ask *ledger.Ask) (gateway.Holding, error) {
@@ -77,6 +94,22 @@ func (s *stored) spenders() (out []ledger.Owner) {
 	return out
 }
 
+// configureBook puts limits in force. While a gateway runs, a store that cannot be written keeps no key from being revoked: the limits before
+// hold until the books can be brought up to date.
+func (a *App) configureBook(ctx context.Context, owners []ledger.Owner) error {
+	err := a.book.Configure(ctx, owners, time.Now())
+	if err == nil {
+		a.unconfigured.Store(nil)
+		return nil
+	}
+	if a.gateway == nil || a.gateway.Snapshot() == nil {
+		return fmt.Errorf("put budgets and balances in force: %w", err)
+	}
+	a.unconfigured.Store(&owners)
+	a.bookFailed("put budgets and balances in force; those before hold until it is mended", err)
+	return nil
+}
+
 // keepBooks applies settlements and tidies, until it is stopped.
 func (a *App) keepBooks(ctx context.Context, last bool) {
 	if last { // Close applies the rest
@@ -84,6 +117,12 @@ func (a *App) keepBooks(ctx context.Context, last bool) {
 	}
 	if err := a.book.Flush(ctx); err != nil && ctx.Err() == nil {
 		a.bookFailed("book settlements", err)
+	} else if owners := a.unconfigured.Load(); err == nil && owners != nil {
+		a.reload.Lock()
+		if a.unconfigured.Load() == owners {
+			_ = a.configureBook(ctx, *owners) // says what is wrong itself
+		}
+		a.reload.Unlock()
 	}
 }
 
@@ -108,6 +147,11 @@ func (a *App) closeBook() {
 	if a.book != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
+		if a.gateway != nil { // requests that were cut off settle as they end
+			ending, done := context.WithTimeout(ctx, cutPatience)
+			_ = a.gateway.Wait(ending)
+			done()
+		}
 		if err := a.book.Close(ctx, time.Now()); err != nil {
 			a.log.Error("close the books; the journal keeps what is not booked, and the next start books it", "error", err.Error())
 		}
@@ -147,7 +191,7 @@ func (s *seldom) due(what string, every time.Duration, now time.Time) bool {
 func (a *App) bookFailed(what string, err error) {
 	a.metrics.Ledger("failed", "")
 	if a.said.due(what, sayEvery, time.Now()) {
-		a.log.Error("the books: "+what, "error", err.Error())
+		a.log.Error("the books have a trouble", "what", what, "error", err.Error())
 	}
 }
 
@@ -161,7 +205,7 @@ func (a *App) unpriced(acc *domain.Account, model string, refused bool) {
 	}
 	a.metrics.Ledger("unpriced", detail)
 	if a.said.due(acc.Platform+"\x00"+model, time.Hour, time.Now()) {
-		a.log.Warn("a model has no price", "platform", acc.Platform, "account", acc.Name, "model", model, "requests are", what, "mend it with", "turnout prices, or prices: in the configuration")
+		a.log.Warn("a model has no price", "platform", acc.Platform, "account", acc.Name, "model", model, "requests_are", what, "mend_it_with", "turnout prices, or prices: in the configuration")
 	}
 }
 

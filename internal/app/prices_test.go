@@ -33,7 +33,8 @@ func TestPriceList(t *testing.T) {
 		{account("x", "openai-compatible", "https://api.groq.com/openai/v1"), "llama-3.3-70b-versatile", "groq/llama-3.3-70b-versatile", false},
 		{account("x", "openai-compatible", "https://openrouter.ai/api/v1"), "openai/gpt-5", "openrouter/openai/gpt-5", false},
 		{account("one", "openai-compatible", "http://127.0.0.1:11434/v1"), "llama-9", "own/llama-*", false},
-		{account("two", "openai-compatible", "http://127.0.0.1:11434/v1"), "llama-9", "", false},
+		{account("two", "openai-compatible", "http://127.0.0.1:11434/v1"), "llama-9", "any/llama*", true},
+		{account("two", "openai-compatible", "http://127.0.0.1:11434/v1"), "zzz", "", false},
 		{account("x", "openai", ""), "gpt-5.9-preview", "openai/gpt-5*", true},
 	} {
 		plan, guessed := a.prices.Plan(c.account, c.model, at)

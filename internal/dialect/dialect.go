@@ -92,6 +92,7 @@ type Request struct {
 
 	Stream    bool
 	MaxTokens int64 // 0: not stated
+	Choices   int   // how many answers are asked for at once, each of them so long; 0: not stated
 	Effort    Effort
 	Size      int // bytes of the body
 
@@ -106,6 +107,9 @@ type Request struct {
 	Marks Marks
 	// Stored: what is answered stays at the account, under the answer's id (Responses).
 	Stored bool
+
+	// Background: the answer is made after the request has ended (Responses).
+	Background bool
 
 	// System and Messages are the members that Opening looks into; Prefix looks into Tools as well.
 	System, Messages, Tools Span
@@ -158,6 +162,9 @@ type Event struct {
 	Cut Span
 	// Counted: it has a number, which the caller would miss without it.
 	Counted bool
+	// Text is how many bytes of the event are what the model has written, as they stand there; data written as text is left out. What an
+	// answer without stated usage has taken is estimated by it.
+	Text int
 }
 
 // Counter is what reads or writes a stream of a protocol that counts its events.
@@ -232,6 +239,12 @@ type Maker interface {
 type Named interface {
 	// ID is the answer's id; empty: it was not stated yet.
 	ID() string
+}
+
+// Meter is a Dialect with further paths that stream.
+type Meter interface {
+	// ReadUsage takes over what a usage object states.
+	ReadUsage(usage []byte, u *domain.Usage)
 }
 
 // Answer is what a whole JSON answer says about itself.

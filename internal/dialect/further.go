@@ -15,6 +15,8 @@ type FurtherReader struct {
 	ended    bool
 	// ReadUsage reads a usage object; nil: none is read.
 	ReadUsage func(usage []byte, u *domain.Usage)
+	// Hide: the caller did not ask for an event that holds nothing but usage.
+	Hide bool
 }
 
 var _ Reader = (*FurtherReader)(nil)
@@ -31,6 +33,7 @@ func (r *FurtherReader) Event(raw []byte) Event {
 	}
 	ev := Event{Kind: EventContent, Data: data}
 	failed := string(name) == "error"
+	choices, stated := -1, false
 	err := Object(data, func(key []byte, v, _ Span) bool {
 		val := v.Of(data)
 		switch string(key) {
@@ -41,12 +44,18 @@ func (r *FurtherReader) Event(raw []byte) Event {
 				ev.Kind = EventFinish
 			}
 		case "usage":
-			if r.ReadUsage != nil {
-				r.ReadUsage(val, &r.usage)
-			}
+			stated = r.read(val)
+		case "response":
+			r.read(Member(val, "usage"))
+		case "delta":
+			ev.Text += Quoted(val)
 		case "choices":
+			choices = 0
 			_ = Array(val, func(e Span) bool {
-				if reason := Member(e.Of(val), "finish_reason"); !IsNull(reason) {
+				choices++
+				c := e.Of(val)
+				ev.Text += Quoted(Member(c, "text"))
+				if reason := Member(c, "finish_reason"); !IsNull(reason) {
 					ev.Kind = EventFinish
 				}
 				return true
@@ -60,8 +69,30 @@ func (r *FurtherReader) Event(raw []byte) Event {
 	case failed:
 		return Event{Kind: EventError, Data: data}
 	}
+	if choices == 0 && stated {
+		if ev.Kind = EventNote; r.Hide {
+			ev.Kind = EventHidden
+		}
+	}
 	r.finished = r.finished || ev.Kind == EventFinish
 	return ev
+}
+
+// read takes stated usage over.
+func (r *FurtherReader) read(usage []byte) bool {
+	if r.ReadUsage == nil || IsNull(usage) || usage[0] != '{' {
+		return false
+	}
+	r.ReadUsage(usage, &r.usage)
+	return true
+}
+
+// Quoted is how many bytes stand between the quotes of a JSON string; of anything else, 0.
+func Quoted(v []byte) int {
+	if len(v) < 2 || v[0] != '"' {
+		return 0
+	}
+	return len(v) - 2
 }
 
 // Usage implements Reader.

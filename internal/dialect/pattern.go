@@ -31,7 +31,7 @@ func (p *Pattern) Match(raw []byte) (ev Event, open Open, ok bool) {
 	if text := raw[n:end]; bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 {
 		return ev, 0, false // what follows is another line of the event, and may be another field
 	}
-	ev.Kind = EventContent
+	ev.Kind, ev.Text = EventContent, end-n-1
 	if p.cut.Present() {
 		ev.Cut = Span{end + p.cut.Start, end + p.cut.End}
 	}

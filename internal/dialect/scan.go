@@ -352,6 +352,21 @@ func Int(b []byte) int64 {
 	return v
 }
 
+// MostChoices bounds how many answers a request is taken to ask for at once.
+const MostChoices = 4096
+
+// Choices reads how many answers a request asks for, however it writes the number; 0: none that can be.
+func Choices(v []byte) int {
+	if s, ok := Unquote(v); ok {
+		v = []byte(s)
+	}
+	f, err := strconv.ParseFloat(string(v), 64)
+	if err != nil || !(f >= 1) {
+		return 0
+	}
+	return int(min(f, MostChoices))
+}
+
 // IsNull reports whether a value is null or absent.
 func IsNull(b []byte) bool { return len(b) == 0 || string(b) == "null" }
 

@@ -78,7 +78,8 @@ type attempt struct {
 	usage        domain.Usage
 	doubted      bool // what the upstream stated of it was not believed
 	events       int
-	deltas       int // of them, those with content
+	deltas       int   // of them, those with content
+	text         int64 // bytes of what the model has written, as far as the answer was read for it
 	result       result
 	verdict      platform.Verdict // of a failure
 	fault        string           // a connection's failure, for logs
@@ -312,6 +313,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		putBuffer(buf)
 		x.g.deps.Bodies.give(taken)
 	}()
+	var said prose
 	held := true // until the answer outgrows what may be held
 	for {
 		if len(buf) == cap(buf) {
@@ -347,6 +349,8 @@ func (at *attempt) whole(resp *http.Response) result {
 				}
 			}
 			held = false
+			said.add(buf)
+			at.text = said.n
 			if x.ans.write(writeWhole|writeFlush, buf) != nil {
 				return resultLeft
 			}
@@ -354,6 +358,8 @@ func (at *attempt) whole(resp *http.Response) result {
 		}
 	}
 	if !held {
+		said.add(buf)
+		at.text = said.n
 		if x.ans.write(writeWhole|writeFlush, buf) != nil {
 			return resultLeft
 		}
@@ -366,6 +372,10 @@ func (at *attempt) whole(resp *http.Response) result {
 		a = dialect.WholeFurther(at.d, buf)
 	}
 	at.usage, at.answerID = at.plausible(a.Usage), a.ID
+	if !at.usage.Reported {
+		said.add(buf)
+		at.text = said.n
+	}
 	switch {
 	case len(bytes.TrimSpace(buf)) == 0:
 		return at.failClass(failover.EmptyAnswer, "answer.empty", "a success without a body")

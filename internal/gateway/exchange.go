@@ -38,7 +38,7 @@ type exchange struct {
 	seed        uint64                    // of whatever is drawn for this request
 	holding     Holding                   // of the money that it may cost
 	promptGuess int64                     // tokens of the prompt, estimated
-	warmAtStart int64                     // tokens that were warm at the account that the session was bound to
+	warmAtStart int64                     // the request's tokens that were warm at the account that the session was bound to
 	splice      atomic.Pointer[splice]    // the answer that broke and is gone on with; nil: none is
 	admission   *admission                // by the caller's limits; nil: there are none
 	ans         *answer

@@ -137,6 +137,7 @@ func extendedName(disposition string) bool {
 func formFacts(body []byte, boundary string) (dialect.Request, error) {
 	r := dialect.Request{Size: len(body), Form: true}
 	stream := false
+	choices := 0
 	err := formParts(body, boundary, func(p *formPart) error {
 		long := p.value.End-p.value.Start > maxField
 		switch {
@@ -151,13 +152,15 @@ func formFacts(body []byte, boundary string) (dialect.Request, error) {
 			}
 			stream = true
 			r.Stream = string(p.value.Of(body)) == "true"
+		case p.is("n") && !p.file && !long:
+			choices = max(choices, dialect.Choices(p.value.Of(body)))
 		}
 		return nil
 	})
 	if err != nil {
 		return r, err
 	}
-	r.Model = string(r.ModelAt.Of(body))
+	r.Model, r.Choices = string(r.ModelAt.Of(body)), choices
 	if r.Model == "" || len(r.Model) > 256 {
 		return r, formError("model", `the field "model" is missing, or longer than 256 bytes; name the model to use`)
 	}

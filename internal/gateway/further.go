@@ -27,6 +27,9 @@ func (x *exchange) facts(r *http.Request, body []byte) (dialect.Request, error) 
 	}
 	req, err := x.d.Request(body, x.at)
 	if err == nil {
+		if x.path != "" && x.path != "/v1/completions" { // no others know the member
+			req.AskUsage, req.HideUsage = dialect.Edit{}, false
+		}
 		req.Marks = dialect.Mark(body)
 		refs, few := dialect.Refs(body, req.Marks)
 		if !few {
@@ -54,6 +57,7 @@ func (at *attempt) copied(resp *http.Response) result {
 	buf := burstPool.Get().(*[]byte)
 	defer burstPool.Put(buf)
 	owns := false
+	text := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/")
 	for {
 		n, err := resp.Body.Read(*buf)
 		if n > 0 {
@@ -63,6 +67,9 @@ func (at *attempt) copied(resp *http.Response) result {
 					return res
 				}
 				owns = true
+			}
+			if text {
+				at.text += int64(n)
 			}
 			if x.ans.write(writeWhole|writeFlush, (*buf)[:n]) != nil {
 				return resultLeft

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
+	"turnout/internal/ledger"
 	"turnout/internal/limit"
 	"turnout/internal/sched"
 )
@@ -31,6 +33,7 @@ type StandingKey struct {
 	Deny    []string       `json:"deny,omitempty"`   // and of what may not
 	Expires *time.Time     `json:"expires,omitempty"`
 	Rates   []StandingRate `json:"rates"` // its own limits, whatever the pool and the account
+	StandingMoney
 }
 
 // StandingOwner is the user or the team that the key belongs to. What it allows and denies holds beside what the key does.
@@ -39,6 +42,64 @@ type StandingOwner struct {
 	Models []string       `json:"models,omitempty"`
 	Deny   []string       `json:"deny,omitempty"`
 	Rates  []StandingRate `json:"rates"` // for all of its keys together
+	StandingMoney
+}
+
+// StandingMoney is what an owner may still spend. Amounts are US dollars, as decimal numbers.
+type StandingMoney struct {
+	Balance string           `json:"balance_usd,omitempty"` // of who pays before: what is left, less what requests in flight hold
+	Budgets []StandingBudget `json:"budgets,omitempty"`
+}
+
+// StandingBudget is how far a budget is spent.
+type StandingBudget struct {
+	Name     string     `json:"name"`
+	Spent    string     `json:"spent_usd"`
+	Soft     string     `json:"soft_usd,omitempty"`
+	Hard     string     `json:"hard_usd,omitempty"`
+	ResetsAt *time.Time `json:"resets_at,omitempty"` // none: it is a rolling one, or one for ever
+}
+
+// Money is what is known of an owner's money.
+type Money struct {
+	Prepaid bool
+	Left    domain.NanoUSD // of a prepaid one
+	Budgets []ledger.BudgetStanding
+}
+
+// Purses tell how owners' money stands. A Ledger may have it.
+type Purses interface {
+	Money(ctx context.Context, of domain.Spender, now time.Time) (Money, error)
+}
+
+// money is what an owner may still spend, as far as it can be found out.
+func (g *Gateway) money(ctx context.Context, kind domain.SpenderKind, id int64, now time.Time) (out StandingMoney, err error) {
+	purses, ok := g.deps.Ledger.(Purses)
+	if !ok {
+		return out, nil
+	}
+	m, err := purses.Money(ctx, domain.Spender{Kind: kind, ID: id}, now)
+	if err != nil {
+		return out, err
+	}
+	usd := func(n domain.NanoUSD) string { return strings.Replace(n.String(), "$", "", 1) }
+	if m.Prepaid {
+		out.Balance = usd(m.Left)
+	}
+	for _, b := range m.Budgets {
+		s := StandingBudget{Name: b.Label(), Spent: usd(b.Spent)}
+		if b.Soft > 0 {
+			s.Soft = usd(b.Soft)
+		}
+		if b.Hard > 0 {
+			s.Hard = usd(b.Hard)
+		}
+		if !b.Until.IsZero() {
+			s.ResetsAt = &b.Until
+		}
+		out.Budgets = append(out.Budgets, s)
+	}
+	return out, nil
 }
 
 // StandingRate is a limit of a key, an owner or a pool for its callers.
@@ -89,7 +150,12 @@ func (g *Gateway) Me(d dialect.Dialect) http.Handler {
 			g.turnAway(w, x, err)
 			return
 		}
-		body, err := json.Marshal(x.snap.standing(g, x.key, now))
+		standing := x.snap.standing(g, x.key, now)
+		err := g.addMoney(r.Context(), &standing, x.key, now)
+		var body []byte
+		if err == nil {
+			body, err = json.Marshal(standing)
+		}
 		if err != nil {
 			Refuse(w, d, domain.Errorf(domain.KindInternal, "tell how the key stands", "%v", err), id)
 			return
@@ -98,6 +164,17 @@ func (g *Gateway) Me(d dialect.Dialect) http.Handler {
 		w.Header()["Cache-Control"] = []string{"no-store"}
 		_, _ = w.Write(body)
 	})
+}
+
+// addMoney adds what the key and its owners may still spend.
+func (g *Gateway) addMoney(ctx context.Context, s *Standing, key *domain.Key, now time.Time) (err error) {
+	if s.Key.StandingMoney, err = g.money(ctx, domain.SpenderKey, int64(key.ID), now); err == nil && s.User != nil {
+		s.User.StandingMoney, err = g.money(ctx, domain.SpenderUser, int64(key.Owner.User.ID), now)
+	}
+	if err == nil && s.Team != nil {
+		s.Team.StandingMoney, err = g.money(ctx, domain.SpenderTeam, int64(key.Owner.Team.ID), now)
+	}
+	return err
 }
 
 // standingRates are the limits of a key, an owner or a pool, first those whatever the model.
@@ -175,10 +252,10 @@ func (s *Snapshot) standing(g *Gateway, key *domain.Key, now time.Time) Standing
 		out.Key.Expires = &key.Expires
 	}
 	if u := key.Owner.User; u != nil {
-		out.User = &StandingOwner{u.Name, u.Models, u.Deny, s.standingRates(g, u, "user", u.Name, u.Rates)}
+		out.User = &StandingOwner{Name: u.Name, Models: u.Models, Deny: u.Deny, Rates: s.standingRates(g, u, "user", u.Name, u.Rates)}
 	}
 	if t := key.Owner.Team; t != nil {
-		out.Team = &StandingOwner{t.Name, t.Models, t.Deny, s.standingRates(g, t, "team", t.Name, t.Rates)}
+		out.Team = &StandingOwner{Name: t.Name, Models: t.Models, Deny: t.Deny, Rates: s.standingRates(g, t, "team", t.Name, t.Rates)}
 	}
 	models := s.modelQuotas()
 	for _, name := range key.Pools {

@@ -244,3 +244,18 @@ func TestResumeAfterLong(t *testing.T) {
 		})
 	}
 }
+
+// While an answer goes on, its holding grows by all that the caller has got.
+func TestResumeGrowsTheHolding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wires["anthropic"]
+		r := newRig(t, []account{{name: "a"}, {name: "b", priority: 1}}, as(w.d), resuming(domain.ResumeContinue))
+		words := strings.Split(strings.Repeat("x,", 3*growEvery), ",")
+		r.on("a", w.cut(io.ErrUnexpectedEOF, "1", len(words), words...), unsent)
+		r.on("b", w.says("2", words...))
+		r.sendAs(w, strings.Replace(w.ask, "claude-x", "claude-sonnet-4-5", 1))
+		if r.last().Outcome != OutcomeServed || r.ledger.grown < 6*growEvery-2 {
+			t.Errorf("%s: grown to %d\n%s", r.last().Outcome, r.ledger.grown, r.last().Trace)
+		}
+	})
+}

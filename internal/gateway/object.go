@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"turnout/internal/dialect"
@@ -55,6 +56,11 @@ func (x *exchange) object(w http.ResponseWriter, r *http.Request, c *ObjectCall)
 	}
 	if !plainID(c.ID) || !plainID(c.Part) {
 		return 0, 0, domain.Errorf(domain.KindInvalid, op, "the path holds something that is no id")
+	}
+	if r.Method == http.MethodPost && c.ID == "" && strings.HasSuffix(c.Collection, "batches") {
+		if err := x.unlimited("a batch", "send its requests one by one"); err != nil {
+			return 0, 0, err
+		}
 	}
 	body, err := x.objectBody(w, r)
 	if err != nil {

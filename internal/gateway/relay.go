@@ -78,7 +78,11 @@ func newRelayer(at *attempt, resp *http.Response) *relayer {
 	if at.x.path == "" {
 		reader = at.d.NewReader(req)
 	} else {
-		reader = &dialect.FurtherReader{}
+		further := &dialect.FurtherReader{Hide: req.HideUsage}
+		if m, ok := at.d.(dialect.Meter); ok {
+			further.ReadUsage = m.ReadUsage
+		}
+		reader = further
 	}
 	return &relayer{
 		at: at, resp: resp, reader: reader, buf: *p, small: *p, pooled: p, last: time.Now(),
@@ -213,6 +217,7 @@ func (r *relayer) events() (res result, stop bool) {
 		raw := r.buf[r.done : r.done+size]
 		ev := r.reader.Event(raw)
 		at.events++
+		at.text += int64(ev.Text)
 		switch ev.Kind {
 		case dialect.EventError:
 			_ = r.flush()
@@ -285,9 +290,9 @@ func (r *relayer) events() (res result, stop bool) {
 		r.ended = false
 		return resultLeft, true
 	}
-	if at.deltas/growEvery != r.grown {
-		r.grown = at.deltas / growEvery
-		at.x.holding.Grow(at.ctx, at.cand.Account, at.cand.Sent, at.tokens(), now)
+	if n := at.tokens(); int(n/growEvery) != r.grown {
+		r.grown = int(n / growEvery)
+		at.x.holding.Grow(at.ctx, at.cand.Account, at.cand.Sent, n, now)
 	}
 	if r.ended {
 		return resultServed, true

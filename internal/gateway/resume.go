@@ -383,11 +383,12 @@ func (j *joint) usage(u domain.Usage) domain.Usage {
 
 // tokens is about how many tokens of the answer the caller has got: about one in each delta.
 func (at *attempt) tokens() int64 {
-	n := at.deltas
+	n := max(int64(at.deltas), at.text/textToken)
 	if at.joint != nil && at.joint.way == domain.ResumeContinue {
-		n += at.joint.splice.from.deltas
+		from := at.joint.splice.from
+		n += max(int64(from.deltas), from.text/textToken)
 	}
-	return int64(n)
+	return n
 }
 
 // usageOf is what an attempt's answer took, with what another one had begun.

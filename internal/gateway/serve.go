@@ -333,8 +333,10 @@ func (x *exchange) route(r *http.Request, answer http.Header) (err error) {
 	if !x.session.id.IsZero() {
 		if b, ok := x.g.deps.Bindings.Lookup(x.session.id); ok {
 			x.binding, x.boundAtStart = b, b.Account
-			if b.WarmUntil.After(x.began) && warmFor(&b, x.candidate(b.Account)) {
-				x.warmAtStart = b.WarmTokens
+			if b.WarmUntil.After(x.began) {
+				x.mu.Lock()
+				x.warmAtStart = x.staked()
+				x.mu.Unlock()
 			}
 			x.stays = x.lacksModel(b.Account)
 		} else if !x.session.parent.IsZero() {

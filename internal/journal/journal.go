@@ -70,7 +70,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 var ErrClosed = errors.New("the journal is closed")
 
 // Open opens the journal of a directory, or makes it, and cuts off what a crash left half written. It fails
-// with a *Damage if anything else is not as it was written.
+// with a *DamageError if anything else is not as it was written.
 func Open(dir string, opts Options) (*Journal, error) {
 	if opts.Segment == 0 {
 		opts.Segment = usualSize
@@ -118,7 +118,7 @@ func (j *Journal) resume(n uint64) error {
 	if end < int64(len(data)) {
 		// Set aside, not thrown away: it may be that somebody can make sense of it.
 		aside := fmt.Sprintf("%s.torn-%d", path, end)
-		if err := errors.Join(os.WriteFile(aside, data[end:], fileMode), f.Truncate(end), f.Sync()); err != nil {
+		if err := errors.Join(os.WriteFile(aside, data[end:], fileMode), f.Truncate(end), f.Sync()); err != nil { //nolint:gosec // the operator's own directory
 			return errors.Join(fmt.Errorf("cut off the torn end of %s: %w", path, err), f.Close())
 		}
 	}
@@ -136,6 +136,12 @@ func (j *Journal) Torn() int64 { return j.torn }
 
 // begin makes a new segment the one that is appended to.
 func (j *Journal) begin(n uint64) error {
+	if j.file != nil {
+		// Before there is another one: behind a segment with a successor nothing may be missing.
+		if err := j.file.Sync(); err != nil {
+			return fmt.Errorf("end a segment of the journal: %w", err)
+		}
+	}
 	f, err := os.OpenFile(j.path(n), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return fmt.Errorf("begin a segment of the journal: %w", err)
@@ -144,7 +150,7 @@ func (j *Journal) begin(n uint64) error {
 		return errors.Join(fmt.Errorf("begin a segment of the journal: %w", err), f.Close(), os.Remove(j.path(n)))
 	}
 	if j.file != nil {
-		if err := errors.Join(j.file.Sync(), j.file.Close()); err != nil {
+		if err := j.file.Close(); err != nil {
 			j.opts.Failed(fmt.Errorf("end a segment of the journal: %w", err))
 		}
 	}
@@ -309,7 +315,7 @@ func list(dir string) ([]uint64, error) {
 	slices.Sort(out)
 	for i := 1; i < len(out); i++ {
 		if out[i] != out[i-1]+1 {
-			return nil, &Damage{Path: segmentPath(dir, out[i-1]+1), Reason: "the segment is missing"}
+			return nil, &DamageError{Path: segmentPath(dir, out[i-1]+1), Reason: "the segment is missing"}
 		}
 	}
 	return out, nil

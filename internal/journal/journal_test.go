@@ -157,7 +157,7 @@ func TestDamageIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			j := open(t, dir, Options{Segment: 60})
-			var damage *Damage
+			var damage *DamageError
 			if _, err := j.Read(Position{}, func([]byte, Position) error { return nil }); !errors.As(err, &damage) {
 				t.Fatalf("segment %d, byte %d: %v", n, i, err)
 			}
@@ -178,7 +178,7 @@ func TestDamageIsTold(t *testing.T) {
 	if err := os.WriteFile(segmentPath(dir, 1), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var damage *Damage
+	var damage *DamageError
 	if _, err := Open(dir, Options{}); !errors.As(err, &damage) {
 		t.Errorf("a flipped bit before a sound record: %v", err)
 	}
@@ -254,7 +254,7 @@ func TestConcurrentAppends(t *testing.T) {
 // Whatever is appended, and wherever a reader stops, it goes on with the next record after a restart.
 func TestReadersGoOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "journal")
+		dir, err := os.MkdirTemp("", "journal") //nolint:usetesting // rapid's T has none, and each of its runs needs its own
 		if err != nil {
 			t.Fatal(err)
 		}

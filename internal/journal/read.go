@@ -9,15 +9,15 @@ import (
 	"os"
 )
 
-// Damage is a journal that is not as it was written.
-type Damage struct {
+// DamageError is a journal that is not as it was written.
+type DamageError struct {
 	Path   string
 	Offset int64
 	Reason string
 }
 
 // Error implements error.
-func (d *Damage) Error() string {
+func (d *DamageError) Error() string {
 	return fmt.Sprintf("the journal is damaged: %s at byte %d: %s; restore the file from a copy, or move it away if what it holds may be lost", d.Path, d.Offset, d.Reason)
 }
 
@@ -32,7 +32,7 @@ func (j *Journal) Read(from Position, f func(record []byte, end Position) error)
 	at := from
 	if len(segments) > 0 && at.Segment < segments[0] {
 		if at.Segment != 0 && at.Segment+1 != segments[0] {
-			return from, &Damage{Path: j.path(at.Segment), Reason: "the segment is missing, and its records were not used yet"}
+			return from, &DamageError{Path: j.path(at.Segment), Reason: "the segment is missing, and its records were not used yet"}
 		}
 		at = Position{Segment: segments[0]}
 	}
@@ -71,7 +71,7 @@ func (j *Journal) readSegment(at Position, upto int64, f func([]byte, Position) 
 		upto = info.Size()
 	}
 	if at.Offset > upto {
-		return at, &Damage{Path: path, Offset: upto, Reason: fmt.Sprintf("it is shorter than what was used of it already (%d bytes)", at.Offset)}
+		return at, &DamageError{Path: path, Offset: upto, Reason: fmt.Sprintf("it is shorter than what was used of it already (%d bytes)", at.Offset)}
 	}
 	in := io.NewSectionReader(file, at.Offset, upto-at.Offset)
 	var buf []byte
@@ -82,7 +82,7 @@ func (j *Journal) readSegment(at Position, upto int64, f func([]byte, Position) 
 		}
 		n := int64(binary.LittleEndian.Uint32(head[:]))
 		if n == 0 || n > MaxRecord {
-			return at, &Damage{Path: path, Offset: at.Offset, Reason: fmt.Sprintf("a record of %d bytes", n)}
+			return at, &DamageError{Path: path, Offset: at.Offset, Reason: fmt.Sprintf("a record of %d bytes", n)}
 		}
 		if int64(cap(buf)) < n {
 			buf = make([]byte, n)
@@ -92,7 +92,7 @@ func (j *Journal) readSegment(at Position, upto int64, f func([]byte, Position) 
 			return at, damage(path, at.Offset, err)
 		}
 		if !sound(head[:], buf) {
-			return at, &Damage{Path: path, Offset: at.Offset, Reason: "the checksum is wrong"}
+			return at, &DamageError{Path: path, Offset: at.Offset, Reason: "the checksum is wrong"}
 		}
 		next := Position{Segment: at.Segment, Offset: at.Offset + header + n}
 		if err := f(buf, next); err != nil {
@@ -107,7 +107,7 @@ func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.
 
 func damage(path string, at int64, err error) error {
 	if ended(err) {
-		return &Damage{Path: path, Offset: at, Reason: "it ends in the middle of a record"}
+		return &DamageError{Path: path, Offset: at, Reason: "it ends in the middle of a record"}
 	}
 	return fmt.Errorf("read the journal: %w", err)
 }
@@ -131,7 +131,7 @@ func whole(path string, data []byte) (int64, error) {
 			continue
 		}
 		if next := data[at+n:]; frameLen(next) > 0 && sound(next[:header], next[header:frameLen(next)]) {
-			return 0, &Damage{Path: path, Offset: int64(at), Reason: "the checksum is wrong, and sound records follow"}
+			return 0, &DamageError{Path: path, Offset: int64(at), Reason: "the checksum is wrong, and sound records follow"}
 		}
 		break
 	}

@@ -130,6 +130,17 @@ func (b *Book) Tidy(ctx context.Context, now time.Time) error {
 		o.spent.fold(SlotOf(now.Add(-memory)))
 	}
 	b.mu.Unlock()
+	if len(b.ended()) > 0 {
+		b.gate.Lock()
+		err := b.flush(ctx)
+		if err == nil {
+			err = b.giveBack(ctx, now)
+		}
+		b.gate.Unlock()
+		if err != nil {
+			return err
+		}
+	}
 	b.applying.Lock()
 	upto := b.applied
 	b.applying.Unlock()

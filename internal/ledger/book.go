@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,9 @@ type Store interface {
 	Applied(ctx context.Context) (domain.JournalPosition, error)
 	// Durable makes what was applied survive a power failure.
 	Durable(ctx context.Context) error
-	// Take moves up to want of an owner's balance, but never below -overdraft, into the grant that this process spends from.
-	Take(ctx context.Context, payer domain.Spender, want, overdraft domain.NanoUSD, now time.Time) (got domain.NanoUSD, err error)
+	// Take moves up to want of an owner's balance, but never below -overdraft, into the grant that this process spends from; nothing, if it
+	// would be less than need. left is what is in the balance then.
+	Take(ctx context.Context, payer domain.Spender, need, want, overdraft domain.NanoUSD, now time.Time) (got, left domain.NanoUSD, err error)
 	// Return gives back what is in the grants of the owners named, or of all.
 	Return(ctx context.Context, now time.Time, payers ...domain.Spender) error
 	// Restore makes up for records of requests that died with a process: of those that are settled and have none.
@@ -71,6 +73,7 @@ type owner struct {
 
 	// Of a prepaid one:
 	granted domain.NanoUSD // taken from the store and not yet charged; held is part of it
+	left    domain.NanoUSD // in the store, when it was asked last
 	dry     time.Time      // the store had no more at this time; zero: it may have
 
 	// Of one with budgets:
@@ -90,6 +93,7 @@ type Book struct {
 	gate   sync.RWMutex // held for reading while something is settled; see Configure
 	mu     sync.Mutex
 	owners map[domain.Spender]*owner
+	former map[domain.Spender]*owner // no longer configured, and with a grant that requests in flight may still be charged to
 	usual  usual
 
 	orphans orphans // settlements that the journal did not take
@@ -121,7 +125,7 @@ func NewBook(s Store, j Journal, p Prices, e Events) *Book {
 	if e.Refused == nil {
 		e.Refused = func(*Denial) {}
 	}
-	return &Book{store: s, journal: j, prices: p, events: e, owners: map[domain.Spender]*owner{}}
+	return &Book{store: s, journal: j, prices: p, events: e, owners: map[domain.Spender]*owner{}, former: map[domain.Spender]*owner{}}
 }
 
 // memory is how much of the spending is kept slot by slot: a month of 31 days, and a day on each side for time zones.
@@ -167,7 +171,7 @@ func (b *Book) last() (last []domain.Settlement, err error) {
 }
 
 // Configure puts owners in place of those before; an owner that remains keeps what it has spent and holds. Requests in
-// flight are settled with the owners that they were held at.
+// flight are settled with the owners that they were held at, and count in the budgets that there are then.
 func (b *Book) Configure(ctx context.Context, owners []Owner, now time.Time) error {
 	// Nothing is settled meanwhile, and everything that was is applied: so the store knows all that has been spent.
 	b.gate.Lock()
@@ -176,31 +180,38 @@ func (b *Book) Configure(ctx context.Context, owners []Owner, now time.Time) err
 		return err
 	}
 	b.mu.Lock()
-	before := b.owners
-	b.mu.Unlock()
 	next := make(map[domain.Spender]*owner, len(owners))
+	var ask []*owner // whose spending is not in memory yet
 	for _, o := range owners {
-		n := &owner{Owner: o}
-		if old := before[o.Spender]; old != nil {
-			n = old
+		n := b.owners[o.Spender]
+		if n == nil {
+			n = b.former[o.Spender]
 		}
-		if len(o.Spending.Budgets) > 0 {
-			spent, err := b.store.Spent(ctx, o.Spender, SlotOf(now.Add(-memory)))
-			if err != nil {
-				return err
-			}
-			b.mu.Lock()
-			n.spent = spent
-			b.mu.Unlock()
+		if n == nil {
+			n = &owner{Owner: o}
 		}
 		next[o.Spender] = n
+		if len(o.Spending.Budgets) > 0 && len(n.budgets) == 0 {
+			ask = append(ask, n)
+		}
 	}
-	var back []domain.Spender
+	b.mu.Unlock()
+	spent := make(map[*owner]series, len(ask))
+	for _, n := range ask {
+		s, err := b.store.Spent(ctx, n.Spender, SlotOf(now.Add(-memory)))
+		if err != nil {
+			return err
+		}
+		spent[n] = s
+	}
 	b.mu.Lock()
 	for _, o := range owners {
 		n := next[o.Spender]
-		n.Owner, n.dry = o, time.Time{}
-		n.budgets = nil
+		delete(b.former, o.Spender)
+		if s, asked := spent[n]; asked {
+			n.spent = s
+		}
+		n.Owner, n.dry, n.budgets = o, time.Time{}, nil
 		for _, c := range o.Spending.Budgets {
 			g := newBudget(c)
 			g.roll(n.spent, now)
@@ -210,18 +221,71 @@ func (b *Book) Configure(ctx context.Context, owners []Owner, now time.Time) err
 			n.spent = nil
 		}
 	}
-	for s, o := range before {
-		if o.granted > 0 && o.held == 0 && (next[s] == nil || !o.Spending.Prepaid) {
-			o.granted = 0
-			back = append(back, s)
+	for s, o := range b.owners {
+		if next[s] == nil {
+			o.Spending.Prepaid, o.budgets, o.spent = false, nil, nil
+			b.former[s] = o
 		}
 	}
 	b.owners = next
 	b.mu.Unlock()
-	if len(back) == 0 {
-		return nil
+	return b.giveBack(ctx, now)
+}
+
+// giveBack returns the grants of owners that pay before no longer, once nothing is held of them. The gate is locked, and everything
+// is applied.
+func (b *Book) giveBack(ctx context.Context, now time.Time) error {
+	for _, o := range b.ended() {
+		o.taking.Lock() // what somebody is just taking comes first
+		b.mu.Lock()
+		back := o.held == 0 && !o.Spending.Prepaid
+		if back {
+			o.granted = 0
+			delete(b.former, o.Spender)
+		}
+		b.mu.Unlock()
+		var err error
+		if back {
+			err = b.store.Return(ctx, now, o.Spender)
+		}
+		o.taking.Unlock()
+		if err != nil {
+			return err
+		}
 	}
-	return b.store.Return(ctx, now, back...)
+	return nil
+}
+
+// ended are the owners that pay before no longer and may have a grant.
+func (b *Book) ended() (out []*owner) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, owners := range []map[domain.Spender]*owner{b.owners, b.former} {
+		for s, o := range owners {
+			if !o.Spending.Prepaid && o.held == 0 && (o.granted != 0 || b.former[s] == o) {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
+
+// Limited reports whether money limits any of them: a balance, or a budget's hard limit.
+func (b *Book) Limited(key domain.KeyID, user domain.UserID, team domain.TeamID, pool domain.PoolID) bool {
+	a := Ask{Key: key, User: user, Team: team, Pool: pool}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range a.scopes() {
+		if o := b.owners[s]; o != nil && o.limited() {
+			return true
+		}
+	}
+	return false
+}
+
+// limited reports whether the owner has a balance or a hard limit. Book.mu is held.
+func (o *owner) limited() bool {
+	return o.Spending.Prepaid || slices.ContainsFunc(o.budgets, func(g *budget) bool { return g.Hard > 0 })
 }
 
 // Credited tells that owners' balances have grown: who was refused for want of money may be let in again.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -65,11 +66,17 @@ func (r *rig) hold(at time.Time, edit ...func(*Ask)) *Holding {
 	return h
 }
 
-func (r *rig) refused(at time.Time, kind domain.Kind, words string, edit ...func(*Ask)) *domain.Error {
+// refused expects a refusal of a kind, with words in it.
+func (r *rig) refused(at time.Time, kind domain.Kind, words string, edit ...func(*Ask)) {
+	r.t.Helper()
+	_ = r.refusal(at, kind, words, edit...)
+}
+
+func (r *rig) refusal(at time.Time, kind domain.Kind, words string, edit ...func(*Ask)) *domain.Error {
 	r.t.Helper()
 	_, err := r.book.Hold(r.ctx, r.ask(at, edit...))
-	e, ok := err.(*domain.Error)
-	if !ok || e.Kind != kind || !strings.Contains(e.Message, words) {
+	var e *domain.Error
+	if !errors.As(err, &e) || e.Kind != kind || !strings.Contains(e.Message, words) {
 		r.t.Fatalf("refused with %v, want kind %v with %q", err, kind, words)
 	}
 	return e
@@ -121,7 +128,7 @@ func TestPrepaid(t *testing.T) {
 	if a.Amount() != 1500 || r.store.grant[team1]+r.store.purse[team1] != 4000 {
 		t.Fatalf("%v held, %v in grant, %v in purse", a.Amount(), r.store.grant[team1], r.store.purse[team1])
 	}
-	e := r.refused(noon, domain.KindBalance, "$0.000003 is held by requests in flight")
+	e := r.refusal(noon, domain.KindBalance, "$0.000003 is held by requests in flight")
 	if e.RetryAfter != 0 {
 		t.Errorf("nobody knows when there will be more, and it says in %v", e.RetryAfter)
 	}
@@ -212,12 +219,16 @@ func TestBudgets(t *testing.T) {
 	r := newRig(t, Owner{key1, "ci", day}, Owner{team1, "research", hard(domain.PeriodMonth, 10_000)})
 	r.settle(r.hold(noon), noon, used(100, 10))
 	b := r.hold(noon)
-	e := r.refused(noon, domain.KindBudget, `The budget "day" of key "ci" is used up: $0.0000015 of $0.0000035 is spent and $0.0000015 is held by requests in flight`)
+	e := r.refusal(noon, domain.KindBudget, `The budget "day" of key "ci" is used up: $0.0000015 of $0.0000035 is spent and $0.0000015 is held by requests in flight`)
+	if e.RetryAfter != 5*time.Second || !strings.Contains(e.Message, "Requests in flight hold what is left of it") {
+		t.Errorf("in %v: %s", e.RetryAfter, e.Message)
+	}
+	r.settle(b, noon, used(100, 10))
+	e = r.refusal(noon, domain.KindBudget, `The budget "day" of key "ci" is used up: $0.000003 of $0.0000035 is spent, and`)
 	// In India the day ends at 18:30 UTC.
 	if want := 6*time.Hour + 30*time.Minute; e.RetryAfter != want || !strings.Contains(e.Message, "It begins anew at 2026-11-26 18:30 UTC") {
 		t.Errorf("in %v: %s", e.RetryAfter, e.Message)
 	}
-	r.settle(b, noon, used(100, 10))
 	evening := noon.Add(6*time.Hour + 30*time.Minute)
 	r.refused(evening.Add(-time.Second), domain.KindBudget, "")
 	for range 2 {
@@ -227,7 +238,7 @@ func TestBudgets(t *testing.T) {
 	r.settle(r.hold(next), next, used(100, 10))
 	r.settle(r.hold(next), next, used(100, 10))
 	// 9,000 of the month's 10,000 are spent.
-	e = r.refused(next.Add(24*time.Hour), domain.KindBudget, `The budget "month" of team "research"`)
+	e = r.refusal(next.Add(24*time.Hour), domain.KindBudget, `The budget "month" of team "research"`)
 	if want := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC).Sub(next.Add(24 * time.Hour)); e.RetryAfter != want {
 		t.Errorf("in %v, want %v", e.RetryAfter, want)
 	}
@@ -253,7 +264,7 @@ func TestRollingBudgets(t *testing.T) {
 	r.settle(r.hold(noon), noon, used(100, 10))
 	r.settle(r.hold(noon.Add(time.Hour)), noon.Add(time.Hour), used(100, 10))
 	at := noon.Add(2 * time.Hour)
-	e := r.refused(at, domain.KindBudget, "There is room again at 2026-11-26 17:15 UTC")
+	e := r.refusal(at, domain.KindBudget, "There is room again at 2026-11-26 17:15 UTC")
 	r.refused(at.Add(e.RetryAfter-time.Second), domain.KindBudget, "")
 	r.settle(r.hold(at.Add(e.RetryAfter)), at.Add(e.RetryAfter), used(100, 10))
 	r.refused(at.Add(e.RetryAfter), domain.KindBudget, "18:15 UTC")
@@ -286,7 +297,7 @@ func TestBudgetsKnowTheBefore(t *testing.T) {
 	r.refused(noon, domain.KindBudget, "$0.0000045 of $0.000004 is spent")
 	total := Owner{team1, "research", hard(domain.PeriodTotal, 5000)}
 	r.configure(noon.Add(90*24*time.Hour), total)
-	e := r.refused(noon.Add(90*24*time.Hour), domain.KindBudget, "It ends for good")
+	e := r.refusal(noon.Add(90*24*time.Hour), domain.KindBudget, "It ends for good")
 	if e.RetryAfter != 0 {
 		t.Errorf("for good, and in %v", e.RetryAfter)
 	}

@@ -135,10 +135,13 @@ func Calendar(p domain.Period, t time.Time) (start, end time.Time) {
 	return time.Time{}, time.Time{}
 }
 
-// room is when so much more would fit in, if nothing else is spent until then; zero: never, as things stand.
-func (b *budget) room(s series, held, amount domain.NanoUSD, now time.Time) time.Time {
-	if amount.Plus(held) > b.Hard {
+// room is when so much more would fit in, if nothing else is spent until then and what is held is given back; zero: never, as things stand.
+func (b *budget) room(s series, amount domain.NanoUSD, now time.Time) time.Time {
+	switch {
+	case amount > b.Hard:
 		return time.Time{}
+	case b.spent.Plus(amount) <= b.Hard:
+		return now // only what requests in flight hold is in the way
 	}
 	if !b.Rolling {
 		return b.until
@@ -149,7 +152,7 @@ func (b *budget) room(s series, held, amount domain.NanoUSD, now time.Time) time
 			continue
 		}
 		spent -= e.Amount
-		if spent.Plus(held).Plus(amount) <= b.Hard {
+		if spent.Plus(amount) <= b.Hard {
 			return slotTime(e.Slot + 1).Add(b.Period.Length())
 		}
 	}

@@ -7,6 +7,9 @@ import (
 	"turnout/internal/domain"
 )
 
+// inFlightFor is when it is worth asking again where only requests in flight are in the way. Nobody knows when they end.
+const inFlightFor = 5 * time.Second
+
 const doing = "hold what the request may cost"
 
 // Denial is why a request may not be paid.
@@ -30,11 +33,21 @@ func (d *Denial) Error() *domain.Error {
 			"Ask whoever runs this Turnout to credit it, or ask for less (max_tokens).", who, d.Spent, inFlight(d.Held), d.Needed)
 		return e
 	}
-	e := domain.Errorf(domain.KindBudget, doing, "The budget %q of %s is used up: %s of %s is spent%s, and this request may cost up to %s. ",
-		d.Budget, who, d.Spent, d.Limit, inFlight(d.Held), d.Needed)
+	if d.Owner.Spender.Kind == domain.SpenderPool { // what all its callers spend together is not this one's to know
+		return d.until(domain.Errorf(domain.KindBudget, doing, "A budget of all who use this pool is used up. "))
+	}
+	return d.until(domain.Errorf(domain.KindBudget, doing, "The budget %q of %s is used up: %s of %s is spent%s, and this request may cost up to %s. ",
+		d.Budget, who, d.Spent, d.Limit, inFlight(d.Held), d.Needed))
+}
+
+// until says when there is room again.
+func (d *Denial) until(e *domain.Error) *domain.Error {
 	switch {
 	case d.Needed > d.Limit:
 		e.Message += "It is more than the whole budget: ask for less (max_tokens), or for a larger budget."
+	case d.Until.Equal(d.At):
+		e.Message += "Requests in flight hold what is left of it: try again when they have ended."
+		e.RetryAfter = inFlightFor
 	case d.Until.IsZero():
 		e.Message += "It ends for good: ask whoever runs this Turnout for a new one."
 	default:

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"turnout/internal/domain"
@@ -48,9 +47,7 @@ type Holding struct {
 	// Guarded by book.mu.
 	amount  domain.NanoUSD
 	settled bool
-
-	mu     sync.Mutex
-	losses []domain.AccountCost
+	losses  []domain.AccountCost
 }
 
 // scopes are the owners that a request concerns.
@@ -125,9 +122,7 @@ func (b *Book) most(h *Holding, routes []Route, input, output int64, limited boo
 			continue
 		}
 		priced = true
-		if plan != nil {
-			most = max(most, plan.Most(input, output, h.factor))
-		}
+		most = max(most, plan.Most(input, output, h.factor))
 	}
 	if !priced {
 		return 0, domain.Errorf(domain.KindForbidden, doing, "The model %q has no price here, and models without a price are not let through. Ask whoever runs this Turnout to add one.", h.ask.Model)
@@ -160,6 +155,10 @@ func (h *Holding) reserve(ctx context.Context, more domain.NanoUSD, now time.Tim
 	b := h.book
 	for tries := 0; ; tries++ {
 		b.mu.Lock()
+		if h.settled { // meanwhile
+			b.mu.Unlock()
+			return nil
+		}
 		d := h.room(more, now)
 		if d == nil {
 			h.add(more)
@@ -167,13 +166,14 @@ func (h *Holding) reserve(ctx context.Context, more domain.NanoUSD, now time.Tim
 			return nil
 		}
 		purse := h.purse
-		again := d.Budget == "" && tries == 0 && (purse.dry.IsZero() || now.Sub(purse.dry) >= dryFor)
+		// Others may take what was taken for this one; as long as the store has more, it is asked again.
+		again := d.Budget == "" && tries < maxTakes && (purse.dry.IsZero() || tries == 0 && now.Sub(purse.dry) >= dryFor)
 		b.mu.Unlock()
 		if !again {
 			b.events.Refused(d)
 			return d.Error()
 		}
-		if err := b.take(ctx, purse, more, now); err != nil {
+		if err := b.take(ctx, purse, more, false, now); err != nil {
 			return err
 		}
 	}
@@ -181,9 +181,9 @@ func (h *Holding) reserve(ctx context.Context, more domain.NanoUSD, now time.Tim
 
 // add books a reservation that there is room for. book.mu is held.
 func (h *Holding) add(more domain.NanoUSD) {
-	h.amount += more
+	h.amount = h.amount.Plus(more)
 	for _, o := range h.owners[:h.n] {
-		o.held += more
+		o.held = o.held.Plus(more)
 	}
 }
 
@@ -213,12 +213,12 @@ func (h *Holding) room(more domain.NanoUSD, now time.Time) *Denial {
 			if g.Hard == 0 || g.spent.Plus(o.held).Plus(more) <= g.Hard {
 				continue
 			}
-			return &Denial{Owner: o.Owner, Budget: g.Label(), Limit: g.Hard, Spent: g.spent, Held: o.held, Needed: h.amount + more,
-				Until: g.room(o.spent, o.held, more, now), Rolling: g.Rolling, At: now}
+			return &Denial{Owner: o.Owner, Budget: g.Label(), Limit: g.Hard, Spent: g.spent, Held: o.held, Needed: h.amount.Plus(more),
+				Until: g.room(o.spent, more, now), Rolling: g.Rolling, At: now}
 		}
 	}
 	if p := h.purse; p != nil && p.granted-p.held < more {
-		return &Denial{Owner: p.Owner, Spent: p.granted, Held: p.held, Needed: h.amount + more, At: now}
+		return &Denial{Owner: p.Owner, Spent: p.granted.Plus(p.left), Held: p.held, Needed: h.amount.Plus(more), At: now}
 	}
 	return nil
 }
@@ -228,10 +228,11 @@ const (
 	grantHolds = 64                // of the hold that did not fit
 	grantMost  = 5 * domain.Dollar // and not more than that, if the hold is not larger itself
 	dryFor     = time.Second       // how long an empty balance is not asked again
+	maxTakes   = 100               // for one hold, where others are always faster
 )
 
-// take gets more of an owner's balance from the store, so that there is room for need.
-func (b *Book) take(ctx context.Context, o *owner, need domain.NanoUSD, now time.Time) error {
+// take gets more of an owner's balance from the store, so that there is room for need; part: less than that is welcome too.
+func (b *Book) take(ctx context.Context, o *owner, need domain.NanoUSD, part bool, now time.Time) error {
 	o.taking.Lock()
 	defer o.taking.Unlock()
 	b.mu.Lock()
@@ -241,8 +242,15 @@ func (b *Book) take(ctx context.Context, o *owner, need domain.NanoUSD, now time
 	if short <= 0 { // somebody else has taken enough meanwhile
 		return nil
 	}
-	want := max(short, min(need*grantHolds, grantMost))
-	got, err := b.store.Take(ctx, o.Spender, want, overdraft, now)
+	want := max(short, grantMost)
+	if need < grantMost/grantHolds {
+		want = max(short, need*grantHolds)
+	}
+	least := short
+	if part {
+		least = 1
+	}
+	got, left, err := b.store.Take(ctx, o.Spender, least, want, overdraft, now)
 	if err != nil {
 		b.events.Failed("take from a balance", err)
 		return &domain.Error{Kind: domain.KindUnavailable, Op: doing, RetryAfter: time.Second, Err: err,
@@ -251,7 +259,10 @@ func (b *Book) take(ctx context.Context, o *owner, need domain.NanoUSD, now time
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o.granted += got
-	o.dry = time.Time{}
+	if b.owners[o.Spender] != o { // configured away meanwhile
+		b.former[o.Spender] = o
+	}
+	o.left, o.dry = left, time.Time{}
 	if got < want {
 		o.dry = now
 	}

@@ -22,6 +22,7 @@ type books struct {
 	applied domain.JournalPosition
 	fail    bool
 	takes   int
+	taking  func() // called before something is taken
 }
 
 func newBooks() *books {
@@ -83,17 +84,22 @@ func (b *books) Restore(context.Context, []domain.Settlement) error { return nil
 
 func (b *books) Durable(context.Context) error { return nil }
 
-func (b *books) Take(_ context.Context, p domain.Spender, want, overdraft domain.NanoUSD, _ time.Time) (domain.NanoUSD, error) {
+func (b *books) Take(_ context.Context, p domain.Spender, need, want, overdraft domain.NanoUSD, _ time.Time) (got, left domain.NanoUSD, err error) {
+	if b.taking != nil {
+		b.taking()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.takes++
 	if b.fail {
-		return 0, errDown
+		return 0, 0, errDown
 	}
-	got := max(min(want, b.purse[p]+overdraft), 0)
+	if got = max(min(want, b.purse[p]+overdraft), 0); got < need {
+		got = 0
+	}
 	b.purse[p] -= got
 	b.grant[p] += got
-	return got, nil
+	return got, b.purse[p], nil
 }
 
 func (b *books) Return(_ context.Context, _ time.Time, of ...domain.Spender) error {

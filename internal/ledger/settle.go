@@ -19,6 +19,8 @@ type Final struct {
 	// LostCache is how many tokens were warm at the account that the session was bound to, where another one answered; 0: none, or
 	// none did.
 	LostCache int64
+	// Pool is whose account answered; 0: the pool that was asked.
+	Pool domain.PoolID
 }
 
 // Lost books what an attempt has cost that came to nothing, at the operator's cost, and says how much.
@@ -26,25 +28,26 @@ func (h *Holding) Lost(a *domain.Account, model string, u domain.Usage, now time
 	if h == nil || a == nil || a.ID <= 0 {
 		return 0
 	}
-	plan, _ := h.book.prices.Plan(a, model, now)
+	b := h.book
+	plan, _ := b.prices.Plan(a, model, now)
 	cost, _, _ := priced(plan, u, 0)
 	if cost == 0 {
 		return 0
 	}
-	h.book.mu.Lock()
+	loss := domain.AccountCost{Account: a.ID, Amount: cost, Flat: a.Flat}
+	b.mu.Lock()
 	late := h.settled
-	h.book.mu.Unlock()
-	if late {
-		h.book.gate.RLock()
-		defer h.book.gate.RUnlock()
-		s := h.settlement(now)
-		s.Late, s.Losses = true, []domain.AccountCost{{Account: a.ID, Amount: cost, Flat: a.Flat}}
-		h.book.write(&s)
-		return cost
+	if !late {
+		h.losses = append(h.losses, loss)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.losses = append(h.losses, domain.AccountCost{Account: a.ID, Amount: cost, Flat: a.Flat})
+	b.mu.Unlock()
+	if late {
+		b.gate.RLock()
+		defer b.gate.RUnlock()
+		s := h.settlement(now)
+		s.Late, s.Losses = true, []domain.AccountCost{loss}
+		b.write(&s)
+	}
 	return cost
 }
 
@@ -96,32 +99,36 @@ func (h *Holding) Settle(f Final) (s domain.Settlement, first bool) {
 		return s, false
 	}
 	b := h.book
-	b.gate.RLock()
-	defer b.gate.RUnlock()
+	if h.ended() {
+		return s, false
+	}
 	s = h.settlement(f.At)
+	if f.Pool != 0 {
+		s.Pool = f.Pool
+	}
 	var full domain.NanoUSD
 	if f.Account != nil && f.Account.ID > 0 {
 		full = h.price(&s, &f)
 	}
-	if h.short(full) {
+	if h.short(full) { // before the gate: a slow store keeps nobody else waiting
 		ctx, cancel := context.WithTimeout(context.Background(), settleTake)
-		_ = b.take(ctx, h.purse, full-h.Amount(), f.At) // what it does not get is written off
+		_ = b.take(ctx, h.purse, full-h.Amount(), true, f.At) // what it does not get is written off
 		cancel()
 	}
+	b.gate.RLock()
+	defer b.gate.RUnlock()
 	b.mu.Lock()
 	if h.settled {
 		b.mu.Unlock()
 		return domain.Settlement{}, false
 	}
 	h.settled = true
-	s.Charged = h.charge(full, f.At)
+	s.Charged = h.charge(full, s.Pool, f.At)
+	s.Losses = h.losses
 	b.mu.Unlock()
 	if s.WrittenOff = full - s.Charged; s.WrittenOff > 0 {
 		s.Flags |= domain.FlagCapped
 	}
-	h.mu.Lock()
-	s.Losses = h.losses
-	h.mu.Unlock()
 	if full > 0 {
 		b.usual.add(h.ask.Key, h.ask.Model, full)
 	}
@@ -129,6 +136,12 @@ func (h *Holding) Settle(f Final) (s domain.Settlement, first bool) {
 		b.write(&s)
 	}
 	return s, true
+}
+
+func (h *Holding) ended() bool {
+	h.book.mu.Lock()
+	defer h.book.mu.Unlock()
+	return h.settled
 }
 
 // settleTake is how long a settlement waits for the store, where more was used than was held.
@@ -202,56 +215,71 @@ func asRead(u domain.Usage, tokens int64) domain.Usage {
 }
 
 // charge gives back what is held and charges what was used, as far as the limits go. book.mu is held.
-func (h *Holding) charge(full domain.NanoUSD, now time.Time) domain.NanoUSD {
+func (h *Holding) charge(full domain.NanoUSD, pool domain.PoolID, now time.Time) domain.NanoUSD {
 	for _, o := range h.owners[:h.n] {
 		o.held -= h.amount
 	}
-	most := full
+	held := min(h.amount, full)
+	h.amount = 0
+	charged := full
 	for _, o := range h.owners[:h.n] {
+		if o.Spender.Kind == domain.SpenderPool && o.Spender.ID != int64(pool) {
+			continue // another pool has served it
+		}
 		for _, g := range o.budgets {
 			g.roll(o.spent, now)
 			if g.Hard > 0 {
 				// The stated overdraft is for what a hold has not foreseen; a hold never counts on it.
-				most = min(most, max(g.Hard.Plus(o.Spending.Overdraft)-g.spent-o.held, min(h.amount, full)))
+				charged = min(charged, max(g.Hard.Plus(o.Spending.Overdraft)-g.spent-o.held, held))
 			}
 		}
 	}
 	if p := h.purse; p != nil {
-		most = min(most, max(p.granted-p.held, min(h.amount, full)))
+		charged = max(min(charged, max(p.granted-p.held, held)), 0)
+		p.granted -= charged
 	}
-	charged := max(most, 0)
+	if charged = max(charged, 0); charged == 0 {
+		return 0
+	}
+	// Counted by the owners as they are now, whoever they were when it was held.
 	slot := SlotOf(now)
-	for _, o := range h.owners[:h.n] {
-		if len(o.budgets) > 0 && charged > 0 {
-			o.spent.add(slot, charged)
-			for _, g := range o.budgets {
-				if slot >= g.from {
-					g.spent = g.spent.Plus(charged)
-				}
+	ask := h.ask
+	ask.Pool = pool
+	for _, s := range ask.scopes() {
+		o := h.book.owners[s]
+		if o == nil || len(o.budgets) == 0 {
+			continue
+		}
+		for _, g := range o.budgets {
+			g.roll(o.spent, now)
+		}
+		o.spent.add(slot, charged)
+		for _, g := range o.budgets {
+			if slot >= g.from {
+				g.spent = g.spent.Plus(charged)
 			}
 		}
 	}
-	if h.purse != nil {
-		h.purse.granted -= charged
-	}
-	h.amount = 0
 	return charged
 }
 
 // warning is what a passed soft limit says; first: it is the first time in its period.
-func (g *budget) warning(o *owner) (text string, first bool) {
-	if g.Soft == 0 || g.spent < g.Soft {
-		g.warned = false
+func (b *budget) warning(o *owner) (text string, first bool) {
+	if b.Soft == 0 || b.spent < b.Soft {
+		b.warned = false
 		return "", false
 	}
-	first, g.warned = !g.warned, true
-	limit := g.Hard
+	first, b.warned = !b.warned, true
+	limit := b.Hard
 	if limit == 0 {
-		limit = g.Soft
+		limit = b.Soft
 	}
-	text = fmt.Sprintf("budget %q of %s %q: %s of %s spent", g.Label(), o.Spender.Kind, o.Name, g.spent, limit)
-	if !g.until.IsZero() {
-		text += ", begins anew at " + g.until.UTC().Format("2006-01-02 15:04 MST")
+	if o.Spender.Kind == domain.SpenderPool {
+		return "a budget of all who use this pool is nearly used up", first
+	}
+	text = fmt.Sprintf("budget %q of %s %q: %s of %s spent", b.Label(), o.Spender.Kind, o.Name, b.spent, limit)
+	if !b.until.IsZero() {
+		text += ", begins anew at " + b.until.UTC().Format("2006-01-02 15:04 MST")
 	}
 	return text, first
 }

@@ -8,6 +8,8 @@ import (
 
 // Standing is how far an owner's limits are used.
 type Standing struct {
+	Prepaid bool
+	Granted domain.NanoUSD // of a prepaid one: what is in memory of its balance, with what is held
 	Held    domain.NanoUSD // by requests in flight
 	Budgets []BudgetStanding
 }
@@ -27,7 +29,7 @@ func (b *Book) Standing(of domain.Spender, now time.Time) (s Standing) {
 	if o == nil {
 		return s
 	}
-	s.Held = o.held
+	s.Prepaid, s.Granted, s.Held = o.Spending.Prepaid, o.granted, o.held
 	for _, g := range o.budgets {
 		g.roll(o.spent, now)
 		s.Budgets = append(s.Budgets, BudgetStanding{g.Budget, g.spent, g.until})

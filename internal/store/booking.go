@@ -186,24 +186,26 @@ func upsertUsage(table string) string {
 }
 
 func (b *booking) rollUp(ctx context.Context) error {
-	for _, t := range []struct {
-		table string
-		hours int64
-	}{{"usage_hours", 1}, {"usage_days", 24}} {
-		up, err := b.tx.PrepareContext(ctx, upsertUsage(t.table))
+	if err := b.addTo(ctx, "usage_hours", 1); err != nil {
+		return err
+	}
+	return b.addTo(ctx, "usage_days", 24)
+}
+
+// addTo adds to a roll-up whose periods have so many hours.
+func (b *booking) addTo(ctx context.Context, table string, hours int64) error {
+	up, err := b.tx.PrepareContext(ctx, upsertUsage(table))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = up.Close() }()
+	for k, u := range b.used {
+		_, err = up.ExecContext(ctx, k.hour/hours, k.team, k.user, k.key, k.pool, k.account, k.model, k.tags,
+			u.requests, u.usage.Input, u.usage.CacheRead, u.usage.CacheWrite5m+u.usage.CacheWrite1h, u.usage.Output, u.usage.Reasoning,
+			int64(u.charged), int64(u.written), int64(u.switched), int64(u.cost), int64(u.lost))
 		if err != nil {
-			return err
+			return fmt.Errorf("add to %s: %w", table, err)
 		}
-		for k, u := range b.used {
-			_, err = up.ExecContext(ctx, k.hour/t.hours, k.team, k.user, k.key, k.pool, k.account, k.model, k.tags,
-				u.requests, u.usage.Input, u.usage.CacheRead, u.usage.CacheWrite5m+u.usage.CacheWrite1h, u.usage.Output, u.usage.Reasoning,
-				int64(u.charged), int64(u.written), int64(u.switched), int64(u.cost), int64(u.lost))
-			if err != nil {
-				_ = up.Close()
-				return fmt.Errorf("add to %s: %w", t.table, err)
-			}
-		}
-		_ = up.Close()
 	}
 	return nil
 }
@@ -232,24 +234,21 @@ func (b *booking) useCredits(ctx context.Context, purse ledgerKey, amount domain
 	if err != nil {
 		return err
 	}
-	rows, err := b.tx.QueryContext(ctx, "SELECT id, left FROM ledger_credits WHERE account = ? AND left > 0 ORDER BY expires = 0, expires, id", id)
-	if err != nil {
-		return err
-	}
 	type credit struct{ id, use int64 }
 	var uses []credit
-	for rows.Next() && amount > 0 {
+	err = eachRow(ctx, b.tx, "SELECT id, left FROM ledger_credits WHERE account = ? AND left > 0 ORDER BY expires = 0, expires, id", func(scan func(...any) error) error {
 		var c credit
 		var left int64
-		if err := rows.Scan(&c.id, &left); err != nil {
-			_ = rows.Close()
+		if err := scan(&c.id, &left); err != nil {
 			return err
 		}
-		c.use = min(left, int64(amount))
-		amount -= domain.NanoUSD(c.use)
-		uses = append(uses, c)
-	}
-	if err := rows.Close(); err != nil {
+		if c.use = min(left, int64(amount)); c.use > 0 {
+			amount -= domain.NanoUSD(c.use)
+			uses = append(uses, c)
+		}
+		return nil
+	}, id)
+	if err != nil {
 		return err
 	}
 	for _, c := range uses {

@@ -253,13 +253,14 @@ func (s *Store) Durable(ctx context.Context) error {
 	if s.write == nil {
 		return nil
 	}
-	// A commit with synchronous=FULL syncs the log, and with it all that was committed before.
+	// A commit with synchronous=FULL syncs the log, and with it all that was committed before. It has to change something: what changes nothing
+	// is not written.
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("make the database durable: %w", explain(err))
 	}
 	defer func() { _ = conn.Close() }()
-	for _, q := range []string{"PRAGMA synchronous=FULL", "UPDATE ledger_journals SET offset = offset WHERE node = 0", "PRAGMA synchronous=NORMAL"} {
+	for _, q := range []string{"PRAGMA synchronous=FULL", "UPDATE ledger_journals SET synced = synced + 1 WHERE node = 0", "PRAGMA synchronous=NORMAL"} {
 		if _, e := conn.ExecContext(ctx, q); e != nil {
 			err = errors.Join(err, fmt.Errorf("make the database durable: %w", explain(e)))
 		}

@@ -33,17 +33,19 @@ func (s *Store) Balance(ctx context.Context, p domain.Spender) (purse, grant dom
 	return purse, grant, err
 }
 
-// Take moves up to want from a purse into its grant, but never so much that the purse is below -overdraft.
-func (s *Store) Take(ctx context.Context, p domain.Spender, want, overdraft domain.NanoUSD, now time.Time) (got domain.NanoUSD, err error) {
+// Take moves up to want from a purse into its grant, but never so much that the purse is below -overdraft; and nothing, if it would be less
+// than need. left is what is in the purse afterwards.
+func (s *Store) Take(ctx context.Context, p domain.Spender, need, want, overdraft domain.NanoUSD, now time.Time) (got, left domain.NanoUSD, err error) {
 	err = s.tx(ctx, "take from a balance", func(tx *sql.Tx) error {
 		have, err := balance(ctx, tx, purseOf(p))
 		if err != nil {
 			return err
 		}
-		if got = min(want, have.Plus(overdraft)); got <= 0 {
-			got = 0
+		if got = min(want, have.Plus(overdraft)); got <= 0 || got < need {
+			got, left = 0, have
 			return nil
 		}
+		left = have - got
 		b := newPostings(tx)
 		if _, err := b.transfer(ctx, now, TransferTake, got, purseOf(p), grantOf(p), "", ""); err != nil {
 			return err
@@ -51,36 +53,33 @@ func (s *Store) Take(ctx context.Context, p domain.Spender, want, overdraft doma
 		return b.post(ctx)
 	})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return got, nil
+	return got, left, nil
 }
 
 // Return moves what is in the grants of the spenders named, or of all, back to their purses. A grant that was overspent takes from its
 // purse.
 func (s *Store) Return(ctx context.Context, now time.Time, spenders ...domain.Spender) error {
 	return s.tx(ctx, "give back what was taken", func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, "SELECT kind, ref, credits - debits FROM ledger_accounts WHERE kind > ? AND kind <= ? AND credits <> debits", AccountGrant, AccountGrant+AccountTeamPurse)
-		if err != nil {
-			return err
-		}
 		type grant struct {
 			of   domain.Spender
 			left domain.NanoUSD
 		}
 		var grants []grant
-		for rows.Next() {
+		const query = "SELECT kind, ref, credits - debits FROM ledger_accounts WHERE kind > ? AND kind <= ? AND credits <> debits"
+		err := eachRow(ctx, tx, query, func(scan func(...any) error) error {
 			var g grant
-			if err := rows.Scan(&g.of.Kind, &g.of.ID, &g.left); err != nil {
-				_ = rows.Close()
+			if err := scan(&g.of.Kind, &g.of.ID, &g.left); err != nil {
 				return err
 			}
 			g.of.Kind -= domain.SpenderKind(AccountGrant)
 			if len(spenders) == 0 || slices.Contains(spenders, g.of) {
 				grants = append(grants, g)
 			}
-		}
-		if err := rows.Close(); err != nil {
+			return nil
+		}, AccountGrant, AccountGrant+AccountTeamPurse)
+		if err != nil {
 			return err
 		}
 		b := newPostings(tx)
@@ -106,6 +105,9 @@ type Credit struct {
 	Expires time.Time // zero: never
 }
 
+// mostCredit is the largest credit: a hundred million dollars.
+const mostCredit = 100_000_000 * domain.Dollar
+
 // ErrBooked is the error of a credit whose Ref has been booked.
 var ErrBooked = errors.New("it has been booked already")
 
@@ -114,7 +116,22 @@ func (s *Store) Credit(ctx context.Context, c Credit, now time.Time) error {
 	if c.Amount == 0 || c.To.ID == 0 || c.To.Kind < domain.SpenderKey || c.To.Kind > domain.SpenderTeam {
 		return domain.Errorf(domain.KindInvalid, "credit", "a credit needs an amount and a key, user or team")
 	}
+	if c.Amount > mostCredit || c.Amount < -mostCredit {
+		return domain.Errorf(domain.KindInvalid, "credit", "a credit of %s is more than can be booked at a time (%s)", c.Amount, mostCredit)
+	}
 	return s.tx(ctx, "credit", func(tx *sql.Tx) error {
+		var credited float64
+		if err := tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(MAX(debits, credits)), 0) FROM ledger_accounts WHERE kind = ? OR kind = ? AND ref = ?",
+			AccountFunding, purseOf(c.To).kind, purseOf(c.To).ref).Scan(&credited); err != nil {
+			return err
+		}
+		if credited+max(float64(c.Amount), -float64(c.Amount)) > float64(domain.MaxNanoUSD/2) {
+			return domain.Errorf(domain.KindInvalid, "credit", "with this credit more would have been booked than amounts can say")
+		}
+		have, err := balance(ctx, tx, purseOf(c.To))
+		if err != nil {
+			return err
+		}
 		if c.Ref != "" {
 			var n int
 			if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM ledger_transfers WHERE ref = ?", c.Ref).Scan(&n); err != nil {
@@ -140,7 +157,9 @@ func (s *Store) Credit(ctx context.Context, c Credit, now time.Time) error {
 			if !c.Expires.IsZero() {
 				expires = c.Expires.UnixMilli()
 			}
-			_, err = tx.ExecContext(ctx, "INSERT INTO ledger_credits (id, account, amount, left, expires) VALUES (?, ?, ?, ?, ?)", id, b.ids[purseOf(c.To)], int64(amount), int64(amount), expires)
+			// What was owed before is paid with it first, and cannot expire.
+			left := max(min(amount, have.Plus(amount)), 0)
+			_, err = tx.ExecContext(ctx, "INSERT INTO ledger_credits (id, account, amount, left, expires) VALUES (?, ?, ?, ?, ?)", id, b.ids[purseOf(c.To)], int64(amount), int64(left), expires)
 		}
 		if err != nil {
 			return err
@@ -153,40 +172,41 @@ func (s *Store) Credit(ctx context.Context, c Credit, now time.Time) error {
 // it took from.
 func (s *Store) ExpireCredits(ctx context.Context, now time.Time) (n int, err error) {
 	err = s.tx(ctx, "expire credits", func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT c.id, a.kind, a.ref, c.left, a.credits - a.debits FROM ledger_credits c JOIN ledger_accounts a ON a.id = c.account
-			WHERE c.left > 0 AND c.expires > 0 AND c.expires <= ? ORDER BY c.account, c.expires, c.id`, now.UnixMilli())
-		if err != nil {
-			return err
-		}
 		type expired struct {
 			id         int64
 			purse      ledgerKey
 			left, have domain.NanoUSD
+			granted    domain.NanoUSD // may hold some of it
 		}
 		var all []expired
-		for rows.Next() {
+		err := eachRow(ctx, tx, `SELECT c.id, a.kind, a.ref, c.left, a.credits - a.debits, COALESCE(g.credits - g.debits, 0)
+			FROM ledger_credits c JOIN ledger_accounts a ON a.id = c.account LEFT JOIN ledger_accounts g ON g.kind = a.kind + 10 AND g.ref = a.ref
+			WHERE c.left > 0 AND c.expires > 0 AND c.expires <= ? ORDER BY c.account, c.expires, c.id`, func(scan func(...any) error) error {
 			var e expired
-			if err := rows.Scan(&e.id, &e.purse.kind, &e.purse.ref, &e.left, &e.have); err != nil {
-				_ = rows.Close()
-				return err
-			}
+			err := scan(&e.id, &e.purse.kind, &e.purse.ref, &e.left, &e.have, &e.granted)
 			all = append(all, e)
-		}
-		if err := rows.Close(); err != nil {
+			return err
+		}, now.UnixMilli())
+		if err != nil {
 			return err
 		}
 		b := newPostings(tx)
 		taken := map[ledgerKey]domain.NanoUSD{}
 		for _, e := range all {
-			amount := min(e.left, e.have-taken[e.purse])
-			if amount <= 0 {
+			amount := max(min(e.left, e.have-taken[e.purse]), 0)
+			// What is neither in the purse nor in its grant has been spent otherwise: it is not looked for in later credits.
+			rest := max(min(e.left-amount, e.granted), 0)
+			if amount == 0 && rest == e.left {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, "UPDATE ledger_credits SET left = ? WHERE id = ?", int64(rest), e.id); err != nil {
+				return err
+			}
+			if amount == 0 {
 				continue
 			}
 			taken[e.purse] += amount
 			if _, err := b.transfer(ctx, now, TransferExpire, amount, e.purse, ledgerKey{AccountExpired, 0}, "", ""); err != nil {
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, "UPDATE ledger_credits SET left = left - ? WHERE id = ?", int64(amount), e.id); err != nil {
 				return err
 			}
 			n++

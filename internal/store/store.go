@@ -157,3 +157,18 @@ func (s *Store) deleteBounded(ctx context.Context, doing, query string, args ...
 	})
 	return n, err
 }
+
+// eachRow scans every row of a query within a transaction.
+func eachRow(ctx context.Context, tx *sql.Tx, query string, scan func(func(...any) error) error, args ...any) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := scan(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -63,19 +63,8 @@ func (c *checker) wrong(format string, args ...any) {
 	c.out.Wrong = append(c.out.Wrong, fmt.Sprintf(format, args...))
 }
 
-// each scans every row of a query.
-func (c *checker) each(query string, scan func(func(...any) error) error, args ...any) error {
-	rows, err := c.tx.QueryContext(c.ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := scan(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+func (c *checker) each(query string, scan func(func(...any) error) error) error {
+	return eachRow(c.ctx, c.tx, query, scan)
 }
 
 func (c *checker) accounts() error {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -32,7 +34,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			if err := s.Credit(ctx, Credit{To: payer, Amount: 100}, now); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Take(ctx, payer, 80, 0, now); err != nil {
+			if _, _, err := s.Take(ctx, payer, 1, 80, 0, now); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.Apply(ctx, []domain.Settlement{one}, domain.JournalPosition{}); err != nil {
@@ -60,3 +62,35 @@ type noSeal struct{}
 func (noSeal) Seal(plain []byte, _, _, _ string) ([]byte, error)  { return plain, nil }
 func (noSeal) Open(sealed []byte, _, _, _ string) ([]byte, error) { return sealed, nil }
 func (noSeal) Current([]byte) bool                                { return true }
+
+// What was applied survives a power failure once Durable has returned: the log is synced, which a commit that changes nothing does not do.
+func TestDurableWrites(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	s, err := Open(ctx, Options{Dir: dir, Sealer: noSeal{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := s.Apply(ctx, nil, domain.JournalPosition{Segment: 1, Offset: 5}); err != nil {
+		t.Fatal(err)
+	}
+	size := func() int64 {
+		info, err := os.Stat(filepath.Join(dir, FileName+"-wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	before := size()
+	if err := s.Durable(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if after := size(); after <= before {
+		t.Errorf("the log had %d bytes and has %d: nothing was written, and nothing synced", before, after)
+	}
+	var mode int
+	if err := s.write.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&mode); err != nil || mode != 1 {
+		t.Errorf("synchronous is %d afterwards (%v)", mode, err)
+	}
+}

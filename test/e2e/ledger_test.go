@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -56,6 +58,26 @@ func (g *gateway) verify() (balances map[string]int64, settlements int) {
 		g.t.Fatalf("the books sum to %d", sum)
 	}
 	return balances, v.Settlements
+}
+
+// me is what a caller is told of its key.
+func (g *gateway) me() string {
+	g.t.Helper()
+	req, err := http.NewRequestWithContext(g.t.Context(), http.MethodGet, g.base+"/v1/turnout/me", nil)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", teamKey)
+	resp, err := newClient(g.t).Do(req)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return string(body)
 }
 
 // settled are the charges of all requests that are settled, by their ids as callers see them; and how often each stands there.
@@ -219,6 +241,9 @@ func TestPrepaid(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(does(g, "ledger", "balances", "--json")), &balances); err != nil || len(balances) != 1 || balances[0].Balance != 100_000_000-cost {
 		t.Errorf("%v: %+v after %d", err, balances, cost)
+	}
+	if body := g.me(); !strings.Contains(body, `"team":{"name":"research","rates":[],"balance_usd":"0.0`) {
+		t.Errorf("the caller is told %s", body)
 	}
 	if table := does(g, "ledger", "balances"); !strings.Contains(table, "team:research") || !strings.Contains(table, "before") {
 		t.Errorf("the table says\n%s", table)

@@ -64,12 +64,13 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		// Some relays drop the type; the event's name says the same.
 		typ = append(append([]byte{'"'}, name...), '"')
 	}
-	kind := dialect.EventNote
+	kind, written := dialect.EventNote, 0
 	switch string(typ[1 : len(typ)-1]) {
 	case "content_block_delta":
 		if text, ok := deltaContent(delta); ok {
 			kind = dialect.EventContent
 			if text != nil {
+				written = dialect.Quoted(text)
 				r.pattern.Learn(raw, text, dialect.Span{}, r.open)
 			}
 		}
@@ -78,7 +79,9 @@ func (r *reader) Event(raw []byte) dialect.Event {
 	case "message_start":
 		r.addUsage(dialect.Member(message, "usage"))
 	case "content_block_start":
-		kind = r.begin(block, index)
+		if kind = r.begin(block, index); kind == dialect.EventContent && r.open == dialect.OpenText {
+			written = dialect.Quoted(dialect.Member(block, "text"))
+		}
 	case "content_block_stop":
 		if r.open == dialect.OpenTool {
 			kind = dialect.EventContent // a call without arguments has no delta that is not empty
@@ -100,7 +103,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 			kind = dialect.EventError
 		}
 	}
-	return dialect.Event{Kind: kind, Data: data}
+	return dialect.Event{Kind: kind, Data: data, Text: written}
 }
 
 // begin notes what kind of block opens. Blocks that come whole in their start

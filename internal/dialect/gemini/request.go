@@ -61,6 +61,8 @@ func (Dialect) Request(body []byte, at dialect.Route) (dialect.Request, error) {
 		switch string(key) {
 		case "maxOutputTokens":
 			r.MaxTokens = count(v)
+		case "candidateCount":
+			r.Choices = max(r.Choices, dialect.Choices(v))
 		case "thinkingConfig":
 			thinking = v
 		}

@@ -15,6 +15,7 @@ type reader struct {
 	stated     bool
 	open       dialect.Open
 	wholeCalls bool
+	written    int // bytes of text in the chunk being read
 
 	// begun and done hold a bit for each candidate, so that an answer with several is whole only
 	// when all of them are. Candidates past the 63rd share a bit. said: there was content; a turn that failed
@@ -61,10 +62,12 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		return dialect.Event{Kind: dialect.EventError, Data: data}
 	}
 	ev := dialect.Event{Kind: dialect.EventNote, Data: data}
+	r.written = 0
 	_ = dialect.Array(candidates, func(e dialect.Span) bool {
 		ev.Kind = max(ev.Kind, r.candidate(e.Of(candidates)))
 		return true
 	})
+	ev.Text = r.written
 	if blocked(feedback) && r.begun == 0 {
 		// The prompt was refused: there are no candidates, and this is the answer.
 		r.begun, r.done = 1, 1
@@ -148,8 +151,11 @@ func (r *reader) part(part []byte) (open dialect.Open, content bool) {
 				open = dialect.OpenThinking
 			}
 			return true
+		case "text":
+			r.written += dialect.Quoted(val)
 		case "functionCall", "executableCode", "toolCall":
 			open = dialect.OpenTool
+			r.written += len(val)
 		}
 		content = content || len(val) > 2 && !dialect.IsNull(val) && string(val) != "false"
 		return true

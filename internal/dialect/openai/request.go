@@ -24,6 +24,7 @@ func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 	r := dialect.Request{Size: len(body)}
 	var effort, streamOptions dialect.Span
 	stated := false
+	prompts := 1 // of the legacy completions, which answer each
 	err := dialect.Facts(body, &r, func(key []byte, v dialect.Span) {
 		val := v.Of(body)
 		switch {
@@ -35,6 +36,10 @@ func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 			}
 		case dialect.Name(key, "messages"):
 			r.Messages = v
+		case dialect.Name(key, "n"), dialect.Name(key, "best_of"): // best_of are written, of which n are shown
+			r.Choices = max(r.Choices, dialect.Choices(val))
+		case dialect.Name(key, "prompt"):
+			prompts = max(prompts, countPrompts(val))
 		case dialect.Name(key, "tools"):
 			r.Tools = v
 		case dialect.Name(key, "prompt_cache_key"):
@@ -50,6 +55,9 @@ func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 	if err != nil {
 		return r, err
 	}
+	if prompts > 1 {
+		r.Choices = min(max(r.Choices, 1)*prompts, dialect.MostChoices)
+	}
 	switch e, _ := dialect.Unquote(effort.Of(body)); {
 	case e == "high" || e == "xhigh":
 		r.Effort = dialect.EffortHigh
@@ -62,6 +70,22 @@ func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 		r.AskUsage, r.HideUsage = askUsage(body, streamOptions)
 	}
 	return r, nil
+}
+
+// countPrompts is how many prompts a list of them holds; a list of numbers is the tokens of one.
+func countPrompts(prompt []byte) (n int) {
+	if len(prompt) == 0 || prompt[0] != '[' {
+		return 1
+	}
+	_ = dialect.Array(prompt, func(e dialect.Span) bool {
+		if c := prompt[e.Start]; c != '"' && c != '[' {
+			n = 1
+			return false
+		}
+		n++
+		return n < dialect.MostChoices
+	})
+	return n
 }
 
 // reasonsByDefault recognises models that reason without being asked to: the o

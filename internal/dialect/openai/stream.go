@@ -19,6 +19,7 @@ type reader struct {
 
 	pattern dialect.Pattern
 	text    []byte // the delta's content of the event being read, if it has nothing else
+	written int    // bytes of text in it
 
 	// begun and done hold a bit for each choice, so that an answer with several
 	// choices is whole only when all of them are. Choices past the 63rd share a bit.
@@ -68,7 +69,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 	}
 	ev := dialect.Event{Kind: dialect.EventNote, Data: data}
 	anyChoice := false
-	r.text = nil
+	r.text, r.written = nil, 0
 	if choices.Present() {
 		list := choices.Of(data)
 		_ = dialect.Array(list, func(e dialect.Span) bool {
@@ -77,6 +78,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 			return true
 		})
 	}
+	ev.Text = r.written
 	stated := !dialect.IsNull(usage.Of(data))
 	if stated {
 		readUsage(usage.Of(data), &r.usage)
@@ -131,10 +133,13 @@ func (r *reader) choice(c []byte) dialect.EventKind {
 			switch string(key) {
 			case "content", "refusal", "audio":
 				r.open = dialect.OpenText
+				r.written += dialect.Quoted(val)
 			case "tool_calls", "function_call":
 				r.open = dialect.OpenTool
+				r.written += len(val)
 			default: // reasoning_content, reasoning and whatever other makers call it
 				r.open = dialect.OpenThinking
+				r.written += dialect.Quoted(val)
 			}
 			return true
 		})

@@ -6,7 +6,11 @@ import (
 	"turnout/internal/domain"
 )
 
-// readUsage reads a usage object. prompt_tokens includes cached_tokens, cache_write_tokens and the audio; completion_tokens
+// ReadUsage implements dialect.Meter.
+func (Dialect) ReadUsage(usage []byte, u *domain.Usage) { readUsage(usage, u) }
+
+// readUsage reads a usage object. Images and transcriptions write it as the Responses protocol does, and transcriptions by the second with
+// a duration alone, which states no tokens. prompt_tokens includes cached_tokens, cache_write_tokens and the audio; completion_tokens
 // includes reasoning_tokens and the audio (API reference, the usage object).
 func readUsage(usage []byte, u *domain.Usage) {
 	if dialect.IsNull(usage) || usage[0] != '{' {
@@ -16,18 +20,24 @@ func readUsage(usage []byte, u *domain.Usage) {
 	var audio, audioCached, image int64
 	output, reasoning := int64(-1), int64(0)
 	u.AudioOutput, u.ImageOutput = 0, 0
+	stated := false
 	_ = dialect.Object(usage, func(key []byte, v, _ dialect.Span) bool {
 		val := v.Of(usage)
 		switch string(key) {
-		case "prompt_tokens":
-			prompt = dialect.Int(val)
-		case "completion_tokens":
-			output = dialect.Int(val)
+		case "type":
+			stated = stated || string(val) != `"duration"`
+			return true
+		case "seconds", "duration":
+			return true
+		case "prompt_tokens", "input_tokens":
+			prompt = max(prompt, dialect.Int(val))
+		case "completion_tokens", "output_tokens":
+			output = max(output, dialect.Int(val))
 		case "total_tokens":
 			total = dialect.Int(val)
 		case "prompt_cache_hit_tokens", "cached_tokens": // DeepSeek's and Moonshot's own names for what newer servers say in the details
 			hit = dialect.Int(val)
-		case "prompt_tokens_details":
+		case "prompt_tokens_details", "input_tokens_details", "input_token_details":
 			details(val, func(key, v []byte) {
 				switch string(key) {
 				case "cached_tokens":
@@ -42,7 +52,7 @@ func readUsage(usage []byte, u *domain.Usage) {
 					audioCached = dialect.Int(dialect.Member(v, "audio_tokens"))
 				}
 			})
-		case "completion_tokens_details":
+		case "completion_tokens_details", "output_tokens_details", "output_token_details":
 			details(val, func(key, v []byte) {
 				switch string(key) {
 				case "reasoning_tokens":
@@ -54,8 +64,12 @@ func readUsage(usage []byte, u *domain.Usage) {
 				}
 			})
 		}
+		stated = true
 		return true
 	})
+	if !stated {
+		return
+	}
 	// xAI counts reasoning beside completion_tokens and not in it; its total tells (docs.x.ai, the usage object; the total is that of all three).
 	if output >= 0 {
 		if reasoning > 0 && (reasoning > output || total == prompt+output+reasoning) {

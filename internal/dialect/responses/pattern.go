@@ -22,15 +22,15 @@ type pattern struct {
 // where every event differs learning costs more than it saves.
 const maxLearnt = 64
 
-// match reports whether raw is such an event with a text that is not empty.
-func (p *pattern) match(raw []byte) bool {
+// match is how many bytes the text of such an event has; 0: raw is none, or its text is empty.
+func (p *pattern) match(raw []byte) (text int) {
 	if p.n == 0 {
-		return false
+		return 0
 	}
 	for i := range p.n {
 		part := p.parts[i]
 		if len(raw) < len(part) || !bytes.Equal(raw[:len(part)], part) {
-			return false
+			return 0
 		}
 		raw = raw[len(part):]
 		end := 0
@@ -42,11 +42,17 @@ func (p *pattern) match(raw []byte) bool {
 			end = stringEnd(raw)
 		}
 		if end <= 0 || i == p.delta && end <= 2 {
-			return false
+			return 0
+		}
+		if i == p.delta {
+			text = end - 2
 		}
 		raw = raw[end:]
 	}
-	return bytes.Equal(raw, p.parts[p.n])
+	if !bytes.Equal(raw, p.parts[p.n]) {
+		return 0
+	}
+	return text
 }
 
 // stringEnd is the index after the JSON string that b begins with; 0: it does not end, or holds a

@@ -54,6 +54,8 @@ func (Dialect) Request(body []byte, _ dialect.Route) (dialect.Request, error) {
 			}
 		case dialect.Name(key, "store"):
 			r.Stored = string(val) != "false"
+		case dialect.Name(key, "background"):
+			r.Background = r.Background || dialect.IsTrue(val)
 		case dialect.Name(key, "reasoning"):
 			reasoning = v
 		}

@@ -32,9 +32,9 @@ func (r *reader) Open() dialect.Open  { return r.open }
 // Event implements dialect.Reader. One event is both the finish and the end: it is an EventEnd,
 // at which Finished is true.
 func (r *reader) Event(raw []byte) dialect.Event {
-	if r.pattern.match(raw) {
+	if n := r.pattern.match(raw); n > 0 {
 		r.next++
-		return dialect.Event{Kind: dialect.EventContent}
+		return dialect.Event{Kind: dialect.EventContent, Text: n}
 	}
 	name, data := dialect.Fields(raw)
 	if len(data) == 0 { // a comment, or an event without content
@@ -95,7 +95,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		case hasError: // an error in another dialect's shape, as some proxies send
 			ev.Kind = dialect.EventError
 		case len(delta) > 2 && !dialect.IsNull(delta) && bytes.HasSuffix(name, []byte(".delta")):
-			ev.Kind = dialect.EventContent
+			ev.Kind, ev.Text = dialect.EventContent, dialect.Quoted(delta)
 			r.pattern.learn(raw, sequence, delta, padding)
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"turnout/internal/domain"
 )
 
+// ReadUsage implements dialect.Meter.
+func (Dialect) ReadUsage(usage []byte, u *domain.Usage) { readUsage(usage, u) }
+
 // readUsage reads a usage object. input_tokens includes cached_tokens and, where a model's caches
 // cost, cache_write_tokens; output_tokens includes reasoning_tokens (API reference, the response object). Those of the image API,
 // which has this protocol's names, state the modalities too.

@@ -38,6 +38,19 @@ func books(t *testing.T, s Store) *store.Books {
 	return b
 }
 
+// take takes for team two.
+func take(t *testing.T, s Store, need, want, overdraft domain.NanoUSD) domain.NanoUSD {
+	t.Helper()
+	purse, _, err := s.Balance(t.Context(), teamTwo)
+	must(t, err)
+	n, left, err := s.Take(t.Context(), teamTwo, need, want, overdraft, start)
+	must(t, err)
+	if left != purse-n {
+		t.Errorf("%v was in the purse, %v is taken, and %v is said to be left", purse, n, left)
+	}
+	return n
+}
+
 func ledger(t *testing.T, open func(*testing.T) Store) {
 	ctx := t.Context()
 	have := func(t *testing.T, s Store, p domain.Spender, purse, grant domain.NanoUSD) {
@@ -63,11 +76,14 @@ func ledger(t *testing.T, open func(*testing.T) Store) {
 			}
 		}
 		for _, c := range []struct{ want, overdraft, got domain.NanoUSD }{{300, 0, 300}, {900, 0, 700}, {1, 0, 0}, {100, 60, 60}, {100, 60, 0}, {5, 0, 0}} {
-			if n := got(s.Take(ctx, teamTwo, c.want, c.overdraft, start))(t); n != c.got {
+			if n := take(t, s, 1, c.want, c.overdraft); n != c.got {
 				t.Errorf("took %v of %v with an overdraft of %v, want %v", n, c.want, c.overdraft, c.got)
 			}
 		}
 		have(t, s, teamTwo, -60, 1060)
+		if n := take(t, s, 200, 300, 100); n != 0 {
+			t.Errorf("took %v, which is less than what is needed", n)
+		}
 		must(t, s.Return(ctx, start, keyOne))
 		have(t, s, teamTwo, -60, 1060)
 		must(t, s.Return(ctx, start, teamTwo))
@@ -82,7 +98,7 @@ func ledger(t *testing.T, open func(*testing.T) Store) {
 			t.Errorf("applied up to %v before anything", p)
 		}
 		must(t, s.Credit(ctx, store.Credit{To: teamTwo, Amount: 1000}, start))
-		got(s.Take(ctx, teamTwo, 1000, 0, start))(t)
+		take(t, s, 1, 1000, 0)
 		one, two := settlement(1, 200), settlement(2, 300)
 		two.WrittenOff, two.Switch, two.Flags = 11, 13, domain.FlagPrepaid|domain.FlagFlat
 		two.Losses = []domain.AccountCost{{Account: 5, Amount: 17}, {Account: 6, Amount: 19, Flat: true}}
@@ -157,7 +173,7 @@ func ledger(t *testing.T, open func(*testing.T) Store) {
 		must(t, s.Credit(ctx, store.Credit{To: teamTwo, Amount: 500}, start))
 		must(t, s.Credit(ctx, store.Credit{To: teamTwo, Amount: 300, Expires: day(9)}, start))
 		must(t, s.Credit(ctx, store.Credit{To: teamTwo, Amount: 200, Expires: day(5)}, start))
-		got(s.Take(ctx, teamTwo, 1000, 0, start))(t)
+		take(t, s, 1, 1000, 0)
 		must(t, s.Apply(ctx, []domain.Settlement{settlement(1, 150)}, position(1)))
 		if n := got(s.ExpireCredits(ctx, day(6)))(t); n != 0 {
 			t.Errorf("%d credits expired out of a grant", n)
@@ -170,13 +186,50 @@ func ledger(t *testing.T, open func(*testing.T) Store) {
 			t.Errorf("%d credits expired", n)
 		}
 		have(t, s, teamTwo, 800, 0)
-		got(s.Take(ctx, teamTwo, 800, 0, day(6)))(t)
+		take(t, s, 1, 800, 0)
 		must(t, s.Apply(ctx, []domain.Settlement{settlement(2, 400)}, position(2)))
 		must(t, s.Return(ctx, day(6)))
 		if n := got(s.ExpireCredits(ctx, day(10)))(t); n != 0 {
 			t.Errorf("%d credits expired that were used", n)
 		}
 		have(t, s, teamTwo, 400, 0)
+	})
+
+	t.Run("what expires is not taken from later credits", func(t *testing.T) {
+		s := open(t)
+		owed := settlement(1, 5)
+		owed.Flags = 0
+		must(t, s.Apply(ctx, []domain.Settlement{owed}, position(1)))
+		must(t, s.Credit(ctx, store.Credit{To: teamTwo, Amount: 10, Expires: start.Add(time.Hour)}, start))
+		if n := got(s.ExpireCredits(ctx, start.Add(2*time.Hour)))(t); n != 1 {
+			t.Errorf("%d credits expired", n)
+		}
+		have(t, s, teamTwo, 0, 0)
+		must(t, s.Credit(ctx, store.Credit{To: teamTwo, Amount: 20}, start))
+		if n := got(s.ExpireCredits(ctx, start.Add(3*time.Hour)))(t); n != 0 {
+			t.Errorf("%d credits expired again", n)
+		}
+		have(t, s, teamTwo, 20, 0)
+	})
+
+	t.Run("credits that amounts cannot say are refused", func(t *testing.T) {
+		s := open(t)
+		if err := s.Credit(ctx, store.Credit{To: teamTwo, Amount: domain.MaxNanoUSD}, start); domain.KindOf(err) != domain.KindInvalid {
+			t.Errorf("the largest amount: %v", err)
+		}
+		n := 0
+		for ; n < 1000; n++ {
+			if err := s.Credit(ctx, store.Credit{To: teamTwo, Amount: 99_000_000 * domain.Dollar}, start); err != nil {
+				if domain.KindOf(err) != domain.KindInvalid {
+					t.Error(err)
+				}
+				break
+			}
+		}
+		if n < 10 || n == 1000 {
+			t.Errorf("%d credits of 99 million dollars", n)
+		}
+		books(t, s)
 	})
 
 	t.Run("records that died are made up for", func(t *testing.T) {

@@ -56,7 +56,7 @@ type Store interface {
 	Applied(context.Context) (domain.JournalPosition, error)
 	Durable(context.Context) error
 	Restore(context.Context, []domain.Settlement) error
-	Take(ctx context.Context, p domain.Spender, want, overdraft domain.NanoUSD, now time.Time) (domain.NanoUSD, error)
+	Take(ctx context.Context, p domain.Spender, need, want, overdraft domain.NanoUSD, now time.Time) (got, left domain.NanoUSD, err error)
 	Return(ctx context.Context, now time.Time, spenders ...domain.Spender) error
 	Balance(context.Context, domain.Spender) (purse, grant domain.NanoUSD, err error)
 	Credit(context.Context, store.Credit, time.Time) error

@@ -126,7 +126,8 @@ CREATE TABLE usage_days (
 CREATE TABLE ledger_journals (
     node    INTEGER PRIMARY KEY,
     segment INTEGER NOT NULL,
-    offset  INTEGER NOT NULL
+    offset  INTEGER NOT NULL,
+    synced  INTEGER NOT NULL DEFAULT 0 -- how often all of it was made to survive a power failure
 );
 
 -- +goose Down
