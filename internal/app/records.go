@@ -20,6 +20,14 @@ type Records struct {
 type Summary struct {
 	store.RequestRow
 	KeyName, PoolName, AccountName, ClassName string
+
+	Cost *Cost // Find fills it; nil: nothing is booked
+}
+
+// Cost is what a request was settled with.
+type Cost struct {
+	store.Settled
+	Payer string // "team:NAME"
 }
 
 // RecordFilter chooses records by names; empty fields choose everything.
@@ -95,7 +103,15 @@ func (r *Records) Find(ctx context.Context, id domain.RequestID) (Summary, error
 	if err != nil {
 		return Summary{}, err
 	}
-	return r.named(row), nil
+	out := r.named(row)
+	settled, err := r.store.Settlement(ctx, id)
+	if err != nil {
+		return Summary{}, err
+	}
+	if settled != nil {
+		out.Cost = &Cost{*settled, settled.Payer.Kind.String() + ":" + r.ownerName(store.BookAccount{Kind: store.AccountKind(settled.Payer.Kind), Ref: settled.Payer.ID})}
+	}
+	return out, nil
 }
 
 // Account names an account.

@@ -154,6 +154,9 @@ func (c requestsShowCommand) Run(s *session) error {
 	}
 	if c.JSON {
 		out := summaryJSON(&r)
+		if r.Cost != nil {
+			out["cost"] = costJSON(r.Cost)
+		}
 		if len(r.Trace) > 0 {
 			out["trace"] = json.RawMessage(r.Trace)
 		}
@@ -183,6 +186,9 @@ func story(w io.Writer, r *app.Summary, account func(domain.AccountID) string) e
 	fmt.Fprintf(&b, "\n  %d bytes in, %d bytes out\n", r.BytesIn, r.BytesOut)
 	if r.Usage.Reported {
 		fmt.Fprintf(&b, "  tokens: %s\n", usageText(r.Usage))
+	}
+	if r.Cost != nil {
+		b.WriteString(costText(r.Cost))
 	}
 	switch {
 	case len(r.Trace) == 0:

@@ -284,7 +284,7 @@ func (h *Holding) Again(ctx context.Context, routes []Route, now time.Time) erro
 // Grow holds more while an answer grows past what is held: an account's plan, and how many tokens have come. It
 // never fails: what cannot be held is settled as far as the limits go.
 func (h *Holding) Grow(ctx context.Context, a *domain.Account, model string, output int64, now time.Time) {
-	if h == nil || h.n == 0 || h.ask.Policy.Hold == domain.HoldMaximum {
+	if h == nil || h.n == 0 {
 		return
 	}
 	if plan, _ := h.book.prices.Plan(a, model, now); plan != nil {

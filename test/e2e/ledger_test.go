@@ -235,6 +235,10 @@ func TestPrepaid(t *testing.T) {
 	}
 	var cost int64
 	eventually(t, "the request is booked", func() bool { cost = g.settled()[r.id]; return cost > 0 })
+	g.recorded(r.id)
+	if story := does(g, "requests", "show", r.id); !strings.Contains(story, "charged to team:research (prices own/m), ") {
+		t.Errorf("its story is\n%s", story)
+	}
 	var balances []struct {
 		Owner   string `json:"owner"`
 		Balance int64  `json:"balance_nano_usd"`

@@ -111,6 +111,12 @@ func ledger(t *testing.T, open func(*testing.T) Store) {
 			t.Errorf("applied up to %v", p)
 		}
 		have(t, s, teamTwo, 0, 500)
+		if one := got(s.Settlement(ctx, two.Request))(t); one == nil || one.Payer != teamTwo || one.Charged != 300 || one.Lost != 36 || one.Plan != two.Plan || one.Tags != two.Tags || one.Flags != two.Flags {
+			t.Errorf("found %+v", one)
+		}
+		if none := got(s.Settlement(ctx, settlement(9, 1).Request))(t); none != nil {
+			t.Errorf("found %+v", none)
+		}
 		b := books(t, s)
 		sums := map[string][2]domain.NanoUSD{}
 		for _, a := range b.Accounts {

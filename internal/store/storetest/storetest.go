@@ -64,6 +64,7 @@ type Store interface {
 	Spent(ctx context.Context, owner domain.Spender, since int64) ([]domain.Spent, error)
 	FoldSpending(ctx context.Context, before int64) error
 	CheckBooks(context.Context) (*store.Books, error)
+	Settlement(context.Context, domain.RequestID) (*store.Settled, error)
 
 	SaveRests(context.Context, []store.Rest) error
 	LoadRests(context.Context, time.Time) ([]store.Rest, error)
