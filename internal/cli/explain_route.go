@@ -69,11 +69,11 @@ func routeText(a *gateway.RouteAnswer, now time.Time) string {
 	case a.Account == "" && a.Wait == nil:
 		b.WriteString("would find nobody free now.\n")
 	case a.Account == "":
-		b.WriteString("would find nobody free now.\n" + waitText(a.Wait))
+		b.WriteString("would find nobody free now.\n" + waitText(a.Wait, false))
 	default:
 		fmt.Fprintf(&b, "would go to %s: %s.\n", a.Account, inWords(rules, a.Rule))
 		if a.Wait != nil {
-			b.WriteString(waitText(a.Wait))
+			b.WriteString(waitText(a.Wait, true))
 		}
 	}
 	if s := a.Bound; s != nil {
@@ -125,7 +125,7 @@ func routeText(a *gateway.RouteAnswer, now time.Time) string {
 }
 
 // waitText says what a request would wait for first.
-func waitText(w *gateway.RouteWait) string {
+func waitText(w *gateway.RouteWait, goes bool) string {
 	most := time.Duration(w.Most * float64(time.Second)).Round(time.Millisecond)
 	switch {
 	case w.Account != "" && w.Why == sched.Full.String():
@@ -133,7 +133,11 @@ func waitText(w *gateway.RouteWait) string {
 	case w.Account != "":
 		return fmt.Sprintf("Before that it would wait up to %s for %s, its session's own: %s.\n", most, w.Account, inWords(reasons, w.Why))
 	}
-	text := fmt.Sprintf("It would wait up to %s for a slot, behind %d others", most, w.Ahead)
+	it := "It"
+	if goes {
+		it = "Before that it"
+	}
+	text := it + fmt.Sprintf(" would wait up to %s for a slot, behind %d others", most, w.Ahead)
 	if w.Expect > 0 {
 		text += fmt.Sprintf(", and have one in %s on the average", time.Duration(w.Expect*float64(time.Second)).Round(100*time.Millisecond))
 	}

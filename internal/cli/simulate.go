@@ -123,7 +123,7 @@ func (c *simulateCommand) settings(s *session) (out []simulate.Settings, err err
 			if len(c.Policy) > 1 {
 				set.Name = strings.TrimSuffix(file, ".yaml") + ":" + p.Name
 			}
-			set.QueueWait, set.SessionTTL = cfg.Limits.QueueWait, cfg.SessionTTL
+			set.QueueWait, set.QueuePlaces, set.SessionTTL = cfg.Limits.QueueWait, cfg.Limits.Queue, cfg.SessionTTL
 			out = append(out, set)
 		}
 	}
@@ -219,7 +219,7 @@ func readPast(ctx context.Context, records *app.Records, cfg *config.Config, sin
 		if err != nil {
 			return nil, err
 		}
-		r := simulate.Record{At: row.ID.Time(), Session: sessionID(row.Session), Input: row.Usage.Prompt(), Output: row.Usage.Output}
+		r := simulate.Record{At: row.ID.Time(), Session: sessionID(row.Session), Caller: row.Key, Input: row.Usage.Prompt(), Output: row.Usage.Output}
 		if t, err := readTrace(row.Trace); err == nil {
 			r.Attempts = t.attempts(r.At)
 		}

@@ -26,5 +26,6 @@ type Binding struct {
 	WarmTokens int64
 	WarmUntil  time.Time
 	Size       int64 // bytes of the request that they are of; 0: not known. It is not stored
+	Model      int64 // whose cache they are in, as a hash; 0: not known
 	Placed     bool  // by an operator: it is left for no better account
 }

@@ -15,7 +15,7 @@ type Failure struct {
 	Scope   Scope
 	Reset   time.Duration // from when it failed; meaningful only if Stated
 	Stated  bool
-	Spent   time.Duration // since the request arrived, when it failed
+	Spent   time.Duration // as Outcome's, when it failed
 }
 
 // usefulness ranks classes by what the caller can do with the answer; higher is

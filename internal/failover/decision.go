@@ -47,7 +47,7 @@ type Outcome struct {
 	// RetryBudget), so it must not be asked again because of a fault of its own.
 	NoRetries bool
 
-	Spent time.Duration // since the request arrived
+	Spent time.Duration // since the request arrived, or since the answer broke that is gone on with
 	// Hedge: the attempt is not slow yet; the pool asks for another one beside it all the same. Only AtSoftLimit
 	// looks at it: it grants that to sessions with nothing to lose, within the retry budget.
 	Hedge bool

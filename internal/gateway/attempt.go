@@ -51,6 +51,7 @@ type attempt struct {
 	// warnings say what of the request could not be translated.
 	warnings []string
 	probe    bool // finds out whether the account is back from a rest
+	asks     bool // it has the right to probe, or to ask before a rest's end
 	alone    bool // a lack of capacity that only this account has reported so far
 
 	said  *said  // what the caller gets of it, should it have to be gone on with; nil: it is not followed
@@ -115,6 +116,9 @@ func (at *attempt) run() result {
 			x.g.learned.add(at.learn, at.took, 0)
 		}
 	case resultLeft, resultLost:
+		if at.asks {
+			at.cand.ReturnProbe()
+		}
 		if at.firstContent == 0 && x.req.Stream && x.req.Effort != dialect.EffortHigh && at.cand.Stat != nil {
 			at.cand.Stat.Slower(at.took, time.Now())
 		}

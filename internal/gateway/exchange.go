@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"hash/fnv"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -364,6 +365,7 @@ func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decis
 		at.codec = at.d.(neutral.Codec)
 	}
 	at.how = x.readingOf(c, at.d)
+	at.asks = choice.Rule != sched.RuleLeastBad && (c.Probing(time.Now()) || c.Asking())
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
 	at.follow(x.ctx, x.req.Stream)
 	a := askOf(&x.req, x.warmAt(c.ID))
@@ -422,12 +424,29 @@ func (x *exchange) warmAt(id domain.AccountID) int64 {
 	return 0
 }
 
-// staked is how many of the session's warm tokens are the request's: all, unless its prompt was cut down. The lock is held.
+// staked is how many of the session's warm tokens are the request's: none, if they are another model's; all, unless its prompt was cut down.
+// The lock is held.
 func (x *exchange) staked() int64 {
+	if b := &x.binding; b.Account != 0 && b.Model != 0 && !warmFor(b, x.candidate(b.Account)) {
+		return 0
+	}
 	if !x.shrunk() {
 		return x.binding.WarmTokens
 	}
 	return int64(float64(x.binding.WarmTokens) * float64(x.req.Size) / float64(x.binding.Size))
+}
+
+// warmFor reports whether a session's warm tokens are in the cache of the model that a candidate would serve; a binding that does not know
+// of which model they are is believed, and so is one whose account is none of the candidates: nil.
+func warmFor(b *domain.Binding, c *sched.Candidate) bool {
+	return b.Model == 0 || c == nil || b.Model == modelHash(c.Sent)
+}
+
+// modelHash names a model's cache in a binding; never 0.
+func modelHash(sent string) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(kin(sent)))
+	return int64(h.Sum64() | 1)
 }
 
 // shrunk reports whether the request's body is much smaller than the one whose tokens are warm: the conversation was summed up, or

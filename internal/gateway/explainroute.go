@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,6 +126,11 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 	}
 	if q.Session != "" && first != nil {
 		if b, ok := g.deps.Bindings.Lookup(sessionNamed(q.Session, q.Dialect, key.ID, first.Pool)); ok {
+			for _, v := range views {
+				if !warmFor(&b, v.Find(b.Account)) {
+					b.WarmTokens = 0
+				}
+			}
 			req.Bound, req.WarmTokens, req.WarmUntil, req.Keep = b.Account, b.WarmTokens, b.WarmUntil, b.Placed
 			out.Bound = &RouteBound{Account: snap.nameOf(b.Account), Placed: b.Placed, Verdict: sched.Eligible.String()}
 			if b.WarmTokens > 0 && b.WarmUntil.After(now) {
@@ -138,10 +144,10 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 			out.Shared = append(out.Shared, RouteWarm{snap.nameOf(w.Account), w.Tokens, w.Until})
 		}
 	}
-	full := false
+	var l routeLine
 	for _, v := range inOrder(views, req.Bound) {
 		d := sched.Choose(v, req)
-		full = full || d.Counts[sched.Full] > 0
+		l.add(v, &d, views)
 		if out.Bound != nil && (d.Bound != sched.NoModel || v.Find(req.Bound) != nil) {
 			out.Bound.Verdict, out.Bound.Stay = d.Bound.String(), float64(d.Stay)
 		}
@@ -151,8 +157,49 @@ func (g *Gateway) Route(q RouteQuery) (RouteAnswer, error) {
 			break
 		}
 	}
-	out.waits(g, snap, key, &req, views, pools, full)
+	out.waits(g, snap, key, &req, views, pools, &l)
 	return out, nil
+}
+
+// routeLine is what the pools that were looked at say of the line: as chooseFrom and busyPools see it.
+type routeLine struct {
+	full    bool
+	soonest time.Time     // of all pools, when somebody returns
+	busy    []*sched.View // the pools up to the first that is only busy, before others
+	returns time.Time     // the soonest of that one
+}
+
+// add takes in what a pool says.
+func (l *routeLine) add(v *sched.View, d *sched.Decision, views []*sched.View) {
+	if !d.Soonest.IsZero() && (l.soonest.IsZero() || d.Soonest.Before(l.soonest)) {
+		l.soonest = d.Soonest
+	}
+	if d.Counts[sched.Full] == 0 {
+		return
+	}
+	l.full = true
+	if d.Candidate != nil || l.busy != nil {
+		return
+	}
+	i := slices.Index(views, v)
+	if slices.ContainsFunc(views[i+1:], func(v *sched.View) bool { return len(v.Candidates) > 0 }) {
+		l.busy, l.returns = views[:i+1], d.Soonest
+	}
+}
+
+// waiter is the request as one that waits in the line.
+func (l *routeLine) waiter(key *domain.Key, views []*sched.View, returns time.Time, now time.Time, wait time.Duration) *waiter {
+	w := &waiter{caller: key.ID, views: views, exclude: (*sched.Candidate).Drains, deadline: now.Add(wait)}
+	for _, v := range views {
+		if len(v.Candidates) > 0 {
+			w.pool = v.Pool
+			break
+		}
+	}
+	if returns.IsZero() || returns.After(w.deadline) {
+		w.pace = w.paceNow(now)
+	}
+	return w
 }
 
 // heldTo holds the request to its caller's limits, as letIn does: of the key's pools the first that lets it in is its pool.
@@ -181,7 +228,7 @@ func (a *RouteAnswer) heldTo(g *Gateway, snap *Snapshot, key *domain.Key, q *Rou
 }
 
 // waits says what the request would wait for first, as pick does.
-func (a *RouteAnswer) waits(g *Gateway, snap *Snapshot, key *domain.Key, req *sched.Request, views []*sched.View, pools map[*sched.View]*pool, full bool) {
+func (a *RouteAnswer) waits(g *Gateway, snap *Snapshot, key *domain.Key, req *sched.Request, views []*sched.View, pools map[*sched.View]*pool, l *routeLine) {
 	s := &snap.Settings
 	warm := req.WarmTokens > 0
 	switch {
@@ -209,19 +256,15 @@ func (a *RouteAnswer) waits(g *Gateway, snap *Snapshot, key *domain.Key, req *sc
 		if d.Action == failover.RetrySame {
 			a.Wait = &RouteWait{Account: a.Bound.Account, Most: d.Wait.Seconds(), Why: string(d.Reason)}
 		}
-	case a.Account == "" && full:
-		w := &waiter{caller: key.ID, views: views, exclude: (*sched.Candidate).Drains, deadline: req.Now.Add(s.QueueWait)}
-		for _, v := range views {
-			if len(v.Candidates) > 0 {
-				w.pool = v.Pool
-				break
-			}
+	case a.Account != "" && l.busy != nil:
+		w := l.waiter(key, l.busy, l.returns, req.Now, s.QueueWait)
+		ahead, places := g.queue.standing(w)
+		if most := min(s.StickyWait, s.QueueWait); places < s.QueuePlaces && !w.hardly(ahead+1, most) {
+			a.Wait = &RouteWait{Most: most.Seconds(), Why: sched.Full.String(), Ahead: ahead, Expect: w.expected(ahead + 1).Seconds()}
 		}
-		w.pace = w.paceNow(req.Now)
-		g.queue.mu.Lock()
-		ahead := g.queue.ahead(w)
-		places := g.queue.pools[w.pool]
-		g.queue.mu.Unlock()
+	case a.Account == "" && l.full:
+		w := l.waiter(key, views, l.soonest, req.Now, s.QueueWait)
+		ahead, places := g.queue.standing(w)
 		a.Wait = &RouteWait{Most: s.QueueWait.Seconds(), Why: sched.Full.String(), Ahead: ahead, Expect: w.expected(ahead + 1).Seconds()}
 		if places >= s.QueuePlaces {
 			a.Wait, a.Refused = nil, fmt.Sprintf("every account is full, and %d requests are waiting already", places)

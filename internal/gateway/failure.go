@@ -101,7 +101,7 @@ func (x *exchange) outcome(at *attempt) failover.Outcome {
 	c := at.cand
 	o := failover.Outcome{
 		Account: c.ID, Organization: c.Organization, Provider: x.provider(c),
-		Spent: time.Since(x.began), Streak: 1, Stake: x.stakeAt(c.ID),
+		Spent: x.spent(time.Now()), Streak: 1, Stake: x.stakeAt(c.ID),
 	}
 	if alt := x.alternative(c.ID); alt != nil {
 		o.Alternative, o.AlternativeOrganization, o.AlternativeProvider = alt.ID, alt.Organization, x.provider(alt)
@@ -109,6 +109,14 @@ func (x *exchange) outcome(at *attempt) failover.Outcome {
 		o.AlternativeWell = alt.Well() && !x.g.loads.brownsOut(x.loadKey(alt), time.Now())
 	}
 	return o
+}
+
+// spent is how much of the time has gone within which attempts may begin: what an answer took before it broke is none of it.
+func (x *exchange) spent(now time.Time) time.Duration {
+	if s := x.splice.Load(); s != nil {
+		return now.Sub(s.broke)
+	}
+	return now.Sub(x.began)
 }
 
 // stakeAt is what the session would lose by leaving an account.

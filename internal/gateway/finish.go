@@ -92,7 +92,7 @@ func (x *exchange) bind(at *attempt, now time.Time) {
 	}
 	b := domain.Binding{Session: x.session.id, Account: at.cand.ID, Expires: now.Add(x.snap.Settings.SessionTTL)}
 	if !moved {
-		b.WarmTokens, b.WarmUntil, b.Size = x.binding.WarmTokens, x.binding.WarmUntil, x.binding.Size
+		b.WarmTokens, b.WarmUntil, b.Size, b.Model = x.binding.WarmTokens, x.binding.WarmUntil, x.binding.Size, x.binding.Model
 	}
 	b.Placed = x.placed(b.Account)
 	if x.g.deps.Bindings.Bind(b, x.binding.Account) {
@@ -150,11 +150,16 @@ func (x *exchange) warm(at *attempt) {
 	if tokens == 0 && x.shrunk() && now.Before(x.binding.WarmUntil) {
 		return // a small request beside the conversation, such as for its title, has used another cache, or none
 	}
+	warm := x.binding.WarmTokens > 0 && now.Before(x.binding.WarmUntil)
+	if warm && !warmFor(&x.binding, at.cand) {
+		return // another model's request within the conversation: what is at stake is the conversation's own
+	}
 	if x.binding.WarmUntil.Sub(now) > warmShort {
 		life = warmLong
 	}
 	b := x.binding
 	b.WarmTokens, b.WarmUntil, b.Size, b.Placed = tokens, now.Add(life), int64(x.req.Size), x.placed(b.Account)
+	b.Model = modelHash(at.cand.Sent)
 	b.Expires = now.Add(x.snap.Settings.SessionTTL)
 	if tokens == 0 {
 		b.WarmUntil = time.Time{}
@@ -269,7 +274,7 @@ func (x *exchange) failureError(f failover.Failure) *domain.Error {
 		if known {
 			e.RetryAfter = soonest
 		} else if f.Stated {
-			e.RetryAfter = max(f.Reset-(now.Sub(x.began)-f.Spent), time.Second)
+			e.RetryAfter = max(f.Reset-(x.spent(now)-f.Spent), time.Second)
 		}
 		if e.RetryAfter > 0 {
 			e.Message += "; the first returns in " + e.RetryAfter.Round(time.Second).String()

@@ -197,3 +197,65 @@ func TestResumeAnywhereTwice(t *testing.T) {
 		t.Errorf("%v", outcomes)
 	}
 }
+
+// What a chunk has beside the text that a model of some maker alone sends is something that the caller has got: the answer is not gone on with.
+func TestResumeNeverBesideWhatIsNotRead(t *testing.T) {
+	w := wires["chat"]
+	for member, resumes := range map[string]bool{
+		`"reasoning_details":[{"type":"reasoning.encrypted","data":"OPAQUE","id":"rs_1"}]`: false,
+		`"reasoning_details":[]`: true, `"reasoning_details":null`: true,
+		`"images":[{"type":"image_url","image_url":{"url":"data:,x"}}]`:  false,
+		`"audio":{"id":"a","data":"AA=="}`:                               false,
+		`"content":[{"type":"image_url","image_url":{"url":"data:,x"}}]`: false,
+		`"role":"assistant"`: true, `"something":null`: true, `"matched":12345`: true,
+	} {
+		t.Run(member, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", platform: w.platform}, {name: "b", platform: w.platform, priority: 1}}, as(w.d), resuming(domain.ResumeRepeat))
+				p := w.parts("1", "one ", "two")
+				beside := data("", `{"id":"up-1","object":"chat.completion.chunk","created":7,"model":"claude-x","choices":[{"index":0,"delta":{`+member+`},"finish_reason":null}]}`)
+				r.on("a", stream(io.ErrUnexpectedEOF, part{0, p[0] + beside + p[1] + p[2]}), unsent)
+				r.on("b", w.says("2", "one two three"))
+				g := r.sendAs(w, w.ask)
+				if (r.last().Outcome == OutcomeServed) != resumes {
+					t.Errorf("%s, asked %s\n%s", r.last().Outcome, r.asked(), g.text())
+				}
+			})
+		})
+	}
+}
+
+// An answer that has come for longer than attempts may begin in is gone on with as any.
+func TestResumeAfterLong(t *testing.T) {
+	for _, minutes := range []int{5, 12} {
+		synctest.Test(t, func(t *testing.T) {
+			w := wires["anthropic"]
+			r := newRig(t, []account{{name: "a"}, {name: "b", priority: 1}}, resuming(domain.ResumeRepeat))
+			drip := []part{{0, w.parts("1")[0] + delta("x")}}
+			for range minutes*3 - 1 {
+				drip = append(drip, part{20 * time.Second, delta("x")})
+			}
+			r.on("a", stream(io.ErrUnexpectedEOF, drip...), unsent)
+			r.on("b", w.says("2", strings.Repeat("x", minutes*3), "yz"))
+			r.sendAs(w, w.ask)
+			if r.last().Outcome != OutcomeServed {
+				t.Errorf("after %d minutes: asked %s, %s\n%s", minutes, r.asked(), r.last().Outcome, r.last().Trace)
+			}
+		})
+	}
+}
+
+// While an answer goes on, its holding grows by all that the caller has got.
+func TestResumeGrowsTheHolding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wires["anthropic"]
+		r := newRig(t, []account{{name: "a"}, {name: "b", priority: 1}}, as(w.d), resuming(domain.ResumeContinue))
+		words := strings.Split(strings.Repeat("x,", 3*growEvery), ",")
+		r.on("a", w.cut(io.ErrUnexpectedEOF, "1", len(words), words...), unsent)
+		r.on("b", w.says("2", words...))
+		r.sendAs(w, strings.Replace(w.ask, "claude-x", "claude-sonnet-4-5", 1))
+		if r.last().Outcome != OutcomeServed || r.ledger.grown < 6*growEvery-2 {
+			t.Errorf("%s: grown to %d\n%s", r.last().Outcome, r.ledger.grown, r.last().Trace)
+		}
+	})
+}

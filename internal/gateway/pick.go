@@ -234,7 +234,7 @@ func (x *exchange) chooseFrom(t *target, pin domain.AccountID, sticky bool, besi
 	if req.WarmTokens == 0 || !req.Now.Before(req.WarmUntil) {
 		req.Shared = x.prefix.shared
 	}
-	fresh, warm := len(x.attempts) == 0, x.binding.WarmTokens > 0
+	fresh, warm := len(x.attempts) == 0, x.staked() > 0
 	spill := x.spilled || pin != 0 || besides != 0
 	x.mu.Unlock()
 	none, tired := sched.Decision{}, false

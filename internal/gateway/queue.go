@@ -54,13 +54,14 @@ func (w *waiter) hardly(n int, within time.Duration) bool {
 	return (float64(n)-2*math.Sqrt(float64(n)))*float64(w.pace) > float64(within)
 }
 
-// ahead is how many of those who wait would have a slot before the waiter: of its own caller's those that have to be served
+// ahead is how many of those who wait for what the waiter waits for would have a slot before it: of its own caller's those that have to be served
 // before it, and of each other caller at most as many, and one. The lock is held.
 func (q *queue) ahead(w *waiter) int {
 	own, others := 0, map[domain.KeyID]int{}
+	shares := map[*sched.View]bool{}
 	for _, o := range q.line {
 		switch {
-		case o == w || o.pool != w.pool || o.only != w.only:
+		case o == w || o.pool != w.pool || o.only != w.only || !w.shares(o, shares):
 		case o.caller != w.caller:
 			others[o.caller]++
 		case !w.deadline.Before(o.deadline):
@@ -72,6 +73,33 @@ func (q *queue) ahead(w *waiter) int {
 		n += min(k, own+1)
 	}
 	return n
+}
+
+// standing is how many would be ahead of a waiter, and how many of its pool wait.
+func (q *queue) standing(w *waiter) (ahead, places int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ahead(w), q.pools[w.pool]
+}
+
+// shares reports whether another waiter can use an account that this one can. known remembers it by the other's views.
+func (w *waiter) shares(o *waiter, known map[*sched.View]bool) bool {
+	if w.only != 0 {
+		return true // both wait for that one
+	}
+	for _, v := range o.views {
+		shared, ok := known[v]
+		if !ok {
+			shared = slices.Contains(w.views, v) || slices.ContainsFunc(w.views, func(own *sched.View) bool {
+				return slices.ContainsFunc(own.Candidates, func(c sched.Candidate) bool { return v.Find(c.ID) != nil })
+			})
+			known[v] = shared
+		}
+		if shared {
+			return true
+		}
+	}
+	return false
 }
 
 func newQueue() *queue {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"turnout/internal/domain"
+	"turnout/internal/sched"
 )
 
 // impatient is a client that says how long it waits for an answer.
@@ -194,8 +195,9 @@ func TestPatience(t *testing.T) {
 // Whose turn it is depends on callers first, then on deadlines, then on who came first; nobody is lost.
 func TestLineOrder(t *testing.T) {
 	q, now := newQueue(), time.Now()
+	same := []*sched.View{{}}
 	add := func(caller domain.KeyID, in int) *waiter {
-		w := &waiter{caller: caller, deadline: now.Add(time.Duration(in) * time.Second), pace: time.Second}
+		w := &waiter{caller: caller, views: same, deadline: now.Add(time.Duration(in) * time.Second), pace: time.Second}
 		q.line = append(q.line, w)
 		return w
 	}
@@ -221,6 +223,7 @@ func TestLineOrder(t *testing.T) {
 	for w, want := range map[*waiter]int{
 		{caller: 1, deadline: now.Add(10 * time.Second)}: 4, {caller: 1, deadline: now.Add(5 * time.Second)}: 3, {caller: 1, deadline: now}: 1, {caller: 3, deadline: now}: 2, {caller: 2, deadline: now}: 1,
 	} {
+		w.views = same
 		if got := q.ahead(w); got != want {
 			t.Errorf("ahead of one of caller %d in %s are %d, want %d", w.caller, w.deadline.Sub(now), got, want)
 		}

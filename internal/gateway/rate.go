@@ -189,7 +189,7 @@ func (x *exchange) mayUse(t *target, c *sched.Candidate) bool {
 
 // turnedFrom gives back a candidate whose pool did not let the request in, and goes on without that pool.
 func (x *exchange) turnedFrom(c *sched.Candidate) {
-	c.EndProbe()
+	c.ReturnProbe()
 	x.giveBack(c)
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -308,7 +308,7 @@ func (r *relayer) events() (res result, stop bool) {
 		r.ended = false
 		return resultLeft, true
 	}
-	if n := max(int64(at.deltas), at.text/textToken); int(n/growEvery) != r.grown {
+	if n := at.tokens(); int(n/growEvery) != r.grown {
 		r.grown = int(n / growEvery)
 		at.x.holding.Grow(at.ctx, at.cand.Account, at.cand.Sent, n, now)
 	}

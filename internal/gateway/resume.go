@@ -29,6 +29,7 @@ type splice struct {
 	enc    neutral.Encoder
 	plain  bool // a model may be given the text to go on with: the request asks for no thinking and no other form
 	ways   domain.Resume
+	broke  time.Time
 	joined *attempt // which went on with it; nil: none so far
 
 	touched bool               // what writes it has been told more than the caller had got: nobody else can join
@@ -110,7 +111,7 @@ func (x *exchange) newSplice(s *said) *splice {
 	}
 	turns := x.asked.Turns
 	return &splice{
-		from: s.at, text: text, closed: s.closed, enc: s.encoder(), ways: x.pools[0].resume,
+		from: s.at, text: text, closed: s.closed, enc: s.encoder(), ways: x.pools[0].resume, broke: time.Now(),
 		plain: !s.thought && !s.closed && x.asked.Reasoning.Mode != neutral.ReasoningOn && x.asked.Format.Mode == neutral.FormatText &&
 			len(turns) > 0 && turns[len(turns)-1].Role == neutral.User,
 	}
@@ -151,7 +152,7 @@ func (x *exchange) unfit(at *attempt) {
 	s := x.splice.Load()
 	s.unfit = append(s.unfit, at.cand.ID)
 	at.cancel(nil)
-	at.cand.EndProbe()
+	at.cand.ReturnProbe()
 	x.giveBack(at.cand)
 }
 

@@ -441,6 +441,7 @@ type countingLedger struct {
 	deny     error  // of the next holds
 	again    error  // of holding for fallbacks
 	unpriced string // an account
+	grown    int64
 	limited  bool
 }
 
@@ -474,7 +475,11 @@ type countedHolding struct {
 
 func (h *countedHolding) Again(context.Context, []ledger.Route, time.Time) error { return h.l.again }
 
-func (h *countedHolding) Grow(context.Context, *domain.Account, string, int64, time.Time) {}
+func (h *countedHolding) Grow(_ context.Context, _ *domain.Account, _ string, output int64, _ time.Time) {
+	h.l.mu.Lock()
+	defer h.l.mu.Unlock()
+	h.l.grown = max(h.l.grown, output)
+}
 
 func (h *countedHolding) Warnings() []string { return nil }
 

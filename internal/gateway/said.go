@@ -60,6 +60,10 @@ func (s *said) event(raw []byte) {
 		s.lose() // beside Gemini's text, and told only after it
 	case s.dec.Event(raw, s.emit) != nil:
 		s.lose()
+	default:
+		if d, ok := s.dec.(neutral.Passing); ok && d.PassedOver() {
+			s.lose() // the caller has got more than the text
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ func TestAPromptThatWasCutDown(t *testing.T) {
 				}
 				r.send(talk(100_000), claude)
 				x := &exchange{g: r.g, snap: r.g.Snapshot(), binding: r.only(), req: dialect.Request{Size: len(c.then)}}
+				x.aim(&target{})
 				if strings.Contains(c.then, "previous_response_id") {
 					x.req.PreviousResponseID = "r"
 				}

@@ -23,7 +23,7 @@ func (x *exchange) throttled(p *picked) {
 	if x.tried() > 0 || returning(c) || !x.g.loads.refuses(x.loadKey(c), bits.Reverse64(x.seed), time.Now()) {
 		return
 	}
-	c.EndProbe()
+	c.ReturnProbe()
 	x.giveBack(c)
 	x.g.deps.Observer.Event(EventThrottled, c.Account.Platform, 1)
 	if other, choice := x.elsewhere(x.provider(c)); other != nil {

@@ -76,7 +76,7 @@ func (x *exchange) translatable(c *sched.Candidate) bool {
 // mutely goes on without the accounts that speak a dialect.
 func (x *exchange) mutely(c *sched.Candidate) {
 	o, _ := offer(x.platformOf(c), x.d.ID(), x.path, x.mute)
-	c.EndProbe()
+	c.ReturnProbe()
 	x.giveBack(c)
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -95,6 +95,7 @@ type Rest struct {
 	// says that one does.
 	asks   atomic.Int64
 	asking atomic.Bool
+	asked  atomic.Int64 // what asks was before
 }
 
 // AskEarly is how long a rest whose end was stated lasts before one request asks whether it is over, and again after
@@ -250,13 +251,22 @@ func (r *Rest) TryProbe(now time.Time) bool {
 		return false
 	}
 	if early {
+		r.asked.Store(r.asks.Load())
 		r.asks.Store(ms + AskEarly.Milliseconds())
 		r.asking.Store(true)
 	}
 	return true
 }
 
-// EndProbe gives the right to probe back.
+// ReturnProbe gives the right to probe back unused: who has it next may also ask what nobody has asked now.
+func (r *Rest) ReturnProbe() {
+	if r.asking.CompareAndSwap(true, false) {
+		r.asks.Store(r.asked.Load())
+	}
+	r.probing.Store(0)
+}
+
+// EndProbe ends a probe that found nothing out that ends the rest.
 func (r *Rest) EndProbe() {
 	r.probing.Store(0)
 	r.asking.Store(false)

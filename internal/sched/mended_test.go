@@ -129,3 +129,43 @@ func TestSoonestResetNeedsRoom(t *testing.T) {
 		t.Errorf("chose %d by %v", idOf(d), d.Rule)
 	}
 }
+
+// The question whether a rest is over before its end, asked every six hours, is spent by whoever asks it: not by one that could not, and not by
+// one that left before it knew.
+func TestAskIsNotSpentUnasked(t *testing.T) {
+	rests := func() (*Candidate, *Rest, *Rest) {
+		quota, other := &Rest{}, &Rest{}
+		quota.Extend(at.Add(7*24*time.Hour), 1, EndStated)
+		quota.AskAgain(at.Add(AskEarly))
+		c := &Candidate{}
+		for i := range c.Rests {
+			c.Rests[i] = &Rest{}
+		}
+		c.Rests[0], c.Rests[1] = quota, other
+		return c, quota, other
+	}
+	now := at.Add(AskEarly + time.Minute)
+	c, quota, other := rests()
+	other.Extend(now.Add(-time.Second), 2, EndGuessed)
+	if !other.TryProbe(now) { // somebody else probes another circuit of the account
+		t.Fatal("no probe")
+	}
+	if c.TryProbe(now) || c.Asking() || !quota.due(now.UnixMilli()) {
+		t.Error("one that could not ask has spent the question")
+	}
+	c, quota, _ = rests()
+	if !c.TryProbe(now) || !c.Asking() || quota.due(now.UnixMilli()) {
+		t.Fatal("nobody asks")
+	}
+	c.ReturnProbe()
+	if c.Asking() || !quota.due(now.UnixMilli()) {
+		t.Error("one that left before it knew has spent the question")
+	}
+	if !c.TryProbe(now) {
+		t.Fatal("nobody asks")
+	}
+	c.EndProbe() // it has asked, and the rest goes on
+	if quota.due(now.Add(time.Hour).UnixMilli()) || !quota.due(now.Add(AskEarly).UnixMilli()) {
+		t.Error("the question is not asked every six hours")
+	}
+}

@@ -481,12 +481,29 @@ func (c *Candidate) TryProbe(now time.Time) bool {
 	for i, cell := range c.Rests {
 		if !cell.TryProbe(now) {
 			for _, got := range c.Rests[:i] {
-				got.EndProbe()
+				got.ReturnProbe()
 			}
 			return false
 		}
 	}
 	return true
+}
+
+// ReturnProbe lets another request probe, after one that has the right to and did not, or left before it knew.
+func (c *Candidate) ReturnProbe() {
+	for _, cell := range c.Rests {
+		cell.ReturnProbe()
+	}
+}
+
+// Asking reports whether a request that was let in before a rest's end asks whether that is over.
+func (c *Candidate) Asking() bool {
+	for _, cell := range c.Rests {
+		if cell.asking.Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // EndProbe lets another request probe, after one that neither succeeded nor made

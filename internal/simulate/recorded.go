@@ -12,7 +12,8 @@ import (
 type Record struct {
 	At       time.Time
 	Session  domain.SessionID // zero: none
-	Input    int64            // tokens of the whole prompt
+	Caller   domain.KeyID
+	Input    int64 // tokens of the whole prompt
 	Output   int64
 	Attempts []Attempt
 }
@@ -52,7 +53,7 @@ func Recorded(model string, accounts []*domain.Account, records []Record) *Scrip
 		if !known || r.Session.IsZero() {
 			at = len(s.Sessions)
 			place[r.Session] = at
-			s.Sessions = append(s.Sessions, Session{ID: r.Session, Start: r.At})
+			s.Sessions = append(s.Sessions, Session{ID: r.Session, Caller: r.Caller, Start: r.At})
 		}
 		s.Sessions[at].Turns = append(s.Sessions[at].Turns, Turn{At: r.At, Prompt: r.Input, Output: r.Output})
 		if r.Input > 0 {

@@ -19,6 +19,7 @@ type Settings struct {
 	Policy failover.Policy
 	// QueueWait is how long a request waits for a slot; StickyWait, for a slot of its session's own account.
 	QueueWait, StickyWait time.Duration
+	QueuePlaces           int // requests that may wait for a slot
 	SessionTTL            time.Duration
 }
 
@@ -26,7 +27,7 @@ type Settings struct {
 func DefaultSettings() Settings {
 	p := failover.Balanced()
 	return Settings{
-		Name: "score", Policy: p, QueueWait: 10 * time.Second, StickyWait: 3 * time.Second, SessionTTL: time.Hour,
+		Name: "score", Policy: p, QueueWait: 10 * time.Second, StickyWait: 3 * time.Second, QueuePlaces: 100, SessionTTL: time.Hour,
 		Tuning: sched.Tuning{MaxResting: 50, Prices: sched.Prices{Second: p.Stake.SecondPrice, Token: p.Stake.TokenPrice, ReadSpeed: p.Stake.ReadSpeed}},
 	}
 }
@@ -46,7 +47,9 @@ type runner struct {
 	now    time.Time
 	events events
 	seq    int
-	line   []*request // wait for a slot, the first come first
+	line   []*request           // wait for a slot: callers take turns, and of one the first come comes first
+	turns  map[domain.KeyID]int // when a caller last had its turn; empty while nobody waits
+	turn   int
 
 	loads   map[string]failover.Load // what each provider was asked of late: the retry budget
 	binding map[domain.SessionID]domain.Binding
@@ -108,7 +111,7 @@ type request struct {
 func Run(s *Script, set Settings) Result {
 	r := &runner{
 		s: s, set: &set, cells: sched.NewCells(), now: s.Began, loads: map[string]failover.Load{}, binding: map[domain.SessionID]domain.Binding{},
-		cache: map[cacheKey]cached{}, shared: map[sharedKey]time.Time{}, known: sched.NewPrefixes(), talks: make([]talk, len(s.Sessions)), used: map[domain.AccountID]float64{}, agents: map[int][]int{},
+		cache: map[cacheKey]cached{}, shared: map[sharedKey]time.Time{}, known: sched.NewPrefixes(), talks: make([]talk, len(s.Sessions)), used: map[domain.AccountID]float64{}, turns: map[domain.KeyID]int{}, agents: map[int][]int{},
 	}
 	r.out.Name = set.Name
 	native := func(*domain.Account) sched.Speech { return sched.Native }
@@ -120,6 +123,11 @@ func Run(s *Script, set Settings) Result {
 			r.agents[t.Parent-1] = append(r.agents[t.Parent-1], i)
 		default:
 			r.at(later(t.Start.Add(t.Turns[0].Think), t.Turns[0].At), func() { r.arrive(i) })
+		}
+		for _, turn := range s.Sessions[i].Turns[min(1, len(s.Sessions[i].Turns)):] {
+			if !turn.At.IsZero() {
+				r.at(turn.At, func() { r.arrive(i) })
+			}
 		}
 	}
 	for len(r.events) > 0 {
@@ -293,46 +301,6 @@ func (r *runner) pause(q *request, d failover.Decision, pin domain.AccountID) {
 	})
 }
 
-// join waits in the line.
-func (r *runner) join(q *request, only domain.AccountID, patience time.Duration) {
-	q.waiting, q.only, q.since, q.patience = true, only, r.now, r.now.Add(patience)
-	r.line = append(r.line, q)
-	r.at(q.patience, func() {
-		if !q.waiting || r.now.Before(q.patience) {
-			return
-		}
-		r.leave(q)
-		if q.only != 0 { // serve this one elsewhere; the session stays bound
-			q.sticky, q.stays = false, true
-			r.try(q)
-			return
-		}
-		r.fail(q)
-	})
-}
-
-func (r *runner) leave(q *request) {
-	q.waiting = false
-	q.waited += r.now.Sub(q.since)
-	r.line = slices.DeleteFunc(r.line, func(o *request) bool { return o == q })
-}
-
-// freed lets the first in the line that can use an account have its slot.
-func (r *runner) freed(id domain.AccountID) {
-	for _, q := range r.line {
-		c := r.view.Find(id)
-		if q.only != 0 && q.only != id || q.state.Excludes(c.ID, c.Organization) || c.Resting(r.now) {
-			continue
-		}
-		if !c.Live.TryAcquire(c.LimitNow(), r.now) {
-			return
-		}
-		r.leave(q)
-		r.attempt(q, c)
-		return
-	}
-}
-
 // attempt asks the world.
 func (r *runner) attempt(q *request, c *sched.Candidate) {
 	q.attempts++
@@ -419,12 +387,11 @@ func (r *runner) answered(q *request, output int64) {
 	t := &r.talks[q.session]
 	t.prompt += output
 	turns := r.s.Sessions[q.session].Turns
-	if t.next < len(turns) {
-		next := &turns[t.next]
-		r.at(later(r.now.Add(next.Think), next.At), func() { r.arrive(q.session) })
+	if q.turn+1 < len(turns) && turns[q.turn+1].At.IsZero() {
+		r.at(r.now.Add(turns[q.turn+1].Think), func() { r.arrive(q.session) })
 	}
 	for _, i := range r.agents[q.session] {
-		if s := &r.s.Sessions[i]; s.After == t.next {
+		if s := &r.s.Sessions[i]; s.After == q.turn+1 {
 			r.at(later(r.now.Add(s.Turns[0].Think), s.Turns[0].At), func() { r.arrive(i) })
 		}
 	}

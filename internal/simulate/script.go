@@ -20,6 +20,7 @@ type Script struct {
 // Session is a conversation, or a sub-agent of one.
 type Session struct {
 	ID     domain.SessionID // zero: every turn stands alone
+	Caller domain.KeyID
 	Start  time.Time
 	Parent int // index + 1 of the session that begins it; 0: nobody does
 	After  int // of a sub-agent: how many turns its parent has had when it begins
@@ -32,7 +33,7 @@ type Session struct {
 // Turn is one request.
 type Turn struct {
 	Think  time.Duration // since the answer before it
-	At     time.Time     // not before this moment, whatever came before; zero: Think alone decides
+	At     time.Time     // at this moment, whatever became of those before; zero: Think decides
 	Input  int64         // tokens that this turn adds to the prompt
 	Prompt int64         // of the whole prompt, whatever came of the turns before; 0: Input alone decides
 	Output int64         // tokens of the answer

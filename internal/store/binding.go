@@ -16,9 +16,9 @@ func (s *Store) SaveBindings(ctx context.Context, bindings []domain.Binding) err
 		return nil
 	}
 	return s.tx(ctx, "write session bindings", func(tx *sql.Tx) error {
-		save, err := tx.PrepareContext(ctx, `INSERT INTO bindings (session, account, expires, warm, warm_until, placed) VALUES (?, ?, ?, ?, ?, ?)
+		save, err := tx.PrepareContext(ctx, `INSERT INTO bindings (session, account, expires, warm, warm_until, placed, model) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (session) DO UPDATE SET account = excluded.account, expires = excluded.expires,
-			warm = excluded.warm, warm_until = excluded.warm_until, placed = excluded.placed`)
+			warm = excluded.warm, warm_until = excluded.warm_until, placed = excluded.placed, model = excluded.model`)
 		if err != nil {
 			return err
 		}
@@ -28,7 +28,7 @@ func (s *Store) SaveBindings(ctx context.Context, bindings []domain.Binding) err
 			if b.Account == 0 {
 				_, err = tx.ExecContext(ctx, "DELETE FROM bindings WHERE session = ?", b.Session[:])
 			} else {
-				_, err = save.ExecContext(ctx, b.Session[:], int64(b.Account), toMilli(b.Expires), b.WarmTokens, toMilli(b.WarmUntil), b.Placed)
+				_, err = save.ExecContext(ctx, b.Session[:], int64(b.Account), toMilli(b.Expires), b.WarmTokens, toMilli(b.WarmUntil), b.Placed, b.Model)
 			}
 			if err != nil {
 				return err
@@ -46,14 +46,14 @@ func (s *Store) LoadBindings(ctx context.Context, now time.Time) ([]domain.Bindi
 		var b domain.Binding
 		var session []byte
 		var expires, warmUntil int64
-		if err := scan(&session, &b.Account, &expires, &b.WarmTokens, &warmUntil, &b.Placed); err != nil {
+		if err := scan(&session, &b.Account, &expires, &b.WarmTokens, &warmUntil, &b.Placed, &b.Model); err != nil {
 			return err
 		}
 		copy(b.Session[:], session)
 		b.Expires, b.WarmUntil = fromMilli(expires), fromMilli(warmUntil)
 		out = append(out, b)
 		return nil
-	}, "SELECT session, account, expires, warm, warm_until, placed FROM bindings WHERE expires > ?", now.UnixMilli())
+	}, "SELECT session, account, expires, warm, warm_until, placed, model FROM bindings WHERE expires > ?", now.UnixMilli())
 	return out, err
 }
 

@@ -87,6 +87,12 @@ type Placing interface {
 	Message() string
 }
 
+// Passing is a decoder that may have to pass over something of an answer.
+type Passing interface {
+	// PassedOver reports whether it has: something that the events do not tell.
+	PassedOver() bool
+}
+
 // MaxKept bounds what an encoder keeps of one answer because a later event repeats it, in bytes.
 const MaxKept = 32 << 20
 

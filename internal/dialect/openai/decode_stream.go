@@ -18,11 +18,12 @@ func (Dialect) NewDecoder() neutral.Decoder { return &decoder{} }
 type decoder struct {
 	started, ended bool
 
-	open  bool
-	added bool // something, to the open block
-	kind  neutral.Kind
-	next  int    // the index of the next block
-	from  string // the member in which the open reasoning came; empty: it cannot be given back
+	open   bool
+	added  bool // something, to the open block
+	kind   neutral.Kind
+	next   int    // the index of the next block
+	passed bool   // over something of an answer that has no neutral form
+	from   string // the member in which the open reasoning came; empty: it cannot be given back
 
 	calls []streamedCall // that were begun so far, in order
 	shown int            // of them have been opened; the others wait
@@ -162,16 +163,26 @@ func (d *decoder) member(key, val []byte, emit func(*neutral.Event)) error {
 	case "annotations":
 		if d.open && d.kind == neutral.KindText {
 			d.annotate(val, emit)
+		} else {
+			d.passed = true
 		}
 		return nil
 	}
-	return nil // "role", and what only some makers know
+	// What only some makers know: opaque reasoning (reasoning_details), pictures, sound. Numbers and the like are no content.
+	if string(key) != "role" && (val[0] == '"' || val[0] == '[' || val[0] == '{') {
+		d.passed = true
+	}
+	return nil
 }
+
+// PassedOver implements neutral.Passing.
+func (d *decoder) PassedOver() bool { return d.passed }
 
 // reasoning takes the first of the two members where a delta has both, with the same words, as
 // some relays write them.
 func (d *decoder) reasoning(member string, val []byte, emit func(*neutral.Event)) error {
 	if d.open && d.kind == neutral.KindReasoning && d.from != member || val[0] != '"' {
+		d.passed = d.passed || val[0] != '"'
 		return nil // also: an object of some maker's own
 	}
 	return d.text(neutral.KindReasoning, member, val, emit)
@@ -201,6 +212,8 @@ func (d *decoder) parts(list []byte, emit func(*neutral.Event)) (err error) {
 		part := e.Of(list)
 		if v := dialect.Member(part, "text"); len(v) > 0 && v[0] == '"' {
 			err = d.text(neutral.KindText, "", v, emit)
+		} else if t := dialect.Member(part, "type"); string(t) != `"thinking"` && string(t) != `"text"` {
+			d.passed = true
 		}
 		thoughts := dialect.Member(part, "thinking")
 		_ = dialect.Array(thoughts, func(e dialect.Span) bool {

@@ -20,7 +20,7 @@ func bindings(t *testing.T, open func(*testing.T) Store) {
 		slices.SortFunc(list, func(a, b domain.Binding) int { return cmp.Compare(a.Session[0], b.Session[0]) })
 		return list
 	}
-	one := domain.Binding{Session: [16]byte{1}, Account: 5, Expires: at(10), WarmTokens: 9000, WarmUntil: at(5)}
+	one := domain.Binding{Session: [16]byte{1}, Account: 5, Expires: at(10), WarmTokens: 9000, WarmUntil: at(5), Model: -7}
 	two := domain.Binding{Session: [16]byte{2}, Account: 6, Expires: at(20), Placed: true}
 
 	t.Run("the last state counts", func(t *testing.T) {
@@ -32,7 +32,7 @@ func bindings(t *testing.T, open func(*testing.T) Store) {
 		}
 		moved, movedAgain := one, one
 		moved.Account = 7
-		movedAgain.Account, movedAgain.Expires, movedAgain.WarmTokens, movedAgain.WarmUntil = 8, at(30), 1, at(29)
+		movedAgain.Account, movedAgain.Expires, movedAgain.WarmTokens, movedAgain.WarmUntil, movedAgain.Model = 8, at(30), 1, at(29), 9
 		must(t, s.SaveBindings(ctx, []domain.Binding{moved, movedAgain}))
 		if list := load(t, s, at(0)); !reflect.DeepEqual(list, []domain.Binding{movedAgain, two}) {
 			t.Fatalf("bindings = %+v", list)
