@@ -297,7 +297,7 @@ func TestOpenRefuses(t *testing.T) {
 		name, want string
 		o          store.Options
 	}{
-		{"a newer schema", "a newer Turnout has written it (schema 999; this one knows up to 6)", store.Options{Dir: newer, Sealer: xor{1}}},
+		{"a newer schema", "a newer Turnout has written it (schema 999; this one knows up to 8)", store.Options{Dir: newer, Sealer: xor{1}}},
 		{"a newer schema, reading", "a newer Turnout has written it", store.Options{Dir: newer, ReadOnly: true}},
 		{"an older schema, reading", "start the server of this version once", store.Options{Dir: older, ReadOnly: true}},
 		{"garbage", "the file is damaged or is not Turnout's database", store.Options{Dir: garbage, Sealer: xor{1}}},
