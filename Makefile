@@ -2,7 +2,7 @@
 # stages themselves are in scripts/stages.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint race arch fuzz build builds demo drill prices sdk agents bench bench-quick bench-profile bench-build clients clients-long clean
+.PHONY: help test lint race arch fuzz build builds demo drill prices sdk agents bench bench-quick bench-profile bench-usage bench-build clients clients-long clean
 
 BENCH := bin/bench
 
@@ -53,6 +53,9 @@ bench-quick: bench-build ## one short round of the same, about 1 minute
 
 bench-profile: bench-build ## profiles of every scenario, in bench/profiles
 	@$(BENCH)/compare -profiles bench/profiles -d 5s
+
+bench-usage: ## a database of 10 million requests: bytes a request, and how long a console's questions take; about 15 minutes (ROWS=1000000 for fewer)
+	@TURNOUT_BENCH_USAGE=$(or $(ROWS),10000000) TURNOUT_BENCH_USAGE_SIZES=1 TURNOUT_BENCH_USAGE_DIR='$(DIR)' go test ./internal/store -run '^TestScale$$' -count=1 -timeout 2h -v
 
 bench-build:
 	@go build -o $(BENCH)/ ./bench/cmd/... ./cmd/turnout

@@ -175,8 +175,8 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a.gateway.Swap(snap)
 	a.current.Store(c)
 	a.gauges(bodies)
-	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits, admin.RoutePath: a.explainRoute},
-		map[string]admin.Getter{admin.SessionPath: a.moveSession}, admin.Objects(a))
+	adm, err := admin.New(c.DataDir, a, map[string]admin.Getter{admin.LimitsPath: a.explainLimits, admin.RoutePath: a.explainRoute, admin.UsagePath: a.usageAnswer, admin.ServicePath: a.serviceAnswer},
+		map[string]admin.Getter{admin.SessionPath: a.moveSession}, admin.Objects(a), admin.Months(a))
 	if err != nil {
 		return nil, err
 	}

@@ -286,7 +286,7 @@ func (a *App) editAccount(s *stored, e edits, name string) (want store.Desired, 
 	if err := e.apply(map[string]func(){
 		"base_url": copied(&x.BaseURL, p.BaseURL), "api_key": copied(&x.APIKey, p.APIKey), "organization": copied(&x.Organization, p.Organization), "labels": copied(&x.Labels, p.Labels),
 		"pools": copied(&x.Pools, p.Pools), "priority": copied(&x.Priority, p.Priority), "weight": copied(&x.Weight, p.Weight), "max_concurrency": copied(&x.MaxInFlight, p.MaxInFlight),
-		"input_price_usd": copied(&x.TokenPrice, p.TokenPrice), "billing": copied(&x.Flat, p.Flat), "models": copied(&x.Models, p.Models), "limits": copied(&x.Limits, p.Limits),
+		"input_price_usd": copied(&x.TokenPrice, p.TokenPrice), "billing": copied(&x.Flat, p.Flat), "monthly_price_usd": copied(&x.Monthly, p.Monthly), "models": copied(&x.Models, p.Models), "limits": copied(&x.Limits, p.Limits),
 		"proxy": copied(&x.Proxy, p.Proxy),
 	}); err != nil {
 		return want, err

@@ -51,6 +51,7 @@ func OpenOffline(ctx context.Context, c *config.Config) (_ *Offline, err error) 
 func (o *Offline) Handler() http.Handler {
 	mux := http.NewServeMux()
 	admin.Objects(o.app)(mux)
+	admin.Months(o.app)(mux)
 	return mux
 }
 

@@ -161,6 +161,13 @@ func (a *App) sweep(ctx context.Context) {
 		"requests": func() (int, error) {
 			return a.store.DeleteRequestsBefore(ctx, now.Add(-c.RequestRetention), sweepRows)
 		},
+		// By whole days, so that what is carried forward is little.
+		"settlements": func() (int, error) {
+			return a.store.DeleteSettlementsBefore(ctx, now.Add(-c.UsageRetention).Truncate(24*time.Hour), sweepRows)
+		},
+		"usage by hours": func() (int, error) {
+			return a.store.DeleteHoursBefore(ctx, now.Add(-c.UsageRetention), sweepRows)
+		},
 		"bindings": func() (int, error) { return a.store.DeleteBindingsBefore(ctx, now, sweepRows) },
 		"objects":  func() (int, error) { return a.store.DeleteObjectsBefore(ctx, now, sweepRows) },
 		"windows":  func() (int, error) { return a.store.DeleteWindowsBefore(ctx, now, sweepRows) },

@@ -108,6 +108,7 @@ type accountFlags struct {
 	Weight       string            `help:"Its share of the load." placeholder:"N"`
 	MaxInFlight  string            `name:"max-concurrency" help:"Requests at a time." placeholder:"N"`
 	Billing      string            `help:"tokens, or flat for an account with a fixed price." placeholder:"tokens|flat"`
+	Monthly      string            `name:"monthly-price-usd" help:"With --billing flat: that price, which usage and statements share out." placeholder:"USD"`
 	InputPrice   string            `name:"input-price-usd" help:"Of a million tokens of the prompt." placeholder:"USD"`
 	Models       map[string]string `help:"Models, as they are asked for and as they are sent; by default all under their own names." placeholder:"ASKED=SENT" mapsep:","`
 }
@@ -121,6 +122,7 @@ func (c accountFlags) into(object map[string]any) {
 	set(object, "weight", c.Weight)
 	set(object, "max_concurrency", c.MaxInFlight)
 	set(object, "billing", c.Billing)
+	set(object, "monthly_price_usd", c.Monthly)
 	set(object, "input_price_usd", c.InputPrice)
 	set(object, "models", c.Models)
 }

@@ -45,12 +45,13 @@ type commands struct {
 	Sessions sessionsCommand `cmd:"" help:"Move a conversation to another account, or let it go."`
 	Simulate simulateCommand `cmd:"" help:"Play a day, scripted or recorded, under several strategies and compare what comes of it."`
 	Requests requestsCommand `cmd:"" help:"Show what happened to requests."`
+	Usage    usageCommand    `cmd:"" help:"Add up what was used and what it cost, and export it request by request."`
 	Keys     keysCommand     `cmd:"" help:"Make callers' keys, list them, give them new secrets, and take them away."`
 	Accounts accountsCommand `cmd:"" help:"List accounts with their state, add one, test one, and take one out of use."`
 	Pools    poolsCommand    `cmd:"" help:"List pools, or add one."`
 	Teams    teamsCommand    `cmd:"" help:"List, make, disable and enable teams."`
 	Users    usersCommand    `cmd:"" help:"List, make, disable and enable users."`
-	Ledger   ledgerCommand   `cmd:"" help:"Look at balances, put money into them, and check the books."`
+	Ledger   ledgerCommand   `cmd:"" help:"Look at balances, put money into them, check the books, close months, and compare with what a provider says."`
 	Prices   pricesCommand   `cmd:"" help:"Look at what models cost, price a usage, and put another catalogue in force."`
 	Reload   reloadCommand   `cmd:"" help:"Make the running gateway read its configuration again."`
 	Config   configCommand   `cmd:"" help:"Check a configuration file, or print an example."`

@@ -15,6 +15,7 @@ type ledgerCommand struct {
 	Balances ledgerBalancesCommand `cmd:"" help:"List what keys, users and teams have or owe, and how far their budgets are spent."`
 	Credit   ledgerCreditCommand   `cmd:"" help:"Put money into the balance of a key, user or team, or take it back."`
 	Verify   ledgerVerifyCommand   `cmd:"" help:"Add the books up anew, from every settlement and transfer, and say what does not fit."`
+	monthCommands
 }
 
 type ledgerBalancesCommand struct{ listFlags }

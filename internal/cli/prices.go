@@ -165,7 +165,7 @@ func orDash(s string) string {
 type pricesCostCommand struct {
 	catalogueFlags
 	At       string `help:"As of this moment or day, not of now." placeholder:"TIME"`
-	Tier     string `help:"Service tier: standard, batch, flex or priority." enum:"standard,batch,flex,priority" default:"standard"`
+	Tier     string `help:"Service tier: standard, batch, flex, priority or fast." enum:"standard,batch,flex,priority,fast" default:"standard"`
 	Account  string `help:"As at this account, which may have prices of its own." placeholder:"NAME"`
 	Platform string `arg:"" help:"A platform, or a provider of the catalogue."`
 	Model    string `arg:"" help:"The upstream's name of the model."`

@@ -52,6 +52,7 @@ func (r *reader) accounts(n node) {
 				scalar(&billing, oneOf("tokens", "flat"))(n)
 				a.Flat = billing == "flat"
 			}},
+			field{"monthly_price_usd", scalar(&a.Monthly, usd(1_000_000*1e9))},
 			field{"models", func(n node) { n.modelMap(&a.Models) }},
 			field{"limits", func(n node) { n.accountLimits(&a.Limits) }},
 			field{"proxy", func(n node) { n.proxy(&a.Proxy) }},
@@ -60,6 +61,9 @@ func (r *reader) accounts(n node) {
 			return
 		}
 		names.need(item, a.Name)
+		if a.Monthly > 0 && !a.Flat {
+			r.problem(item.at, "a monthly price is that of an account with a fixed price: add billing: flat, or take monthly_price_usd out")
+		}
 		r.defaultPools(&a.Pools, item)
 		r.platformNeeds(item, &a, given)
 		r.c.Accounts = append(r.c.Accounts, a)

@@ -37,6 +37,7 @@ type Config struct {
 	DrainDelay       time.Duration // how long before that the process says that it is not ready, and still serves
 	TraceRetention   time.Duration
 	RequestRetention time.Duration
+	UsageRetention   time.Duration // of settlements and of usage by hours; days and closed months stay
 	SessionTTL       time.Duration
 	Log              Log
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
@@ -149,7 +150,7 @@ func parse(name string, data []byte, env Env, platforms []Platform, o Overrides)
 		c: &Config{
 			File: name, Listen: "127.0.0.1:8080", DataDir: filepath.Join(filepath.Dir(name), "data"),
 			Limits: Limits{Body: 32 << 20, Bodies: 1 << 30, Queue: 100, QueueWait: 10 * time.Second, HeaderBytes: 64 << 10},
-			Drain:  15 * time.Minute, DrainDelay: time.Second, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour,
+			Drain:  15 * time.Minute, DrainDelay: time.Second, TraceRetention: 7 * day, RequestRetention: 400 * day, UsageRetention: 400 * day, SessionTTL: time.Hour,
 			Log: Log{Level: "info", Format: "text"},
 		},
 	}

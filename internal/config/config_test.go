@@ -109,7 +109,7 @@ func TestExample(t *testing.T) {
 				"input_image_mtok": "4.50", "output_image_mtok": "22.50", "web_searches_kcount": "10", "requests_kcount": "0"}},
 		},
 		Limits: Limits{32 << 20, 1 << 30, 100, 10 * time.Second, 64 << 10},
-		Drain:  15 * time.Minute, DrainDelay: time.Second, TraceRetention: 7 * day, RequestRetention: 400 * day, SessionTTL: time.Hour, Log: Log{"info", "text"},
+		Drain:  15 * time.Minute, DrainDelay: time.Second, TraceRetention: 7 * day, RequestRetention: 400 * day, UsageRetention: 400 * day, SessionTTL: time.Hour, Log: Log{"info", "text"},
 	}
 	want.Keys[0].Hash = c.Keys[0].Hash // the example's secret is nobody's
 	if !reflect.DeepEqual(c, want) {

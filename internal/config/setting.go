@@ -60,6 +60,7 @@ var settings = []setting{
 	{"", "drain_delay", "TURNOUT_DRAIN_DELAY", "", to(func(c *Config) *time.Duration { return &c.DrainDelay }, duration(0, 5*time.Minute, true))},
 	{"", "trace_retention", "TURNOUT_TRACE_RETENTION", "", to(func(c *Config) *time.Duration { return &c.TraceRetention }, duration(time.Hour, maxRetention, false))},
 	{"", "request_retention", "TURNOUT_REQUEST_RETENTION", "", to(func(c *Config) *time.Duration { return &c.RequestRetention }, duration(time.Hour, maxRetention, false))},
+	{"", "usage_retention", "TURNOUT_USAGE_RETENTION", "", to(func(c *Config) *time.Duration { return &c.UsageRetention }, duration(35*day, maxRetention, false))},
 	{"", "session_ttl", "TURNOUT_SESSION_TTL", "", to(func(c *Config) *time.Duration { return &c.SessionTTL }, duration(time.Minute, 30*day, false))},
 	{"", "master_key_file", "TURNOUT_MASTER_KEY_FILE", "", toPath(func(c *Config) *string { return &c.MasterKeyFile })},
 	{"limits", "body", "TURNOUT_LIMIT_BODY", "", to(func(c *Config) *int64 { return &c.Limits.Body }, size(1<<10, 1<<30))},

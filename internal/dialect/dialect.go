@@ -204,6 +204,12 @@ type Reader interface {
 	Closing() []byte
 }
 
+// Late is a Reader of a protocol without a terminal event: what it has taken may be stated only behind the event that finishes it.
+type Late interface {
+	// Stated reports whether all that was asked for has finished, and what it has taken was stated with that or since.
+	Stated() bool
+}
+
 // Sealed is a Dialect whose requests may hold reasoning that not every account of it takes: only the organisation
 // which wrote it can read it, or, where it is plain words, only the provider whose model said them wants them back.
 type Sealed interface {

@@ -92,6 +92,8 @@ type Account struct {
 	TokenPrice NanoUSD
 	// Flat: it has a fixed price however much it is used. What its answers would cost by the list is noted beside it.
 	Flat bool
+	// Monthly is that price; 0: it is not said.
+	Monthly NanoUSD
 	// OwnPrices: some prices are this account's alone.
 	OwnPrices bool
 

@@ -40,12 +40,13 @@ const (
 	TierBatch    Tier = 1 // answered some time within a day
 	TierFlex     Tier = 2 // answered later, or not at all
 	TierPriority Tier = 3 // answered before others
+	TierFast     Tier = 4 // written faster than by itself (Anthropic's fast mode)
 )
 
 // Tiers is how many tiers there are.
-const Tiers = 4
+const Tiers = 5
 
-var tierNames = [Tiers]string{"standard", "batch", "flex", "priority"}
+var tierNames = [Tiers]string{"standard", "batch", "flex", "priority", "fast"}
 
 // String is the tier's name in the configuration and in records.
 func (t Tier) String() string {

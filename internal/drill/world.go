@@ -198,7 +198,7 @@ func (w *world) configuration(r *Run, dir, untrusted string) *config.Config {
 	c := &config.Config{
 		File: "the drill's configuration", Listen: "127.0.0.1:0", DataDir: dir, Pools: []config.Pool{pool},
 		Limits: config.Limits{Body: 32 << 20, Bodies: 1 << 30, Queue: queue, QueueWait: r.Pace.of(defaultQueueWait), HeaderBytes: 64 << 10},
-		Drain:  stopPatience, TraceRetention: time.Hour, RequestRetention: time.Hour, SessionTTL: time.Hour,
+		Drain:  stopPatience, TraceRetention: time.Hour, RequestRetention: time.Hour, UsageRetention: 35 * 24 * time.Hour, SessionTTL: time.Hour,
 		Log: config.Log{Level: "error", Format: "text"},
 	}
 	priority := 0

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"turnout/internal/dialect"
@@ -78,8 +79,9 @@ type attempt struct {
 	usage        domain.Usage
 	doubted      bool // what the upstream stated of it was not believed
 	events       int
-	deltas       int   // of them, those with content
-	text         int64 // bytes of what the model has written, as far as the answer was read for it
+	deltas       int         // of them, those with content
+	text         int64       // bytes of what the model has written, as far as the answer was read for it
+	finishing    atomic.Bool // a stream's finish has gone to the caller, and its usage may be still to come
 	result       result
 	verdict      platform.Verdict // of a failure
 	fault        string           // a connection's failure, for logs
@@ -338,7 +340,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		if err != nil {
 			return at.failFault(upstream.FaultOf(at.ctx, err))
 		}
-		if held && (!room || int64(len(buf)) > x.snap.Settings.MaxAnswer) || !held && len(buf) > 0 {
+		if held && (!room || int64(len(buf)) > x.snap.Settings.MaxAnswer) || !held && len(buf) > wholeTail {
 			// Too large to hold: from here on it is passed through, and cannot fail over.
 			if at.codec != nil {
 				return at.failClass(failover.CallerFault, "answer.too-large", "the answer is too large to be translated")
@@ -349,17 +351,20 @@ func (at *attempt) whole(resp *http.Response) result {
 				}
 			}
 			held = false
-			said.add(buf)
+			now := max(len(buf)-wholeTail, 0)
+			said.add(buf[:now])
 			at.text = said.n
-			if x.ans.write(writeWhole|writeFlush, buf) != nil {
+			if x.ans.write(writeWhole|writeFlush, buf[:now]) != nil {
 				return resultLeft
 			}
-			buf = buf[:0]
+			buf = buf[:copy(buf, buf[now:])]
 		}
 	}
 	if !held {
 		said.add(buf)
 		at.text = said.n
+		at.usage = at.plausible(usageAtEnd(at.d, buf))
+		x.charge(at, at.usage, true)
 		if x.ans.write(writeWhole|writeFlush, buf) != nil {
 			return resultLeft
 		}
@@ -372,7 +377,7 @@ func (at *attempt) whole(resp *http.Response) result {
 		a = dialect.WholeFurther(at.d, buf)
 	}
 	at.usage, at.answerID = at.plausible(a.Usage), a.ID
-	if !at.usage.Reported {
+	if !at.usage.Reported || at.usage.Output == 0 && a.Content {
 		said.add(buf)
 		at.text = said.n
 	}

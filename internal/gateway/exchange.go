@@ -367,7 +367,7 @@ func (x *exchange) newAttempt(t *target, c *sched.Candidate, choice *sched.Decis
 	at.how = x.readingOf(c, at.d)
 	at.asks = choice.Rule != sched.RuleLeastBad && (c.Probing(time.Now()) || c.Asking())
 	at.probe = choice.Rule == sched.RuleLeastBad || c.Probing(time.Now())
-	at.ctx, at.cancel = context.WithCancelCause(x.ctx)
+	at.follow(x.ctx, x.req.Stream)
 	a := askOf(&x.req, x.warmAt(c.ID))
 	at.learn = learnKeyOf(plat.Name, c.Sent, a)
 	at.limits = a.limits(&x.pools[0].limits, x.g.learned.stats(at.learn))

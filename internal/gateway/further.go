@@ -56,10 +56,10 @@ func (at *attempt) copied(resp *http.Response) result {
 	at.watch.Progress(upstream.LimitStall, x.pools[0].limits.Body)
 	buf := burstPool.Get().(*[]byte)
 	defer burstPool.Put(buf)
-	owns := false
+	owns, held := false, 0
 	text := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/")
 	for {
-		n, err := resp.Body.Read(*buf)
+		n, err := resp.Body.Read((*buf)[held:])
 		if n > 0 {
 			at.watch.Progress(upstream.LimitStall, x.pools[0].limits.Body)
 			if !owns {
@@ -71,16 +71,26 @@ func (at *attempt) copied(resp *http.Response) result {
 			if text {
 				at.text += int64(n)
 			}
-			if x.ans.write(writeWhole|writeFlush, (*buf)[:n]) != nil {
+			all := (*buf)[:held+n]
+			now := max(len(all)-copiedTail, 0)
+			if now > 0 && x.ans.write(writeWhole|writeFlush, all[:now]) != nil {
 				return resultLeft
 			}
+			held = copy(all, all[now:])
 		}
 		switch {
 		case errors.Is(err, io.EOF) && !owns:
 			return at.failClass(failover.EmptyAnswer, "answer.empty", "a success without a body")
 		case errors.Is(err, io.EOF):
+			x.charge(at, at.usage, true)
+			if x.ans.write(writeWhole|writeFlush, (*buf)[:held]) != nil {
+				return resultLeft
+			}
 			return resultServed
 		case err != nil:
+			if owns {
+				_ = x.ans.write(writeWhole|writeFlush, (*buf)[:held])
+			}
 			return at.failFault(upstream.FaultOf(at.ctx, err))
 		}
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"turnout/internal/dialect/openai"
 	"turnout/internal/dialect/responses"
 	"turnout/internal/domain"
+	"turnout/internal/upstream"
 )
 
 // tell serves a request and reports whether end had gone out before anything was settled.
@@ -237,6 +239,176 @@ func TestThePoolThatServesIsCharged(t *testing.T) {
 			if f := r.ledger.ends[0]; f.Account.Name != "b" || f.Pool != c.want {
 				t.Errorf("%s: asked %s, settled as %+v", name, r.asked(), f)
 			}
+		})
+	}
+}
+
+// Gemini's streams have no terminal event: the last one goes out once what it took is stated, or nothing more may be expected.
+func TestGeminiEndIsSettled(t *testing.T) {
+	gem := func(s string) string { return "data: " + s + "\r\n\r\n" }
+	chunk := func(i, text, finish, usage string) string {
+		return gem(`{"candidates":[{"content":{"role":"model","parts":[{"text":"` + text + `"}]}` + finish + `,"index":` + i + `}]` + usage + `}`)
+	}
+	const stop = `,"finishReason":"STOP"`
+	counts := func(n string) string {
+		return `,"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":` + n + `}`
+	}
+	begin := chunk("0", "hello, this is the beginning", "", `,"usageMetadata":{"promptTokenCount":5,"totalTokenCount":5}`)
+	late := gem(`{"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":900,"thoughtsTokenCount":9000,"totalTokenCount":9905}}`)
+	call := Call{Dialect: gemini.Dialect{}, At: dialect.Route{Model: "gemini-x", Version: "v1beta", Stream: true, Verb: "streamGenerateContent"}}
+	for name, c := range map[string]struct {
+		parts     []part
+		two       bool
+		output    int64
+		estimated bool
+		at        time.Duration // when the end goes out
+	}{
+		"stated with it":      {[]part{{0, begin}, {time.Second, chunk("0", "END", stop, counts("7"))}, {forever, ""}}, false, 7, false, time.Second},
+		"apart":               {[]part{{0, begin}, {time.Second, chunk("0", "END", stop, "")}, {time.Second, late}}, false, 9900, false, 2 * time.Second},
+		"together":            {[]part{{0, begin}, {time.Second, chunk("0", "END", stop, "") + late}}, false, 9900, false, time.Second},
+		"never, and it ends":  {[]part{{0, begin}, {time.Second, chunk("0", "END", stop, "")}}, false, 7, true, time.Second},
+		"never, and it hangs": {[]part{{0, begin}, {time.Second, chunk("0", "END", stop, "")}, {forever, ""}}, false, 7, true, 3 * time.Second},
+		"of two":              {[]part{{0, chunk("0", "A", stop, counts("10"))}, {time.Second, chunk("1", "B", "", "")}, {time.Second, chunk("1", "END", stop, counts("1000"))}, {forever, ""}}, true, 1000, false, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "g", platform: "gemini"}}, as(gemini.Dialect{}))
+				r.on("g", stream(io.EOF, c.parts...))
+				ask := `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`
+				if c.two {
+					ask = strings.Replace(ask, "{", `{"generationConfig":{"candidateCount":2},`, 1)
+				}
+				var went time.Duration
+				began := time.Now()
+				w := &watched{httptest.NewRecorder(), nil}
+				w.see = func(b []byte) {
+					if strings.Contains(string(b), "END") {
+						went = time.Since(began)
+						r.ledger.mu.Lock()
+						defer r.ledger.mu.Unlock()
+						if len(r.ledger.ends) == 0 {
+							t.Error("the end went out before it was settled")
+						}
+					}
+				}
+				req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(ask))
+				req.Header.Set("X-Api-Key", testKey)
+				r.g.Serve(w, req, &call)
+				f := r.ledger.ends[0]
+				if f.Interrupted || f.Estimated != c.estimated || f.Usage.Output != c.output || went != c.at {
+					t.Errorf("the end came at %s; settled as %+v", went, f)
+				}
+				var want strings.Builder
+				for _, p := range c.parts {
+					want.WriteString(p.text)
+				}
+				if got := w.Body.String(); strings.ReplaceAll(got, "\r\n\r\n\r\n\r\n", "\r\n\r\n") != want.String() {
+					t.Errorf("the caller got %q", got)
+				}
+			})
+		})
+	}
+}
+
+// Who leaves between the finish and the usage pays what is stated, and gives the account back within a moment.
+func TestLeavingBeforeTheUsage(t *testing.T) {
+	text := "the whole answer, in one delta of many words, as fast servers send it"
+	up := `data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","content":"` + text + `"},"finish_reason":null}]}` + "\n\n"
+	fin := `data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n"
+	use := `data: {"id":"c","object":"chat.completion.chunk","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":20000,"total_tokens":20005}}` + "\n\n"
+	done := "data: [DONE]\n\n"
+	for name, c := range map[string]struct {
+		parts  []part
+		leave  string // the caller leaves when it has this
+		output int64
+		known  bool
+		took   time.Duration
+	}{
+		"the usage comes":     {[]part{{0, up}, {time.Second, fin}, {20 * time.Millisecond, use}, {0, done}}, `"stop"`, 20_000, true, 1020 * time.Millisecond},
+		"it comes late":       {[]part{{0, up}, {time.Second, fin}, {time.Minute, use}, {0, done}}, `"stop"`, int64(len(text)) / 4, false, 3 * time.Second},
+		"dribbled":            {[]part{{0, up}, {time.Second, fin}, {time.Second, ": x\n\n"}, {time.Second, ": x\n\n"}, {time.Second, ": x\n\n"}, {time.Second, use}}, `"stop"`, int64(len(text)) / 4, false, 3 * time.Second},
+		"it was not finished": {[]part{{0, up}, {time.Second, fin}, {0, use}, {0, done}}, "whole", int64(len(text)) / 4, false, 0},
+	} {
+		for _, broken := range []bool{false, true} { // whether writes fail, too
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []account{{name: "a", platform: "openai"}}, as(openai.Dialect{}))
+				r.on("a", stream(io.EOF, c.parts...))
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				w := &leaving{ResponseRecorder: httptest.NewRecorder(), until: c.leave, leave: leave, broken: broken}
+				req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(chatAsk)).WithContext(ctx)
+				req.Header.Set("X-Api-Key", testKey)
+				began := time.Now()
+				r.g.Serve(w, req, &Call{Dialect: r.d})
+				f := r.ledger.ends[0]
+				if f.Usage.Output != c.output || f.Estimated == c.known || time.Since(began) != c.took {
+					t.Errorf("%s, writes fail: %v: after %s settled as %+v", name, broken, time.Since(began), f)
+				}
+			})
+		}
+	}
+}
+
+// leaving is a caller that leaves when it has read something.
+type leaving struct {
+	*httptest.ResponseRecorder
+	until        string
+	leave        func()
+	broken, left bool
+}
+
+func (w *leaving) Write(b []byte) (int, error) {
+	if w.left && w.broken {
+		return 0, io.ErrClosedPipe
+	}
+	if strings.Contains(string(b), w.until) {
+		w.left = true
+		w.leave()
+	}
+	return w.ResponseRecorder.Write(b)
+}
+
+// What is passed through ends after it has been settled, too, and states its usage if its end does.
+func TestPassedThroughIsSettled(t *testing.T) {
+	words := strings.Repeat("many words ", 30_000)
+	data := strings.Repeat("iVBORw0KGgo", 30_000)
+	fake := `{"id":"msg_1","type":"message","usage":{"input_tokens":10,"output_tokens":90000},"content":[{"type":"tool_use","input":{"usage":{"input_tokens":1,"output_tokens":1}}},{"type":"text","text":"` + words + `"},{"type":"tool_use","input":{"usage":{"input_tokens":1,"output_tokens":1}}}],"stop_reason":"end_turn"}`
+	sound := func(string) reply {
+		return func(context.Context, *upstream.Call) (*http.Response, error) {
+			return answer200("audio/mpeg", strings.Repeat("\x01", 1000)+"THE END"), nil
+		}
+	}
+	chat := func(text, usage string) string {
+		return `{"choices":[{"index":0,"message":{"content":"` + text + `"},"finish_reason":"stop"}]` + usage + `,"END":true}`
+	}
+	for name, c := range map[string]struct {
+		d         dialect.Dialect
+		path, ask string
+		reply     reply
+		end       string
+		output    [2]int64 // from, to
+		estimated bool
+	}{
+		"speech":           {openai.Dialect{}, "/v1/audio/speech", `{"model":"m","input":"hi"}`, sound(""), "THE END", [2]int64{0, 0}, true},
+		"stated":           {anthropic.Dialect{}, "", askJSON, status(200, strings.Replace(messageJSON(words), `"output_tokens":5`, `"output_tokens":70000`, 1)), `70000}}`, [2]int64{70_000, 70_000}, false},
+		"stated with more": {openai.Dialect{}, "", `{"model":"m","messages":[]}`, status(200, chat(words, `,"usage":{"prompt_tokens":5,"completion_tokens":60000}`)), `"END":true}`, [2]int64{60_000, 60_000}, false},
+		"images":           {openai.Dialect{}, "/v1/images/generations", `{"model":"m","prompt":"x"}`, status(200, `{"data":[{"b64_json":"`+data+`"}],"usage":{"input_tokens":10,"output_tokens":990}}`), `990}}`, [2]int64{990, 990}, false},
+		"images, unstated": {openai.Dialect{}, "/v1/images/generations", `{"model":"m","prompt":"x"}`, status(200, `{"data":[{"b64_json":"`+data+`"}],"END":true}`), `"END":true}`, [2]int64{0, 0}, true},
+		"text, unstated":   {openai.Dialect{}, "", `{"model":"m","messages":[]}`, status(200, chat(words, "")), `"END":true}`, [2]int64{82_000, 83_000}, true},
+		"data, unstated":   {openai.Dialect{}, "", `{"model":"m","messages":[]}`, status(200, chat(data, "")), `"END":true}`, [2]int64{1, 100}, true},
+		"not the model's":  {anthropic.Dialect{}, "", askJSON, status(200, fake), `"end_turn"}`, [2]int64{82_000, 83_000}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				platform := map[domain.Dialect]string{domain.DialectAnthropic: "anthropic", domain.DialectOpenAIChat: "openai"}[c.d.ID()]
+				r := newRig(t, []account{{name: "a", platform: platform}}, as(c.d), func(rc *rigConfig) { rc.settings.MaxAnswer = 100 << 10 })
+				r.on("a", c.reply)
+				text, early := r.tell(Call{Dialect: c.d, Path: c.path}, c.ask, c.end)
+				f := r.ledger.ends[0]
+				if early || !strings.HasSuffix(text, c.end) || f.Interrupted || f.Estimated != c.estimated || f.Usage.Output < c.output[0] || f.Usage.Output > c.output[1] {
+					t.Errorf("early %v, %d bytes, settled as %+v", early, len(text), f)
+				}
+			})
 		})
 	}
 }

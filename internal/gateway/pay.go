@@ -184,7 +184,7 @@ func (x *exchange) charge(at *attempt, u domain.Usage, whole bool) {
 		return
 	}
 	f.Account, f.Model, f.Pool = at.cand.Account, at.cand.Sent, x.servedBy(at)
-	if !u.Reported || !whole {
+	if !u.Reported || !whole || u.Output == 0 {
 		f.Usage, f.Estimated = x.guess(at, u)
 	}
 	if x.lostCache(at) {

@@ -51,6 +51,10 @@ type relayer struct {
 	last      time.Time
 	ended     bool
 	grown     int // how often the holding was looked at
+
+	late dialect.Late // the reader, if nothing of its protocol comes behind the end; nil: there is
+	tail tail
+	gone bool // the caller has left, and what is still read is for the books alone
 }
 
 func (at *attempt) relay(resp *http.Response) result {
@@ -61,6 +65,7 @@ func (at *attempt) relay(resp *http.Response) result {
 			r.close()
 			return resultLost
 		}
+		r.late = nil // its end is written at the body's
 	}
 	res := r.run()
 	r.close()
@@ -84,8 +89,9 @@ func newRelayer(at *attempt, resp *http.Response) *relayer {
 		}
 		reader = further
 	}
+	late, _ := reader.(dialect.Late)
 	return &relayer{
-		at: at, resp: resp, reader: reader, buf: *p, small: *p, pooled: p, last: time.Now(),
+		late: late, at: at, resp: resp, reader: reader, buf: *p, small: *p, pooled: p, last: time.Now(),
 		hold: hold{commit: at.x.commit, budget: at.x.g.deps.Bodies},
 	}
 }
@@ -97,6 +103,7 @@ func (r *relayer) close() {
 	r.hold.mu.Lock()
 	r.hold.release()
 	r.hold.timer = nil
+	r.tail.stop()
 	r.hold.mu.Unlock()
 	r.at.usage = r.at.plausible(r.reader.Usage())
 	if named, ok := r.reader.(dialect.Named); ok {
@@ -221,6 +228,9 @@ func (r *relayer) events() (res result, stop bool) {
 		switch ev.Kind {
 		case dialect.EventError:
 			_ = r.flush()
+			if len(r.tail.held) > 0 {
+				return r.over(io.EOF), true // the answer was whole before
+			}
 			return at.failBody(r.resp.Header, ev.Data), true
 		case dialect.EventMalformed:
 			if !r.owns || r.reader.Open() != dialect.OpenNone {
@@ -271,7 +281,7 @@ func (r *relayer) events() (res result, stop bool) {
 		} else if at.said != nil {
 			at.said.event(raw)
 		}
-		r.done += size
+		r.tailing(raw, size)
 		r.quiet = r.quiet && ev.Kind == dialect.EventPing
 		if !r.owns {
 			if res, ok := r.holding(ev.Kind, now); !ok {
@@ -283,10 +293,18 @@ func (r *relayer) events() (res result, stop bool) {
 			break
 		}
 	}
-	if r.ended || r.conv == nil && endsWithFinish(at.d) && r.reader.Finished() && r.reader.Usage().Reported {
+	if r.ended {
 		r.settle()
 	}
-	if r.flush() != nil {
+	err := r.flush()
+	if err == nil && len(r.tail.held) > 0 {
+		err = r.endTail(r.late.Stated())
+	}
+	if err != nil {
+		if !r.ended && r.reader.Finished() && r.owns {
+			r.leave() // what it has taken is about to be stated
+			return 0, false
+		}
 		r.ended = false
 		return resultLeft, true
 	}
@@ -299,7 +317,10 @@ func (r *relayer) events() (res result, stop bool) {
 	}
 	switch {
 	case r.reader.Finished():
-		at.watch.Progress(upstream.LimitFinish, at.x.pools[0].limits.Finish)
+		at.finishing.Store(r.owns)
+		if at.x.ctx.Err() == nil { // else it has its moment already
+			at.watch.Progress(upstream.LimitFinish, at.x.pools[0].limits.Finish)
+		}
 	case r.owns || !r.hold.first.IsZero():
 		at.watch.Progress(upstream.LimitStall, stallLimit(&at.x.pools[0].limits, r.reader.Open(), r.owns || r.patient || r.hold.endsSoon(now, at.x.pools[0].limits.TextLeast), at.plat.Pings, &r.gaps))
 	}
@@ -450,9 +471,6 @@ func (r *relayer) tellBlock() {
 	}
 }
 
-// endsWithFinish reports whether no event follows the one that finishes an answer.
-func endsWithFinish(d dialect.Dialect) bool { return d.ID() == domain.DialectGeminiContent }
-
 // settle settles what the whole stream has used, before its end goes out.
 func (r *relayer) settle() {
 	if r.owns {
@@ -496,7 +514,7 @@ func (r *relayer) over(err error) result {
 			}
 		}
 		r.settle()
-		if at.x.ans.write(writeWhole|writeFlush, r.hold.release(), closing) != nil {
+		if at.x.ans.write(writeWhole|writeFlush, r.hold.release(), r.tail.take(), closing) != nil {
 			return resultLeft
 		}
 		return resultServed

@@ -76,6 +76,8 @@ func TestCost(t *testing.T) {
 			domain.Usage{Input: 1000, Searches: 1, Tier: domain.TierBatch}, 1000*1500 + 10_000_000},
 		{"priority by factor", openai, "gpt-5", noon, domain.Usage{Input: 1000, Output: 10, Tier: domain.TierPriority}, 1000*2500 + 10*20000},
 		{"priority by price", openai, "gpt-4o-mini", noon, domain.Usage{Input: 1000, CacheRead: 8, Output: 10, Tier: domain.TierPriority}, 1000*250 + 8*125 + 10*1000},
+		{"fast is twice, caches included, but for searches", anthropic, "claude-opus-5", noon,
+			domain.Usage{Input: 1000, CacheRead: 100, Output: 10, Searches: 1, Tier: domain.TierFast}, 1000*10_000 + 100*1000 + 10*50_000 + 10_000_000},
 		{"by the time of day", "deepseek", "deepseek-v4-pro", noon, domain.Usage{Input: 1000}, 1000 * 660},
 		{"by the time of day, at its peak", "deepseek", "deepseek-v4-pro", noon.Add(-4 * time.Hour), domain.Usage{Input: 1000}, 1000 * 1320},
 		{"a fee for each request", "perplexity", "sonar", noon, domain.Usage{Input: 1000}, 1000*1000 + 12_000_000},

@@ -21,6 +21,7 @@ type booking struct {
 	used          map[usageKey]*usageSum
 	spent         map[spentKey]domain.NanoUSD
 	paid          map[ledgerKey]domain.NanoUSD // by purses that have credits
+	closed        map[monthKey]bool            // which months are closed, as far as it was asked
 }
 
 // usageKey is what usage is added up by.
@@ -43,7 +44,7 @@ type spentKey struct {
 func newBooking(tx *sql.Tx, a *appender, fresh map[string]int64) *booking {
 	return &booking{
 		postings: newPostings(tx), tx: tx, a: a, fresh: fresh,
-		used: map[usageKey]*usageSum{}, spent: map[spentKey]domain.NanoUSD{}, paid: map[ledgerKey]domain.NanoUSD{},
+		used: map[usageKey]*usageSum{}, spent: map[spentKey]domain.NanoUSD{}, paid: map[ledgerKey]domain.NanoUSD{}, closed: map[monthKey]bool{},
 	}
 }
 
@@ -104,8 +105,12 @@ func (b *booking) insert(ctx context.Context, s *domain.Settlement, k usageKey) 
 }
 
 func (b *booking) keyOf(ctx context.Context, s *domain.Settlement) (k usageKey, err error) {
+	hour, err := b.openHour(ctx, int64(s.Team), s.At.Unix()/3600)
+	if err != nil {
+		return k, err
+	}
 	k = usageKey{
-		hour: s.At.Unix() / 3600, team: int64(s.Team), user: int64(s.User), key: int64(s.Key), pool: int64(s.Pool), account: int64(s.Account),
+		hour: hour, team: int64(s.Team), user: int64(s.User), key: int64(s.Key), pool: int64(s.Pool), account: int64(s.Account),
 	}
 	if k.model, err = b.a.intern(ctx, b.tx, s.Model, b.fresh); err != nil {
 		return k, err
@@ -170,41 +175,98 @@ func (b *booking) finish(ctx context.Context) error {
 	return nil
 }
 
-// The columns of roll-ups: what they are by, and what is added up.
-var (
-	usageBy   = []string{"period", "team", "user", "key", "pool", "account", "model", "tags"}
-	usageSums = []string{"requests", "input", "cache_read", "cache_write", "output", "reasoning", "charged", "written_off", "switched", "cost", "lost"}
-)
+// rollUps are the tables that settlements are added up in.
+var rollUps = []rollUp{
+	{"usage_hours", 1, []string{"team", "user", "key", "pool", "account", "model", "tags"}},
+	{"usage_days", 24, []string{"team", "user", "key", "pool", "account", "model", "tags"}},
+	{"usage_payers", 24, []string{"team", "user", "key", "pool", "tags"}},
+	{"usage_sources", 24, []string{"account", "model"}},
+}
 
-func upsertUsage(table string) string {
-	adds := make([]string, len(usageSums))
-	for i, c := range usageSums {
+type rollUp struct {
+	table string
+	hours int64 // how many of them a period has
+	by    []string
+}
+
+// of is one of the things that usage is added up by.
+func (k *usageKey) of(column string) *int64 {
+	switch column {
+	case "team":
+		return &k.team
+	case "user":
+		return &k.user
+	case "key":
+		return &k.key
+	case "pool":
+		return &k.pool
+	case "account":
+		return &k.account
+	case "model":
+		return &k.model
+	}
+	return &k.tags
+}
+
+// at is what a table has one row for.
+func (r *rollUp) at(k *usageKey) (row usageKey) {
+	row.hour = k.hour / r.hours
+	for _, c := range r.by {
+		*row.of(c) = *k.of(c)
+	}
+	return row
+}
+
+// The columns that roll-ups add up.
+var usageSums = []string{"requests", "input", "cache_read", "cache_write", "output", "reasoning", "charged", "written_off", "switched", "cost", "lost"}
+
+// upsert adds to the row of the first columns, by, what the others, sums, say.
+func upsert(table string, by, sums []string) string {
+	adds := make([]string, len(sums))
+	for i, c := range sums {
 		adds[i] = c + " = " + c + " + excluded." + c
 	}
-	return "INSERT INTO " + table + " (" + strings.Join(usageBy, ", ") + ", " + strings.Join(usageSums, ", ") + ") VALUES " +
-		values(1, len(usageBy)+len(usageSums)) + " ON CONFLICT (" + strings.Join(usageBy, ", ") + ") DO UPDATE SET " + strings.Join(adds, ", ")
+	return "INSERT INTO " + table + " (" + strings.Join(by, ", ") + ", " + strings.Join(sums, ", ") + ") VALUES " +
+		values(1, len(by)+len(sums)) + " ON CONFLICT (" + strings.Join(by, ", ") + ") DO UPDATE SET " + strings.Join(adds, ", ")
+}
+
+func (u *usageSum) plus(v *usageSum) {
+	u.requests, u.usage = u.requests+v.requests, u.usage.Plus(v.usage)
+	u.charged, u.written, u.switched, u.cost, u.lost = u.charged+v.charged, u.written+v.written, u.switched+v.switched, u.cost+v.cost, u.lost+v.lost
 }
 
 func (b *booking) rollUp(ctx context.Context) error {
-	if err := b.addTo(ctx, "usage_hours", 1); err != nil {
-		return err
+	for i := range rollUps {
+		if err := b.rollUpInto(ctx, &rollUps[i]); err != nil {
+			return fmt.Errorf("add to %s: %w", rollUps[i].table, err)
+		}
 	}
-	return b.addTo(ctx, "usage_days", 24)
+	return nil
 }
 
-// addTo adds to a roll-up whose periods have so many hours.
-func (b *booking) addTo(ctx context.Context, table string, hours int64) error {
-	up, err := b.tx.PrepareContext(ctx, upsertUsage(table))
+func (b *booking) rollUpInto(ctx context.Context, t *rollUp) error {
+	rows := map[usageKey]*usageSum{}
+	for k, u := range b.used {
+		at := t.at(&k)
+		if rows[at] == nil {
+			rows[at] = &usageSum{}
+		}
+		rows[at].plus(u)
+	}
+	up, err := b.tx.PrepareContext(ctx, upsert(t.table, append([]string{"period"}, t.by...), usageSums))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = up.Close() }()
-	for k, u := range b.used {
-		_, err = up.ExecContext(ctx, k.hour/hours, k.team, k.user, k.key, k.pool, k.account, k.model, k.tags,
-			u.requests, u.usage.Input, u.usage.CacheRead, u.usage.CacheWrite5m+u.usage.CacheWrite1h, u.usage.Output, u.usage.Reasoning,
+	for k, u := range rows {
+		args := []any{k.hour}
+		for _, c := range t.by {
+			args = append(args, *k.of(c))
+		}
+		args = append(args, u.requests, u.usage.Input, u.usage.CacheRead, u.usage.CacheWrite5m+u.usage.CacheWrite1h, u.usage.Output, u.usage.Reasoning,
 			int64(u.charged), int64(u.written), int64(u.switched), int64(u.cost), int64(u.lost))
-		if err != nil {
-			return fmt.Errorf("add to %s: %w", table, err)
+		if _, err := up.ExecContext(ctx, args...); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -50,6 +50,7 @@ type (
 		Models       map[string]string `json:"models,omitempty"`
 		TokenPrice   domain.NanoUSD    `json:"token_price,omitempty"`
 		Flat         bool              `json:"flat,omitempty"`
+		Monthly      domain.NanoUSD    `json:"monthly,omitempty"`
 
 		Limits domain.AccountLimits `json:"limits,omitzero"`
 	}
@@ -129,7 +130,7 @@ func (s *Store) Accounts(ctx context.Context) ([]domain.Account, error) {
 			return err
 		}
 		a.Platform, a.BaseURL, a.Organization = sp.Platform, sp.BaseURL, sp.Organization
-		a.Labels, a.Pools, a.Models, a.TokenPrice, a.Flat = sp.Labels, sp.Pools, sp.Models, sp.TokenPrice, sp.Flat
+		a.Labels, a.Pools, a.Models, a.TokenPrice, a.Flat, a.Monthly = sp.Labels, sp.Pools, sp.Models, sp.TokenPrice, sp.Flat, sp.Monthly
 		a.Priority, a.Weight, a.MaxInFlight, a.Limits = sp.Priority, sp.Weight, sp.MaxInFlight, sp.Limits
 		a.APIKey, a.Proxy = domain.NewSecret(secrets.APIKey), secrets.Proxy
 		out = append(out, a)

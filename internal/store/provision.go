@@ -338,7 +338,7 @@ func (d Desired) objects() (out rows, err error) {
 		out.accounts = append(out.accounts, object{name: a.Name, secrets: accountSecrets{APIKey: a.APIKey.Reveal(), Proxy: a.Proxy},
 			spec: text("account", a.Name, accountSpec{
 				Platform: a.Platform, BaseURL: a.BaseURL, Organization: a.Organization, Labels: a.Labels, Pools: a.Pools,
-				Priority: a.Priority, Weight: a.Weight, MaxInFlight: a.MaxInFlight, Models: a.Models, TokenPrice: a.TokenPrice, Flat: a.Flat, Limits: a.Limits,
+				Priority: a.Priority, Weight: a.Weight, MaxInFlight: a.MaxInFlight, Models: a.Models, TokenPrice: a.TokenPrice, Flat: a.Flat, Monthly: a.Monthly, Limits: a.Limits,
 			})})
 	}
 	for _, p := range d.Pools {

@@ -102,6 +102,8 @@ type appender struct {
 	many, one          *sql.Stmt
 	manyTraces, aTrace *sql.Stmt
 	name               *sql.Stmt
+	services           [3]*sql.Stmt // as the table services has them
+	failures           *sql.Stmt
 	mu                 sync.Mutex       // held during a whole AppendRequests
 	names              map[string]int64 // what is committed
 	args               []any            // reused
@@ -113,16 +115,22 @@ func newAppender(ctx context.Context, db *sql.DB) (*appender, error) {
 	requests := "INSERT OR IGNORE INTO requests (" + strings.Join(requestColumns, ", ") + ") VALUES "
 	const traces = "INSERT OR IGNORE INTO traces (id, trace) VALUES "
 	a := &appender{names: map[string]int64{}}
-	for _, p := range []struct {
+	type prepared struct {
 		stmt **sql.Stmt
 		sql  string
-	}{
+	}
+	all := []prepared{
 		{&a.many, requests + values(appendRows, len(requestColumns))},
 		{&a.one, requests + values(1, len(requestColumns))},
 		{&a.manyTraces, traces + values(appendRows, 2)},
 		{&a.aTrace, traces + values(1, 2)},
 		{&a.name, "INSERT INTO names (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id"},
-	} {
+		{&a.failures, upsert("failure_hours", failureBy, []string{"requests"})},
+	}
+	for i, t := range services {
+		all = append(all, prepared{&a.services[i], upsert(t.table, append([]string{"period"}, t.by...), serviceSums)})
+	}
+	for _, p := range all {
 		var err error
 		if *p.stmt, err = db.PrepareContext(ctx, p.sql); err != nil {
 			return nil, errors.Join(err, a.close())
@@ -149,7 +157,7 @@ func newAppender(ctx context.Context, db *sql.DB) (*appender, error) {
 
 func (a *appender) close() error {
 	var errs []error
-	for _, s := range []*sql.Stmt{a.many, a.one, a.manyTraces, a.aTrace, a.name} {
+	for _, s := range append(a.services[:], a.many, a.one, a.manyTraces, a.aTrace, a.name, a.failures) {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
@@ -180,13 +188,19 @@ func (s *Store) AppendRequests(ctx context.Context, rows []RequestRow) error {
 	defer a.mu.Unlock()
 	defer func() { clear(a.args[:cap(a.args)]) }() // hold on to nobody's trace
 	var fresh map[string]int64
-	err := s.tx(ctx, doing, func(tx *sql.Tx) error {
-		fresh = map[string]int64{}
-		if err := a.requests(ctx, tx, rows, fresh); err != nil {
-			return err
-		}
-		return a.traces(ctx, tx, rows)
-	})
+	write := func(atOnce int) error {
+		return s.tx(ctx, doing, func(tx *sql.Tx) error {
+			fresh = map[string]int64{}
+			if err := a.requests(ctx, tx, rows, fresh, atOnce); err != nil {
+				return err
+			}
+			return a.traces(ctx, tx, rows)
+		})
+	}
+	err := write(appendRows)
+	if errors.Is(err, errStoredAlready) {
+		err = write(1)
+	}
 	if err != nil {
 		return err
 	}
@@ -196,27 +210,45 @@ func (s *Store) AppendRequests(ctx context.Context, rows []RequestRow) error {
 	return nil
 }
 
-func (a *appender) requests(ctx context.Context, tx *sql.Tx, rows []RequestRow, fresh map[string]int64) error {
+// errStoredAlready: of several rows one was there before, and which is not known. Only new ones are counted, so they are written one by one.
+var errStoredAlready = errors.New("a record is stored already")
+
+func (a *appender) requests(ctx context.Context, tx *sql.Tx, rows []RequestRow, fresh map[string]int64, atOnce int) error {
 	many, one := tx.StmtContext(ctx, a.many), tx.StmtContext(ctx, a.one)
+	var v served
 	for len(rows) > 0 {
 		stmt, n := one, 1
-		if len(rows) >= appendRows {
+		if atOnce > 1 && len(rows) >= appendRows {
 			stmt, n = many, appendRows
 		}
 		a.args = a.args[:0]
+		var of [appendRows]int64
 		for i := range rows[:n] {
 			model, err := a.intern(ctx, tx, rows[i].Model, fresh)
 			if err != nil {
 				return err
 			}
+			of[i] = model
 			a.args = rows[i].bind(a.args, model)
 		}
-		if _, err := stmt.ExecContext(ctx, a.args...); err != nil {
+		res, err := stmt.ExecContext(ctx, a.args...)
+		if err != nil {
 			return err
+		}
+		written, err := res.RowsAffected()
+		switch {
+		case err != nil:
+			return err
+		case n > 1 && written < int64(n):
+			return errStoredAlready
+		case written > 0:
+			for i := range rows[:n] {
+				v.add(&rows[i], of[i])
+			}
 		}
 		rows = rows[n:]
 	}
-	return nil
+	return v.write(ctx, tx, a)
 }
 
 func (a *appender) traces(ctx context.Context, tx *sql.Tx, rows []RequestRow) error {

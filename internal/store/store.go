@@ -158,9 +158,9 @@ func (s *Store) deleteBounded(ctx context.Context, doing, query string, args ...
 	return n, err
 }
 
-// eachRow scans every row of a query within a transaction.
-func eachRow(ctx context.Context, tx *sql.Tx, query string, scan func(func(...any) error) error, args ...any) error {
-	rows, err := tx.QueryContext(ctx, query, args...)
+// eachRow scans every row of a query, within a transaction or without one.
+func eachRow(ctx context.Context, q querier, query string, scan func(func(...any) error) error, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type Books struct {
 	Accounts    []BookAccount
 	Settlements int64
 	Transfers   int64
+	Months      int64 // closed ones
 	// Wrong says what does not add up, in words; empty: all of it does.
 	Wrong []string
 }
@@ -34,7 +35,7 @@ func (s *Store) CheckBooks(ctx context.Context) (*Books, error) {
 	}
 	defer func() { _ = tx.Rollback() }()
 	c := &checker{ctx: ctx, tx: tx, want: map[int64]*[2]int64{}, ids: map[ledgerKey]int64{}, out: &Books{}}
-	for _, step := range []func() error{c.accounts, c.transfers, c.settlements, c.losses, c.compare, c.rollUps, c.credits} {
+	for _, step := range []func() error{c.accounts, c.transfers, c.settlements, c.losses, c.carried, c.compare, c.rollUps, c.credits, c.months} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("check the books: %w", explain(err))
 		}
@@ -50,7 +51,9 @@ type checker struct {
 	want map[int64]*[2]int64 // debits, credits by account
 	out  *Books
 
-	charged, written, switched, cost, lost int64
+	// Of all settlements, those that are swept among them.
+	requests, charged, written, switched, cost, lost int64
+	hours                                            carried // what was swept from usage by hours
 }
 
 type bookRow struct {
@@ -63,8 +66,8 @@ func (c *checker) wrong(format string, args ...any) {
 	c.out.Wrong = append(c.out.Wrong, fmt.Sprintf(format, args...))
 }
 
-func (c *checker) each(query string, scan func(func(...any) error) error) error {
-	return eachRow(c.ctx, c.tx, query, scan)
+func (c *checker) each(query string, scan func(func(...any) error) error, args ...any) error {
+	return eachRow(c.ctx, c.tx, query, scan, args...)
 }
 
 func (c *checker) accounts() error {
@@ -126,6 +129,7 @@ func (c *checker) settlements() error {
 				c.wrong("%s: one has a negative amount", what)
 			}
 			c.out.Settlements += n
+			c.requests += n
 			c.charged, c.written, c.switched, c.cost = c.charged+charged, c.written+written, c.switched+switched, c.cost+cost
 			leg(charged, payer, ledgerKey{}, income, what)
 			leg(written, 0, ledgerKey{AccountWriteOff, 0}, income, what)
@@ -164,40 +168,45 @@ func (c *checker) compare() error {
 
 // rollUps compares what is added up by hours, by days and by slots with the settlements.
 func (c *checker) rollUps() error {
-	for _, table := range []string{"usage_hours", "usage_days"} {
-		err := c.each("SELECT TOTAL(requests), COALESCE(SUM(charged), 0), COALESCE(SUM(written_off), 0), COALESCE(SUM(switched), 0), COALESCE(SUM(cost), 0), COALESCE(SUM(lost), 0) FROM "+table,
-			func(scan func(...any) error) error {
-				var requests float64
-				var charged, written, switched, cost, lost int64
-				if err := scan(&requests, &charged, &written, &switched, &cost, &lost); err != nil {
-					return err
-				}
-				if int64(requests) != c.out.Settlements || charged != c.charged || written != c.written || switched != c.switched || cost != c.cost || lost != c.lost {
-					c.wrong("%s adds up to %d requests, %d charged, %d written off, %d of switches, %d cost and %d lost; the settlements to %d, %d, %d, %d, %d and %d", table,
-						int64(requests), charged, written, switched, cost, lost, c.out.Settlements, c.charged, c.written, c.switched, c.cost, c.lost)
-				}
-				return nil
-			})
+	for _, t := range rollUps {
+		var kept carried
+		if t.hours == 1 {
+			kept = c.hours
+		}
+		err := c.each("SELECT COALESCE(SUM(requests), 0)"+sumsOrZero([]string{"charged", "written_off", "switched", "cost", "lost"})+" FROM "+t.table, func(scan func(...any) error) error {
+			var requests, charged, written, switched, cost, lost int64
+			if err := scan(&requests, &charged, &written, &switched, &cost, &lost); err != nil {
+				return err
+			}
+			requests, charged, written = requests+kept.requests, charged+kept.charged, written+kept.written
+			switched, cost, lost = switched+kept.switched, cost+kept.cost, lost+kept.lost
+			if requests != c.requests || charged != c.charged || written != c.written || switched != c.switched || cost != c.cost || lost != c.lost {
+				c.wrong("%s adds up to %d requests, %d charged, %d written off, %d of switches, %d cost and %d lost; the settlements to %d, %d, %d, %d, %d and %d", t.table,
+					requests, charged, written, switched, cost, lost, c.requests, c.charged, c.written, c.switched, c.cost, c.lost)
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
 	}
 	spent := map[domain.Spender]int64{}
-	for _, q := range []struct {
-		kind domain.SpenderKind
-		name string
-	}{{domain.SpenderKey, "key"}, {domain.SpenderUser, "user"}, {domain.SpenderTeam, "team"}, {domain.SpenderPool, "pool"}} {
-		err := c.each("SELECT "+q.name+", SUM(charged) FROM settlements WHERE "+q.name+" <> 0 GROUP BY 1", func(scan func(...any) error) error {
-			var id, n int64
-			err := scan(&id, &n)
-			if n != 0 {
-				spent[domain.Spender{Kind: q.kind, ID: id}] = n
-			}
-			return err
-		})
-		if err != nil {
+	add := func(scan func(...any) error) error {
+		var who domain.Spender
+		var n int64
+		err := scan(&who.Kind, &who.ID, &n)
+		if n != 0 {
+			spent[who] += n
+		}
+		return err
+	}
+	for _, of := range spendingOwners {
+		if err := c.each(fmt.Sprintf("SELECT %d, %s, SUM(charged) FROM settlements WHERE %s <> 0 GROUP BY 2", of.kind, of.column, of.column), add); err != nil {
 			return err
 		}
+	}
+	if err := c.each("SELECT kind, ref, SUM(amount) FROM spending_carried GROUP BY kind, ref", add); err != nil {
+		return err
 	}
 	err := c.each("SELECT kind, ref, SUM(amount) FROM spending GROUP BY kind, ref", func(scan func(...any) error) error {
 		var s domain.Spender

@@ -213,7 +213,7 @@ func TestPrepaid(t *testing.T) {
 		r := g.send(ask{form: f, model: "m"})
 		status, fault := 402, "billing_error"
 		if f.openai {
-			status, fault = 429, "insufficient_quota"
+			status, fault = 402, "insufficient_quota"
 		}
 		if r.status != status || r.fault != fault || !strings.Contains(r.said, `The balance of team "research" is used up: $0.00 is left, and this request may cost up to $0.06`) || r.header.Get("X-Should-Retry") != "false" {
 			t.Errorf("%v: %s", f, &r)

@@ -207,7 +207,14 @@ func readUsage(usage []byte, u *domain.Usage, split *bool) {
 			u.Searches = max(u.Searches, dialect.Int(dialect.Member(val, "web_search_requests")))
 			return true
 		case "service_tier":
-			u.Tier = dialect.Tier(val)
+			if u.Tier != domain.TierFast {
+				u.Tier = dialect.Tier(val)
+			}
+			return true
+		case "speed": // it costs more than every tier that a request may be in besides (fast mode page)
+			if string(val) == `"fast"` {
+				u.Tier = domain.TierFast
+			}
 			return true
 		}
 		u.Reported = true

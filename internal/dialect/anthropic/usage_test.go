@@ -19,6 +19,10 @@ func TestUsageByKind(t *testing.T) {
 		{"searches and a tier", `{"input_tokens":10,"output_tokens":1,"service_tier":"priority","server_tool_use":{"web_search_requests":0,"web_fetch_requests":0}}`,
 			`{"input_tokens":500,"output_tokens":50,"server_tool_use":{"web_search_requests":3,"web_fetch_requests":2}}`,
 			domain.Usage{Input: 500, Output: 50, Searches: 3, Tier: domain.TierPriority}},
+		{"fast", `{"input_tokens":10,"output_tokens":1,"speed":"fast","service_tier":"standard"}`, `{"output_tokens":2}`,
+			domain.Usage{Input: 10, Output: 2, Tier: domain.TierFast, Reported: true}},
+		{"not fast", `{"input_tokens":10,"output_tokens":1,"service_tier":"standard","speed":"standard"}`, `{"output_tokens":2}`,
+			domain.Usage{Input: 10, Output: 2, Reported: true}},
 		{"a batch", `{"input_tokens":10,"output_tokens":1,"service_tier":"batch","server_tool_use":null}`, `{"output_tokens":2}`,
 			domain.Usage{Input: 10, Output: 2, Tier: domain.TierBatch}},
 	} {

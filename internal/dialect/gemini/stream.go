@@ -1,12 +1,16 @@
 package gemini
 
 import (
+	"math/bits"
+
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
 )
 
 // NewReader implements dialect.Dialect.
-func (Dialect) NewReader(r *dialect.Request) dialect.Reader { return &reader{wholeCalls: r.WholeCalls} }
+func (Dialect) NewReader(r *dialect.Request) dialect.Reader {
+	return &reader{wholeCalls: r.WholeCalls, asked: max(r.Choices, 1)}
+}
 
 // reader follows one stream of `alt=sse`: chunks without names, each a GenerateContentResponse, the last
 // of which has the finish reason. Nothing ends the stream but its body's end (captured 2026-11).
@@ -15,7 +19,9 @@ type reader struct {
 	stated     bool
 	open       dialect.Open
 	wholeCalls bool
-	written    int // bytes of text in the chunk being read
+	asked      int  // candidates
+	final      bool // all of them have finished, and the figures are those of the end
+	written    int  // bytes of text in the chunk being read
 
 	// begun and done hold a bit for each candidate, so that an answer with several is whole only
 	// when all of them are. Candidates past the 63rd share a bit. said: there was content; a turn that failed
@@ -30,6 +36,9 @@ func (r *reader) Usage() domain.Usage {
 	return r.figures.usage()
 }
 
+// Stated implements dialect.Late.
+func (r *reader) Stated() bool { return r.final }
+
 func (r *reader) Finished() bool     { return r.done != 0 && r.begun&^r.done == 0 }
 func (r *reader) Open() dialect.Open { return r.open }
 
@@ -40,7 +49,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		return dialect.Event{Kind: dialect.EventPing}
 	}
 	var candidates, feedback []byte
-	hasError := false
+	hasError, counted := false, false
 	err := dialect.Object(data, func(key []byte, v, _ dialect.Span) bool {
 		val := v.Of(data)
 		switch string(canon(key)) {
@@ -48,6 +57,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 			candidates = val
 		case "usageMetadata":
 			r.stated = r.figures.read(val) || r.stated
+			counted = member(val, "candidatesTokenCount") != nil
 		case "promptFeedback":
 			feedback = val
 		case "error":
@@ -73,6 +83,7 @@ func (r *reader) Event(raw []byte) dialect.Event {
 		r.begun, r.done = 1, 1
 		ev.Kind = dialect.EventFinish
 	}
+	r.final = counted && r.Finished() && bits.OnesCount64(r.done) >= r.asked
 	return ev
 }
 

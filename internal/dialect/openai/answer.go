@@ -3,7 +3,6 @@ package openai
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 
 	"turnout/internal/dialect"
 	"turnout/internal/domain"
@@ -83,18 +82,12 @@ func appendNullable(b []byte, s string) []byte {
 	return dialect.AppendString(b, s)
 }
 
-// statusOf is the status for a kind. The API says 429 where an account has no money left (error codes guide, "You exceeded your current
-// quota"), and clients end there by its code.
-func statusOf(k domain.Kind) int {
-	if k == domain.KindBalance || k == domain.KindBudget {
-		return http.StatusTooManyRequests
-	}
-	return dialect.StatusOf(k)
-}
+// Where money is used up the status is a 402 and not the 429 that the API has for it: after that the AI SDK asks again whatever the code is (tried with
+// OpenCode 1.18.33: nine requests), and nobody does after a 402.
 
 // Error implements dialect.Dialect.
 func (Dialect) Error(e *domain.Error, requestID string) (int, []byte) {
-	return statusOf(e.Kind), appendError(nil, e, requestID)
+	return dialect.StatusOf(e.Kind), appendError(nil, e, requestID)
 }
 
 // StreamError implements dialect.Dialect. No "[DONE]" follows: the SDKs raise the

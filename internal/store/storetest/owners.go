@@ -23,7 +23,7 @@ func owning() store.Desired {
 		Rates: &domain.Rates{RateLimits: domain.RateLimits{Tokens: 7}}, Spending: spending, Tags: map[string]string{"cost_centre": "r-17"},
 	}, {Name: "bare"}}
 	d.Users = []domain.User{{Name: "ada", Team: "research", Deny: []string{"x"}, Spending: domain.Spending{Factor: domain.Free}}, {Name: "bob"}}
-	d.Accounts[0].Flat = true
+	d.Accounts[0].Flat, d.Accounts[0].Monthly = true, 200*domain.Dollar
 	d.Pools[0].Spending = domain.Spending{Factor: 7}
 	k := &d.Keys[0]
 	k.User, k.Deny, k.Tags, k.TagHeader = "ada", []string{"gpt-*"}, map[string]string{"project": "apollo"}, []string{"project"}
@@ -63,7 +63,7 @@ func owners(t *testing.T, open func(*testing.T) Store) {
 				t.Errorf("key %+v, want %+v", x, w)
 			}
 		}
-		if a := got(s.Accounts(ctx))(t); !a[0].Flat || a[1].Flat {
+		if a := got(s.Accounts(ctx))(t); !a[0].Flat || a[1].Flat || a[0].Monthly != 200*domain.Dollar {
 			t.Errorf("accounts %+v", a)
 		}
 		if !reflect.DeepEqual(pools[0].Spending, want.Pools[0].Spending) {

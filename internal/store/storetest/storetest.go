@@ -66,6 +66,19 @@ type Store interface {
 	CheckBooks(context.Context) (*store.Books, error)
 	Settlement(context.Context, domain.RequestID) (*store.Settled, error)
 
+	Usage(context.Context, store.UsageQuery) ([]store.UsageRow, error)
+	HoursSince(context.Context) (int64, error)
+	Interned(context.Context) (map[int64]string, error)
+	Service(context.Context, store.ServiceQuery) ([]store.Service, error)
+	FailuresBy(ctx context.Context, from, until time.Time) ([]store.Failures, error)
+	DeleteSettlementsBefore(context.Context, time.Time, int) (int, error)
+	DeleteHoursBefore(context.Context, time.Time, int) (int, error)
+	Export(ctx context.Context, from, until time.Time, each func(store.Export) error) error
+	FixedPrices(context.Context) (store.FixedPrices, error)
+	OpenTeams(context.Context, store.Month) ([]int64, error)
+	CloseMonth(ctx context.Context, teams []int64, month store.Month, fixed store.FixedPrices, now time.Time) error
+	Statement(ctx context.Context, team int64, month store.Month, fixed store.FixedPrices) (*store.Statement, error)
+
 	SaveRests(context.Context, []store.Rest) error
 	LoadRests(context.Context, time.Time) ([]store.Rest, error)
 	EndRests(context.Context, []store.RestKey) error
@@ -81,7 +94,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		name string
 		f    func(*testing.T, func(*testing.T) Store)
 	}{
-		{"objects", objects}, {"owners", owners}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests}, {"windows", windows}, {"ledger", ledger},
+		{"objects", objects}, {"owners", owners}, {"requests", requests}, {"bindings", bindings}, {"owned", owned}, {"rests", rests}, {"windows", windows}, {"ledger", ledger}, {"usage", usage},
 	} {
 		t.Run(g.name, func(t *testing.T) { g.f(t, open) })
 	}

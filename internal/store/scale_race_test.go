@@ -1,0 +1,6 @@
+//go:build race
+
+package store
+
+// See race_test.go.
+const scaleRows = 10_000
