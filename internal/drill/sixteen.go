@@ -89,6 +89,14 @@ func resumed(s *Scenario) *Scenario {
 		s.Does += " (resume: both)"
 		s.Modes = only("only streams break after their beginning has gone out", streaming)
 		s.Pool = func(p *config.Pool) { p.Resume = domain.ResumeBoth }
+		accounts := s.Accounts
+		s.Accounts = func(m Mode) []Account { // no other model goes on with an answer
+			list := accounts(m)
+			for i := range list {
+				list[i].SentAs = ""
+			}
+			return list
+		}
 	})
 }
 
