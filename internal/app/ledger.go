@@ -20,6 +20,7 @@ const (
 	journalSync = time.Second
 	applyEvery  = 100 * time.Millisecond
 	tidyEvery   = time.Minute
+	foldEvery   = 6 * time.Hour
 	cutPatience = 5 * time.Second     // for requests that a stop has cut off
 	foldAfter   = 40 * 24 * time.Hour // a month's budgets look back 33 days at most
 )
@@ -133,8 +134,13 @@ func (a *App) tidyBooks(ctx context.Context, last bool) {
 	now := time.Now()
 	for what, do := range map[string]func() error{
 		"tidy the journal": func() error { return a.book.Tidy(ctx, now) },
-		"fold spending":    func() error { return a.store.FoldSpending(ctx, ledger.SlotOf(now.Add(-foldAfter))) },
-		"expire credits":   func() error { _, err := a.store.ExpireCredits(ctx, now); return err },
+		"fold spending": func() error {
+			if !a.said.due("fold", foldEvery, now) {
+				return nil
+			}
+			return a.store.FoldSpending(ctx, ledger.SlotOf(now.Add(-foldAfter)))
+		},
+		"expire credits": func() error { _, err := a.store.ExpireCredits(ctx, now); return err },
 	} {
 		if err := do(); err != nil && ctx.Err() == nil {
 			a.bookFailed(what, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,6 +122,7 @@ func live(t *testing.T, seed uint64) {
 
 // swap puts an edited account into a new configuration, as a reload does.
 func (m *machine) swap(old, edited *domain.Account) {
+	m.accounts = slices.Clone(m.accounts) // a configuration in force is not edited
 	for i, a := range m.accounts {
 		if a == old {
 			m.accounts[i] = edited

@@ -25,6 +25,9 @@ func (d *DamageError) Error() string {
 // position behind the last one that f took. It stops at f's first error. f must not keep the record.
 func (j *Journal) Read(from Position, f func(record []byte, end Position) error) (Position, error) {
 	end := j.End()
+	if from == end {
+		return from, nil // as most of the time
+	}
 	segments, err := list(j.dir)
 	if err != nil {
 		return from, err

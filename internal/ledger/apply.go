@@ -142,10 +142,19 @@ func (b *Book) Tidy(ctx context.Context, now time.Time) error {
 		}
 	}
 	b.applying.Lock()
-	upto := b.applied
+	upto, tidied := b.applied, b.tidied
 	b.applying.Unlock()
+	if upto == tidied {
+		return nil
+	}
 	if err := b.store.Durable(ctx); err != nil {
 		return err
 	}
-	return b.journal.Drop(upto)
+	if err := b.journal.Drop(upto); err != nil {
+		return err
+	}
+	b.applying.Lock()
+	b.tidied = upto
+	b.applying.Unlock()
+	return nil
 }

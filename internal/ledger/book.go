@@ -100,7 +100,8 @@ type Book struct {
 
 	applying sync.Mutex // held by the applier
 	applied  domain.JournalPosition
-	broken   atomic.Bool // the journal does not take settlements
+	tidied   domain.JournalPosition // up to where the journal was tidied last
+	broken   atomic.Bool            // the journal does not take settlements
 }
 
 // Events are told of what an operator should know. Nil fields are not called. They must not block.
