@@ -2,7 +2,6 @@ package admin
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -45,18 +44,11 @@ type BudgetState struct {
 
 // ParseUSD reads a decimal amount of dollars, with at most nine places.
 func ParseUSD(s string) (domain.NanoUSD, error) {
-	wrong := fmt.Errorf("want US dollars as a decimal number with at most 9 places, such as 25 or -0.5; got %q", s)
 	text, negative := strings.CutPrefix(strings.TrimPrefix(s, "+"), "-")
-	whole, fraction, dot := strings.Cut(text, ".")
-	if whole == "" || dot && fraction == "" || len(fraction) > 9 || len(whole) > 9 {
-		return 0, wrong
+	n, err := domain.ParseUSD(text)
+	if err != nil {
+		return 0, fmt.Errorf("want US dollars as a decimal number with at most 9 places, such as 25 or -0.5; got %q", s)
 	}
-	dollars, err := strconv.ParseUint(whole, 10, 32)
-	nano, err2 := strconv.ParseUint(fraction+strings.Repeat("0", 9-len(fraction)), 10, 32)
-	if err != nil || err2 != nil {
-		return 0, wrong
-	}
-	n := domain.NanoUSD(dollars)*domain.Dollar + domain.NanoUSD(nano)
 	if negative {
 		n = -n
 	}

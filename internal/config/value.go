@@ -147,26 +147,12 @@ func oneOf(allowed ...string) func(string) (string, error) {
 // usd reads a decimal amount of US dollars exactly: money is never a float.
 func usd(highest domain.NanoUSD) func(string) (domain.NanoUSD, error) {
 	return func(s string) (domain.NanoUSD, error) {
-		n, err := parseUSD(s)
+		n, err := domain.ParseUSD(s)
 		if err != nil || n > highest {
 			return 0, fmt.Errorf("want US dollars as a decimal number with at most 9 places, from 0 to %d, such as 0.002; got %s", highest/1e9, show(s))
 		}
 		return n, nil
 	}
-}
-
-func parseUSD(s string) (domain.NanoUSD, error) {
-	whole, fraction, dot := strings.Cut(s, ".")
-	if whole == "" || dot && fraction == "" || len(fraction) > 9 {
-		return 0, errors.New("not an amount")
-	}
-	// Unsigned and of 32 bits, so that neither a sign nor an overflow gets through.
-	dollars, err := strconv.ParseUint(whole, 10, 32)
-	if err != nil {
-		return 0, err
-	}
-	nano, err := strconv.ParseUint(fraction+strings.Repeat("0", 9-len(fraction)), 10, 32)
-	return domain.NanoUSD(dollars*1e9 + nano), err
 }
 
 // listenAddress wants host:port. The host may be empty (all addresses).

@@ -43,6 +43,21 @@ func (n NanoUSD) String() string {
 	return sign + "$" + strconv.FormatUint(u/uint64(Dollar), 10) + "." + decimals
 }
 
+// ParseUSD reads an amount of dollars exactly: a decimal number without a sign, with at most nine places.
+func ParseUSD(s string) (NanoUSD, error) {
+	whole, fraction, dot := strings.Cut(s, ".")
+	if whole == "" || dot && fraction == "" || len(fraction) > 9 {
+		return 0, fmt.Errorf("%q is not an amount", s)
+	}
+	// Unsigned and of 32 bits, so that neither a sign nor an overflow gets through.
+	dollars, err := strconv.ParseUint(whole, 10, 32)
+	if err != nil {
+		return 0, err
+	}
+	nano, err := strconv.ParseUint(fraction+strings.Repeat("0", 9-len(fraction)), 10, 32)
+	return NanoUSD(dollars*uint64(Dollar) + nano), err
+}
+
 // Factor multiplies prices, in millionths: 1_500_000 is one and a half. The zero value leaves a price as it is; see
 // Millionths. It is never negative.
 type Factor int64

@@ -82,12 +82,8 @@ func (x *exchange) hold(ctx context.Context) (err error) {
 	return err
 }
 
-// How long an answer may become that does not say: text as the ledger takes it by itself, and a picture, of which the largest have some 6,300 tokens
-// (OpenAI, image generation guide).
-const (
-	unstatedOutput  = 32_000
-	unstatedPicture = 8_000
-)
+// unstatedPicture is how many tokens a picture may have, where the request does not say; the largest have some 6,300 (OpenAI, image generation guide).
+const unstatedPicture = 8_000
 
 // mostOutput is how many tokens all the answers may have that the request asks for at once; 0: one, that is as long as it may.
 func (x *exchange) mostOutput() int64 {
@@ -96,9 +92,9 @@ func (x *exchange) mostOutput() int64 {
 	case n <= 1:
 		return x.req.MaxTokens
 	case strings.HasPrefix(x.path, "/v1/images/"):
-		return max(n*unstatedPicture, unstatedOutput)
+		return max(n*unstatedPicture, ledger.UnstatedOutput)
 	case x.req.MaxTokens == 0:
-		return n * unstatedOutput
+		return n * ledger.UnstatedOutput
 	}
 	return n * min(x.req.MaxTokens, plausibleNever)
 }

@@ -74,13 +74,11 @@ func (b *Book) Unwritten() (waiting int, lost int64) {
 	return len(b.orphans.list), b.orphans.lost
 }
 
-// Flush applies everything that the journal holds.
-func (b *Book) Flush(ctx context.Context) error { return b.flush(ctx) }
-
 // errBatch ends a reading when a batch is full.
 var errBatch = errors.New("the batch is full")
 
-func (b *Book) flush(ctx context.Context) error {
+// Flush applies everything that the journal holds.
+func (b *Book) Flush(ctx context.Context) error {
 	b.applying.Lock()
 	defer b.applying.Unlock()
 	if b.broken.Load() {
@@ -132,7 +130,7 @@ func (b *Book) Tidy(ctx context.Context, now time.Time) error {
 	b.mu.Unlock()
 	if len(b.ended()) > 0 {
 		b.gate.Lock()
-		err := b.flush(ctx)
+		err := b.Flush(ctx)
 		if err == nil {
 			err = b.giveBack(ctx, now)
 		}

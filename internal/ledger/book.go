@@ -35,7 +35,6 @@ type Journal interface {
 	Append(record []byte) (domain.JournalPosition, error)
 	Read(from domain.JournalPosition, f func(record []byte, end domain.JournalPosition) error) (domain.JournalPosition, error)
 	Drop(upto domain.JournalPosition) error
-	Sync() error
 }
 
 // Plan is what a model costs at an account; *price.Plan is the real one.
@@ -177,7 +176,7 @@ func (b *Book) Configure(ctx context.Context, owners []Owner, now time.Time) err
 	// Nothing is settled meanwhile, and everything that was is applied: so the store knows all that has been spent.
 	b.gate.Lock()
 	defer b.gate.Unlock()
-	if err := b.flush(ctx); err != nil {
+	if err := b.Flush(ctx); err != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -212,10 +211,13 @@ func (b *Book) Configure(ctx context.Context, owners []Owner, now time.Time) err
 		if s, asked := spent[n]; asked {
 			n.spent = s
 		}
+		before := n.budgets
 		n.Owner, n.dry, n.budgets = o, time.Time{}, nil
 		for _, c := range o.Spending.Budgets {
 			g := newBudget(c)
 			g.roll(n.spent, now)
+			// Who was warned of it is not warned again because something else is configured.
+			g.warned = slices.ContainsFunc(before, func(was *budget) bool { return was.Budget == c && was.warned })
 			n.budgets = append(n.budgets, g)
 		}
 		if len(n.budgets) == 0 {

@@ -482,6 +482,11 @@ func TestSoftLimits(t *testing.T) {
 	if got := strings.Join(r.told, ", "); got != "soft research team money $0.0000015" {
 		t.Errorf("the operator is told %q", got)
 	}
+	r.configure(noon, Owner{team1, "research", soft})
+	r.hold(noon).Settle(Final{At: noon})
+	if len(r.told) != 1 {
+		t.Errorf("after a reload the operator is told again: %q", r.told)
+	}
 	next := noon.Add(24 * time.Hour)
 	h = r.hold(next)
 	if len(h.Warnings()) != 0 {

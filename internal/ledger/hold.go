@@ -7,8 +7,8 @@ import (
 	"turnout/internal/domain"
 )
 
-// unstatedOutput is how long an answer is taken to become at most where the request does not say, in tokens.
-const unstatedOutput = 32_000
+// UnstatedOutput is how long an answer is taken to become at most where the request does not say, in tokens.
+const UnstatedOutput = 32_000
 
 // Route is one way that the request may take.
 type Route struct {
@@ -111,7 +111,7 @@ func (b *Book) most(h *Holding, routes []Route, input, output int64, limited boo
 		return 0, nil
 	}
 	if output <= 0 {
-		output = unstatedOutput
+		output = UnstatedOutput
 	}
 	priced := len(routes) == 0
 	for _, r := range routes {

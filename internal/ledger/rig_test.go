@@ -154,7 +154,6 @@ func (t *tape) Read(from domain.JournalPosition, f func([]byte, domain.JournalPo
 }
 
 func (t *tape) Drop(domain.JournalPosition) error { return nil }
-func (t *tape) Sync() error                       { return nil }
 
 // flatRate costs so much for each token of the prompt, half for one that was read from a cache, and five times for one of the answer.
 type flatRate domain.NanoUSD
